@@ -1,0 +1,12 @@
+// Runs the unit tests (src/**/*.test.ts, test/unit/**/*.test.ts): no root, no network, no kernel.
+// Arguments narrow the run: `npm run unit -- src/ir`.
+import { spawnSync } from "node:child_process";
+import { compileTests } from "./compile-tests.mjs";
+
+const filters = process.argv.slice(2);
+const all = await compileTests((file) => file.startsWith("src/") || file.startsWith("test/unit/"));
+const files = all.filter((file) => filters.length === 0 || filters.some((filter) => file.source.startsWith(filter)));
+const run = spawnSync(process.execPath, ["--test", "--enable-source-maps", ...files.map((file) => file.output)], {
+  stdio: "inherit",
+});
+process.exit(run.status ?? 1);

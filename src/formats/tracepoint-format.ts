@@ -1,0 +1,3 @@
+export interface TracepointFormat {
+  readonly id: number;
+}

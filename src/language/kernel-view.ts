@@ -1,0 +1,40 @@
+import type { Btf } from "../formats/btf.js";
+import type { TracepointFormat } from "../formats/tracepoint-format.js";
+import type { FeatureAnswer, FeatureName } from "./needs.js";
+
+/** A function of a program or library that a uprobe can be set on. */
+export interface UserFunction {
+  readonly name: string;
+  /** In the file, as uprobes want it. */
+  readonly fileOffset: number;
+  /** Virtual address in the file. */
+  readonly address: bigint;
+}
+
+export type Missing = { readonly missing: string };
+
+/** All that the compiler asks of the kernel it compiles for; a fixture stands behind it in tests. */
+export interface KernelView {
+  readonly arch: "x86_64" | "arm64";
+  /** Kernel release, e.g. 6.18.44, for messages. */
+  readonly release: string;
+  /** Type information of vmlinux, read at first use; or why there is none. */
+  btf(): Btf | Missing;
+  feature(name: FeatureName): FeatureAnswer;
+  /** Number of possible CPUs (maps hold a value for each). */
+  readonly possibleCpus: number;
+  /** Of one event of tracefs; undefined if there is none of that name. */
+  tracepoint(category: string, event: string): TracepointFormat | undefined;
+  /** Every event as `category:event`, sorted; or why they cannot be listed. */
+  tracepoints(): readonly string[] | Missing;
+  /** Names that a kprobe may be set on, sorted; or why they cannot be listed. */
+  kernelFunctions(): readonly string[] | Missing;
+  /** Names that BTF raw tracepoints can be set on, sorted. */
+  rawTracepoints(): readonly string[];
+  /** Address of a kernel symbol; undefined if unknown or hidden. */
+  kernelSymbol(name: string): bigint | undefined;
+  /** Number of the system call, e.g. `openat` -> 257; undefined if this architecture has none of that name. */
+  syscallNumber(name: string): number | undefined;
+  /** Functions of an ELF file; `path` is absolute or searched in PATH and the library directories. */
+  userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing;
+}

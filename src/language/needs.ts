@@ -1,0 +1,24 @@
+/** What a kernel may or may not have; kernel/features.ts has one entry for each, which asks by trying. */
+export const featureNames = [
+  "btf",
+  "ringBuffer",
+  "attachCookie",
+  "kprobe",
+  "kprobeMulti",
+  "uprobe",
+  "uprobeMulti",
+  "fentry",
+  "btfRawTracepoint",
+  "rawTracepointCookie",
+  "testRun",
+  "bpfLoop",
+  "forEachMapElem",
+  "cpuV4",
+  "atomicFetch",
+  "hardwareEvents",
+  "overrideReturn",
+] as const;
+export type FeatureName = (typeof featureNames)[number];
+
+/** `unknown`: asking failed for another reason (permission, memory), so neither is certain. */
+export type FeatureAnswer = "yes" | "no" | "unknown";

@@ -1,0 +1,98 @@
+import type { BtfId } from "../base/branded.js";
+
+/** Which memory a pointer points into; decides between probe_read_kernel and probe_read_user. */
+export type AddressSpace = "kernel" | "user" | "none";
+
+export type IntSize = 1 | 2 | 4 | 8;
+
+export interface IntType {
+  readonly kind: "int";
+  readonly size: IntSize;
+  readonly signed: boolean;
+}
+
+/** A C structure or union whose members are looked up when they are asked for. */
+export interface RecordType {
+  readonly kind: "record";
+  /** `struct task_struct`, `union sigval`; anonymous ones say `struct (anonymous)`. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly btfId: BtfId | undefined;
+  /** Members in order of declaration; those of anonymous structures and unions inside are found by name too. */
+  members(): readonly Member[];
+}
+
+export interface Member {
+  readonly name: string;
+  readonly type: Type;
+  /** Bits from the start of the record. */
+  readonly bitOffset: number;
+  /** Width of a bit field, 0 otherwise. */
+  readonly bitSize: number;
+  /** A tracefs `__data_loc` field: a 32-bit word of offset (low half) and length, not the data itself. */
+  readonly dataLoc?: boolean;
+}
+
+export type StackMode = "bpftrace" | "perf" | "raw";
+
+/** What `hist`, `count` ... leave in a map; the layout of the bytes is wire/map-values.ts. */
+export type AggregateType =
+  | { readonly kind: "count" }
+  | { readonly kind: "sum" | "min" | "max" | "avg" | "stats"; readonly signed: boolean }
+  | { readonly kind: "hist"; readonly bits: number }
+  | { readonly kind: "lhist"; readonly min: number; readonly max: number; readonly step: number };
+
+export type AggregateKind = AggregateType["kind"];
+
+/** A type of the language. Values live in a register (`int`, `bool`, `pointer`, `enum`, ids) or in memory (the rest). */
+export type Type =
+  | { readonly kind: "none" }
+  | IntType
+  | { readonly kind: "bool" }
+  | {
+      readonly kind: "enum";
+      readonly name: string;
+      readonly size: IntSize;
+      readonly signed: boolean;
+      readonly values: readonly { readonly name: string; readonly value: bigint }[];
+    }
+  /** NUL-terminated text in `size` bytes, the NUL included. */
+  | { readonly kind: "string"; readonly size: number }
+  | { readonly kind: "buffer"; readonly size: number }
+  | { readonly kind: "pointer"; readonly to: Type; readonly space: AddressSpace }
+  | RecordType
+  | { readonly kind: "array"; readonly of: Type; readonly count: number }
+  | { readonly kind: "tuple"; readonly items: readonly Type[] }
+  /** Stack id and, for user stacks, the process: see wire. Resolved in user space. */
+  | { readonly kind: "stack"; readonly user: boolean; readonly mode: StackMode; readonly depth: number }
+  /** A kernel address shown as symbol. */
+  | { readonly kind: "ksym" }
+  /** A user address with its process, shown as symbol. */
+  | { readonly kind: "usym" }
+  /** An uid shown as name. */
+  | { readonly kind: "username" }
+  /** Index of an attach point, shown as the probe's full name or its function. */
+  | { readonly kind: "probe" }
+  | { readonly kind: "func" }
+  /** Address family and 16 bytes, shown as an IP address. */
+  | { readonly kind: "inet" }
+  /** A moment with the index of its strftime format. */
+  | { readonly kind: "timestamp" }
+  | AggregateType;
+
+export type TypeKind = Type["kind"];
+
+export const int = (size: IntSize, signed: boolean): IntType => ({ kind: "int", size, signed });
+export const u8 = int(1, false);
+export const u16 = int(2, false);
+export const u32 = int(4, false);
+export const u64 = int(8, false);
+export const i8 = int(1, true);
+export const i16 = int(2, true);
+export const i32 = int(4, true);
+export const i64 = int(8, true);
+export const none: Type = { kind: "none" };
+export const bool: Type = { kind: "bool" };
+export const string = (size: number): Type => ({ kind: "string", size });
+export const pointer = (to: Type, space: AddressSpace): Type => ({ kind: "pointer", to, space });
