@@ -6,13 +6,13 @@ const utf8 = new TextDecoder("utf-8");
 export class ByteReader {
   readonly view: DataView;
   readonly bytes: Uint8Array;
+  readonly what: string;
+  readonly littleEndian: boolean;
 
-  constructor(
-    bytes: Uint8Array,
-    readonly what: string,
-    readonly littleEndian = true,
-  ) {
+  constructor(bytes: Uint8Array, what: string, littleEndian = true) {
     this.bytes = bytes;
+    this.what = what;
+    this.littleEndian = littleEndian;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
