@@ -1,1 +1,446 @@
-export class Btf {}
+import { type BtfId, btfId } from "../base/branded.js";
+import { FormatError } from "../base/errors.js";
+import type { BtfMember, BtfNamedKind, BtfRecord, BtfType } from "./btf-types.js";
+import { NameIndex } from "./name-index.js";
+
+export type { BtfEnum, BtfMember, BtfNamedKind, BtfParam, BtfRecord, BtfType } from "./btf-types.js";
+
+// BTF_KIND_*: include/uapi/linux/btf.h, Linux 6.12.
+const kinds = [
+  "void",
+  "int",
+  "pointer",
+  "array",
+  "struct",
+  "union",
+  "enum",
+  "forward",
+  "typedef",
+  "volatile",
+  "const",
+  "restrict",
+  "func",
+  "func-proto",
+  "var",
+  "datasec",
+  "float",
+  "decl-tag",
+  "type-tag",
+  "enum64",
+] as const;
+type RawKind = (typeof kinds)[number];
+
+// What follows the 12 bytes of struct btf_type, in 32-bit words: a fixed part, and a part per vlen.
+const fixedWords = Uint8Array.of(0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0);
+const wordsPerItem = Uint8Array.of(0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 3);
+
+/** Longer chains of typedefs and qualifiers, or arrays of arrays, than any compiler makes; a loop in a broken blob. */
+const maxChain = 64;
+
+/** A member found by name, perhaps inside anonymous members. */
+export interface BtfMemberRef {
+  readonly name: string;
+  readonly type: BtfId;
+  /** Bits from the start of the outermost structure. */
+  readonly bitOffset: number;
+  /** Width of a bit field, 0 otherwise. */
+  readonly bitSize: number;
+}
+
+/**
+ * Type information of a kernel or module. Parsing only finds where each type begins; a type is decoded when it is asked
+ * for and names are hashed at the first {@link find}, because vmlinux has 126,000 types of which a script uses ten.
+ */
+export class Btf {
+  /** Ids run from 1 to `count`, those of the base included. */
+  readonly count: number;
+  private readonly base: Btf | undefined;
+  /** First id of this blob: 1, or what follows the base's. */
+  private readonly firstId: number;
+  /** The type section. */
+  private readonly words: Uint32Array;
+  /** Word index of type `firstId + i`. */
+  private readonly starts: Uint32Array;
+  private readonly strings: Buffer;
+  /** String offsets below this belong to the base. */
+  private readonly firstString: number;
+  private readonly decoded = new Map<number, BtfType>();
+  private index: NameIndex | undefined;
+
+  private constructor(words: Uint32Array, starts: Uint32Array, strings: Buffer, base: Btf | undefined) {
+    this.words = words;
+    this.starts = starts;
+    this.strings = strings;
+    this.base = base;
+    this.firstId = base === undefined ? 1 : base.count + 1;
+    this.firstString = base === undefined ? 0 : base.firstString + base.strings.length;
+    this.count = this.firstId + starts.length - 1;
+  }
+
+  /** Scans a blob (`/sys/kernel/btf/vmlinux`); `base` is vmlinux for the split BTF of a module. */
+  static parse(bytes: Uint8Array, base?: Btf): Btf {
+    const { types, strings } = sections(bytes);
+    return new Btf(types, scan(types), strings, base);
+  }
+
+  /** The type with that id; 0 is void, an id that the blob does not have is a FormatError. */
+  type(id: BtfId): BtfType {
+    if (id === 0) return { kind: "void" };
+    if (id < this.firstId && this.base !== undefined) return this.base.type(id);
+    const known = this.decoded.get(id);
+    if (known !== undefined) return known;
+    const type = this.decode(this.startOf(id));
+    this.decoded.set(id, type);
+    return type;
+  }
+
+  /** The first type of that kind with that name, the base's before the module's own. */
+  find(name: string, kind: BtfNamedKind): BtfId | undefined {
+    const inBase = this.base?.find(name, kind);
+    if (inBase !== undefined || name === "") return inBase;
+    for (const i of this.nameIndex().find(name)) {
+      if (this.rawKindAt(this.starts[i] ?? 0) === kind || (kind === "enum" && this.isEnum64(i))) {
+        return btfId(this.firstId + i);
+      }
+    }
+    return undefined;
+  }
+
+  /** Ids of all types of a kind, ascending, those of the base included. */
+  *ids(kind: BtfType["kind"]): Generator<BtfId> {
+    if (this.base !== undefined) yield* this.base.ids(kind);
+    for (let i = 0; i < this.starts.length; i++) {
+      const raw = this.rawKindAt(this.starts[i] ?? 0);
+      if (raw === kind || (raw === "enum64" && kind === "enum")) yield btfId(this.firstId + i);
+    }
+  }
+
+  /** Names of all types of a kind that have one, in the order of ids; a name may come twice. */
+  *names(kind: BtfNamedKind): Generator<string> {
+    for (const id of this.ids(kind)) {
+      const name = this.nameOf(id);
+      if (name !== "") yield name;
+    }
+  }
+
+  /** The name of a type without decoding the rest of it; empty if it has none. */
+  nameOf(id: BtfId): string {
+    if (id === 0) return "";
+    if (id < this.firstId && this.base !== undefined) return this.base.nameOf(id);
+    return this.string(this.words[this.startOf(id)] ?? 0);
+  }
+
+  /** Follows typedefs, qualifiers and type tags to what the type really is. */
+  strip(id: BtfId): { readonly id: BtfId; readonly type: BtfType } {
+    let at = id;
+    for (let i = 0; i < maxChain; i++) {
+      const type = this.type(at);
+      switch (type.kind) {
+        case "typedef":
+        case "const":
+        case "volatile":
+        case "restrict":
+        case "type-tag":
+          at = type.to;
+          break;
+        default:
+          return { id: at, type };
+      }
+    }
+    throw new FormatError(`BTF: type ${id} is a typedef of itself`);
+  }
+
+  /** `user`, `percpu`, `rcu` ... : the type tags between a pointer and what it points to, or on any type. */
+  tagsOf(id: BtfId): readonly string[] {
+    const tags: string[] = [];
+    let at = id;
+    for (let i = 0; i < maxChain; i++) {
+      const type = this.type(at);
+      if (type.kind === "type-tag") tags.push(type.name);
+      else if (type.kind !== "typedef" && type.kind !== "const" && type.kind !== "volatile" && type.kind !== "restrict")
+        return tags;
+      at = type.to;
+    }
+    throw new FormatError(`BTF: type ${id} is a typedef of itself`);
+  }
+
+  /** Size in bytes as C's sizeof sees it; void, functions and forward declarations have 0. */
+  sizeOf(id: BtfId): number {
+    let count = 1;
+    let at = id;
+    for (let i = 0; i < maxChain; i++) {
+      const { type } = this.strip(at);
+      switch (type.kind) {
+        case "int":
+        case "struct":
+        case "union":
+        case "enum":
+        case "float":
+        case "datasec":
+          return sizeTimes(type.size, count);
+        case "pointer":
+          return sizeTimes(8, count);
+        case "array":
+          count = sizeTimes(type.count, count);
+          at = type.of;
+          break;
+        case "var":
+          at = type.type;
+          break;
+        default:
+          return 0;
+      }
+    }
+    throw new FormatError(`BTF: type ${id} is an array of itself`);
+  }
+
+  /** A structure or union behind typedefs and qualifiers, or undefined if the type is none. */
+  recordOf(id: BtfId): BtfRecord | undefined {
+    const { type } = this.strip(id);
+    return type.kind === "struct" || type.kind === "union" ? type : undefined;
+  }
+
+  /** The member of a structure or union by name, also inside its anonymous members. */
+  memberOf(id: BtfId, name: string): BtfMemberRef | undefined {
+    const record = this.recordOf(id);
+    return record === undefined ? undefined : this.memberIn(record, name, 0, 0);
+  }
+
+  /** Named members in order of declaration, those of anonymous members in their place. */
+  membersOf(id: BtfId): readonly BtfMemberRef[] {
+    const found: BtfMemberRef[] = [];
+    const record = this.recordOf(id);
+    if (record !== undefined) this.collectMembers(record, 0, 0, found);
+    return found;
+  }
+
+  private memberIn(record: BtfRecord, name: string, bitOffset: number, depth: number): BtfMemberRef | undefined {
+    if (depth > maxChain) throw new FormatError("BTF: a structure contains itself");
+    for (const member of record.members) {
+      if (member.name === name) return { ...member, bitOffset: bitOffset + member.bitOffset };
+      if (member.name !== "") continue;
+      const inner = this.recordOf(member.type);
+      if (inner === undefined) continue;
+      const found = this.memberIn(inner, name, bitOffset + member.bitOffset, depth + 1);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  private collectMembers(record: BtfRecord, bitOffset: number, depth: number, into: BtfMemberRef[]): void {
+    // A broken blob could double the members at each level; no real structure has more.
+    if (depth > maxChain || into.length > 100_000) throw new FormatError("BTF: a structure contains itself");
+    for (const member of record.members) {
+      if (member.name !== "") {
+        into.push({ ...member, bitOffset: bitOffset + member.bitOffset });
+        continue;
+      }
+      const inner = this.recordOf(member.type);
+      if (inner !== undefined) this.collectMembers(inner, bitOffset + member.bitOffset, depth + 1, into);
+    }
+  }
+
+  private startOf(id: BtfId): number {
+    const start = this.starts[id - this.firstId];
+    if (start === undefined) throw new FormatError(`BTF: there is no type ${id}, only ${this.count}`);
+    return start;
+  }
+
+  private rawKindAt(start: number): RawKind {
+    return kinds[kindOf(this.words[start + 1] ?? 0)] ?? "void";
+  }
+
+  private isEnum64(i: number): boolean {
+    return this.rawKindAt(this.starts[i] ?? 0) === "enum64";
+  }
+
+  private nameIndex(): NameIndex {
+    if (this.index !== undefined) return this.index;
+    const offsets = new Uint32Array(this.starts.length);
+    for (let i = 0; i < offsets.length; i++) {
+      const offset = this.words[this.starts[i] ?? 0] ?? 0;
+      // A name that a module shares with vmlinux lies in the base's strings; index it by what it is there.
+      offsets[i] = offset === 0 ? 0xffffffff : offset - this.firstString;
+      if (offset !== 0 && offset < this.firstString) return this.indexWithBase();
+    }
+    this.index = new NameIndex(this.strings, offsets, 0);
+    return this.index;
+  }
+
+  /** Modules are small: their index is made of a copy of the names. */
+  private indexWithBase(): NameIndex {
+    const offsets = new Uint32Array(this.starts.length);
+    const parts: string[] = [];
+    let at = 0;
+    for (let i = 0; i < offsets.length; i++) {
+      const name = this.string(this.words[this.starts[i] ?? 0] ?? 0);
+      offsets[i] = name === "" ? 0xffffffff : at;
+      if (name === "") continue;
+      parts.push(name, "\0");
+      at += Buffer.byteLength(name) + 1;
+    }
+    this.index = new NameIndex(Buffer.from(parts.join(""), "utf8"), offsets, 0);
+    return this.index;
+  }
+
+  private string(offset: number): string {
+    if (offset < this.firstString) return this.base?.string(offset) ?? "";
+    const start = offset - this.firstString;
+    const end = this.strings.indexOf(0, start);
+    if (start >= this.strings.length || end < 0) throw new FormatError(`BTF: no string at offset ${offset}`);
+    return this.strings.toString("utf8", start, end);
+  }
+
+  private decode(start: number): BtfType {
+    const { words } = this;
+    const word = (i: number): number => words[start + i] ?? 0;
+    const info = word(1);
+    const vlen = vlenOf(info);
+    const kindFlag = info >>> 31 === 1;
+    const kind = this.rawKindAt(start);
+    const name = this.string(word(0));
+    const to = btfId(word(2));
+    switch (kind) {
+      case "int": {
+        const encoding = (word(3) >>> 24) & 0xf;
+        return {
+          kind,
+          name,
+          size: word(2),
+          bits: word(3) & 0xff,
+          signed: (encoding & 1) !== 0,
+          char: (encoding & 2) !== 0,
+          bool: (encoding & 4) !== 0,
+        };
+      }
+      case "pointer":
+        return { kind, to };
+      case "array":
+        return { kind, of: btfId(word(3)), index: btfId(word(4)), count: word(5) };
+      case "struct":
+      case "union": {
+        const members = items(vlen, (i) => this.member(start + 3 + 3 * i, kindFlag));
+        return { kind, name, size: word(2), members };
+      }
+      case "enum": {
+        const values = items(vlen, (i) => {
+          const value = word(4 + 2 * i);
+          return { name: this.string(word(3 + 2 * i)), value: BigInt(kindFlag ? value | 0 : value) };
+        });
+        return { kind, name, size: word(2), signed: kindFlag, values };
+      }
+      case "enum64": {
+        const values = items(vlen, (i) => {
+          const value = (BigInt(word(5 + 3 * i)) << 32n) | BigInt(word(4 + 3 * i));
+          return { name: this.string(word(3 + 3 * i)), value: kindFlag ? BigInt.asIntN(64, value) : value };
+        });
+        return { kind: "enum", name, size: word(2), signed: kindFlag, values };
+      }
+      case "forward":
+        return { kind, name, union: kindFlag };
+      case "typedef":
+      case "type-tag":
+        return { kind, name, to };
+      case "const":
+      case "volatile":
+      case "restrict":
+        return { kind, to };
+      case "func":
+        return { kind, name, proto: to, linkage: vlen };
+      case "func-proto": {
+        const params = items(vlen, (i) => ({ name: this.string(word(3 + 2 * i)), type: btfId(word(4 + 2 * i)) }));
+        return { kind, returns: to, params };
+      }
+      case "var":
+        return { kind, name, type: to, linkage: word(3) };
+      case "datasec": {
+        const vars = items(vlen, (i) => ({
+          type: btfId(word(3 + 3 * i)),
+          offset: word(4 + 3 * i),
+          size: word(5 + 3 * i),
+        }));
+        return { kind, name, size: word(2), vars };
+      }
+      case "float":
+        return { kind, name, size: word(2) };
+      case "decl-tag":
+        return { kind, name, to, component: word(3) | 0 };
+      case "void":
+        return { kind };
+    }
+  }
+
+  private member(at: number, kindFlag: boolean): BtfMember {
+    const name = this.string(this.words[at] ?? 0);
+    const type = btfId(this.words[at + 1] ?? 0);
+    const offset = this.words[at + 2] ?? 0;
+    if (kindFlag) return { name, type, bitOffset: offset & 0xffffff, bitSize: offset >>> 24 };
+    // Before kind_flag (pahole 1.13, 2018) the width of a bit field stood in an int type of its own.
+    const { type: real } = this.strip(type);
+    if (real.kind !== "int" || real.bits === real.size * 8) return { name, type, bitOffset: offset, bitSize: 0 };
+    return { name, type, bitOffset: offset, bitSize: real.bits };
+  }
+}
+
+// Linux 6.12 has 16 bits of vlen and 5 of kind and insists that the other bits are 0 (kernel/bpf/btf.c,
+// btf_check_meta()), so reading them too costs nothing today and gives a plain error the day they are used.
+const kindOf = (info: number): number => (info >>> 24) & 0x7f;
+const vlenOf = (info: number): number => info & 0xffffff;
+
+function items<T>(count: number, make: (i: number) => T): readonly T[] {
+  const made: T[] = [];
+  for (let i = 0; i < count; i++) made.push(make(i));
+  return made;
+}
+
+function sizeTimes(size: number, count: number): number {
+  const bytes = size * count;
+  if (!Number.isSafeInteger(bytes)) throw new FormatError(`BTF: ${count} elements of ${size} bytes are too many`);
+  return bytes;
+}
+
+function sections(bytes: Uint8Array): { types: Uint32Array; strings: Buffer } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 24) throw new FormatError(`BTF: ${bytes.length} bytes are fewer than its header`);
+  const magic = view.getUint16(0, true);
+  // Blobs of both byte orders exist, but the kernel gives its own, and we run on little-endian machines only.
+  if (magic === 0x9feb) throw new FormatError("BTF: is of a big-endian machine");
+  if (magic !== 0xeb9f) throw new FormatError("BTF: does not begin with its magic number");
+  const version = view.getUint8(2);
+  if (version !== 1) throw new FormatError(`BTF: is of version ${version}, not 1`);
+  const header = view.getUint32(4, true);
+  const section = (what: string, at: number, align: number): Uint8Array => {
+    const start = header + view.getUint32(at, true);
+    const length = view.getUint32(at + 4, true);
+    if (header < 24 || start % align !== 0 || start + length > bytes.length) {
+      throw new FormatError(`BTF: its ${what} (${length} bytes at ${start}) do not fit into ${bytes.length} bytes`);
+    }
+    return bytes.subarray(start, start + length);
+  };
+  const types = section("types", 8, 4);
+  const strings = section("strings", 16, 1);
+  if (types.length % 4 !== 0) throw new FormatError("BTF: its types end within a word");
+  if (strings.length === 0 || strings[strings.length - 1] !== 0) throw new FormatError("BTF: its strings have no end");
+  const aligned = types.byteOffset % 4 === 0 ? types : types.slice();
+  return {
+    types: new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4),
+    strings: Buffer.from(strings.buffer, strings.byteOffset, strings.length),
+  };
+}
+
+/** The word index at which each type starts. */
+function scan(words: Uint32Array): Uint32Array {
+  const starts = new Uint32Array(Math.floor(words.length / 3));
+  const length = words.length;
+  let count = 0;
+  let at = 0;
+  while (at < length) {
+    const info = words[at + 1] ?? 0;
+    const kind = kindOf(info);
+    if (kind === 0 || kind >= kinds.length) throw new FormatError(`BTF: type ${count + 1} is of unknown kind ${kind}`);
+    starts[count++] = at;
+    at += 3 + (fixedWords[kind] as number) + (wordsPerItem[kind] as number) * vlenOf(info);
+  }
+  if (at !== length) throw new FormatError("BTF: the last type is cut off");
+  return starts.slice(0, count);
+}
