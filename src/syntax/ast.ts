@@ -1,0 +1,201 @@
+import type { Source, Span } from "../base/span.js";
+
+/** A type as it is written: `uint64`, `struct task_struct *`, `uint8[4]`. */
+export interface AstType {
+  readonly span: Span;
+  /** Base name; `struct`, `union` and `enum` tags keep their keyword: `struct file`. */
+  readonly name: string;
+  readonly pointers: number;
+  /** Array length; 0 for `[]`. */
+  readonly array: number | undefined;
+}
+
+export type UnaryOp = "-" | "!" | "~" | "*" | "&" | "+";
+export type StepOp = "++" | "--";
+export type BinaryOp =
+  | "+"
+  | "-"
+  | "*"
+  | "/"
+  | "%"
+  | "&"
+  | "|"
+  | "^"
+  | "<<"
+  | ">>"
+  | "=="
+  | "!="
+  | "<"
+  | "<="
+  | ">"
+  | ">="
+  | "&&"
+  | "||";
+
+export interface AstMap {
+  readonly kind: "map";
+  readonly span: Span;
+  /** With the `@`; the anonymous map is `@`. */
+  readonly name: string;
+  /** Undefined without brackets. */
+  readonly keys: readonly AstExpr[] | undefined;
+}
+
+export interface AstVariable {
+  readonly kind: "variable";
+  readonly span: Span;
+  /** With the `$`. */
+  readonly name: string;
+}
+
+export interface AstCall {
+  readonly kind: "call";
+  readonly span: Span;
+  readonly name: string;
+  readonly nameSpan: Span;
+  readonly args: readonly AstExpr[];
+}
+
+export type AstExpr =
+  | { readonly kind: "int"; readonly span: Span; readonly value: bigint }
+  | { readonly kind: "string"; readonly span: Span; readonly value: string }
+  | { readonly kind: "bool"; readonly span: Span; readonly value: boolean }
+  /** A builtin without parentheses, an enumerator, or a macro without arguments. */
+  | { readonly kind: "name"; readonly span: Span; readonly name: string }
+  /** `$1`; 0 is `$0`. */
+  | { readonly kind: "positional"; readonly span: Span; readonly index: number }
+  | { readonly kind: "positional-count"; readonly span: Span }
+  | AstVariable
+  | AstMap
+  | AstCall
+  | { readonly kind: "unary"; readonly span: Span; readonly op: UnaryOp; readonly operand: AstExpr }
+  | {
+      readonly kind: "step";
+      readonly span: Span;
+      readonly op: StepOp;
+      readonly prefix: boolean;
+      readonly target: AstMap | AstVariable;
+    }
+  | {
+      readonly kind: "binary";
+      readonly span: Span;
+      readonly op: BinaryOp;
+      readonly left: AstExpr;
+      readonly right: AstExpr;
+    }
+  | {
+      readonly kind: "ternary";
+      readonly span: Span;
+      readonly condition: AstExpr;
+      readonly then: AstExpr;
+      readonly else: AstExpr;
+    }
+  | { readonly kind: "cast"; readonly span: Span; readonly type: AstType; readonly operand: AstExpr }
+  | {
+      readonly kind: "member";
+      readonly span: Span;
+      readonly object: AstExpr;
+      readonly name: string;
+      readonly nameSpan: Span;
+      readonly arrow: boolean;
+    }
+  | { readonly kind: "item"; readonly span: Span; readonly object: AstExpr; readonly index: number }
+  | { readonly kind: "index"; readonly span: Span; readonly object: AstExpr; readonly index: AstExpr }
+  | { readonly kind: "tuple"; readonly span: Span; readonly items: readonly AstExpr[] }
+  | {
+      readonly kind: "sizeof";
+      readonly span: Span;
+      readonly type: AstType | undefined;
+      readonly operand: AstExpr | undefined;
+    }
+  | { readonly kind: "offsetof"; readonly span: Span; readonly type: AstType; readonly path: readonly string[] }
+  /** `{ statements; value }` */
+  | { readonly kind: "block"; readonly span: Span; readonly body: readonly AstStatement[]; readonly value: AstExpr };
+
+export type AssignOp = "=" | "+=" | "-=" | "*=" | "/=" | "%=" | "&=" | "|=" | "^=" | "<<=" | ">>=";
+
+export type AstStatement =
+  | { readonly kind: "expression"; readonly span: Span; readonly value: AstExpr }
+  | {
+      readonly kind: "assign";
+      readonly span: Span;
+      readonly target: AstMap | AstVariable;
+      readonly op: AssignOp;
+      readonly value: AstExpr;
+    }
+  | { readonly kind: "discard"; readonly span: Span; readonly value: AstExpr }
+  | {
+      readonly kind: "let";
+      readonly span: Span;
+      readonly variable: AstVariable;
+      readonly type: AstType | undefined;
+      readonly value: AstExpr | undefined;
+    }
+  | {
+      readonly kind: "if";
+      readonly span: Span;
+      readonly condition: AstExpr;
+      readonly then: readonly AstStatement[];
+      readonly else: readonly AstStatement[];
+    }
+  | { readonly kind: "unroll"; readonly span: Span; readonly count: AstExpr; readonly body: readonly AstStatement[] }
+  | { readonly kind: "while"; readonly span: Span; readonly condition: AstExpr; readonly body: readonly AstStatement[] }
+  | {
+      readonly kind: "for-range";
+      readonly span: Span;
+      readonly variable: AstVariable;
+      readonly from: AstExpr;
+      readonly to: AstExpr;
+      readonly body: readonly AstStatement[];
+    }
+  | {
+      readonly kind: "for-map";
+      readonly span: Span;
+      readonly variable: AstVariable;
+      readonly map: AstMap;
+      readonly body: readonly AstStatement[];
+    }
+  | { readonly kind: "block-statement"; readonly span: Span; readonly body: readonly AstStatement[] }
+  | { readonly kind: "return"; readonly span: Span; readonly value: AstExpr | undefined }
+  | { readonly kind: "break"; readonly span: Span }
+  | { readonly kind: "continue"; readonly span: Span };
+
+/** One attach point as written, e.g. `kprobe:vfs_*`; its parts are read by the probe type's entry. */
+export interface AstAttachPoint {
+  readonly span: Span;
+  /** First part: the probe type's name or alias, as written. */
+  readonly provider: string;
+  readonly providerSpan: Span;
+  /** The other parts, split at `:` outside of quotes, quotes removed. */
+  readonly parts: readonly string[];
+  /** The whole text without quotes. */
+  readonly text: string;
+}
+
+export interface AstProbe {
+  readonly span: Span;
+  readonly attachPoints: readonly AstAttachPoint[];
+  readonly predicate: AstExpr | undefined;
+  readonly body: readonly AstStatement[];
+}
+
+export interface AstInclude {
+  readonly span: Span;
+  /** Without brackets or quotes. */
+  readonly header: string;
+}
+
+export interface AstConfig {
+  readonly span: Span;
+  readonly key: string;
+  readonly keySpan: Span;
+  readonly value: string;
+  readonly valueSpan: Span;
+}
+
+export interface AstProgram {
+  readonly source: Source;
+  readonly includes: readonly AstInclude[];
+  readonly config: readonly AstConfig[];
+  readonly probes: readonly AstProbe[];
+}

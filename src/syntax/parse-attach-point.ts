@@ -1,0 +1,51 @@
+import type { AstAttachPoint } from "./ast.js";
+import type { TokenStream } from "./token-stream.js";
+
+/** Providers whose second part is a path, in which `/` does not begin a predicate. */
+const pathProviders = /^(?:uprobe|u|uretprobe|ur|usdt|U|iter|it)$/;
+
+/**
+ * Reads one attach point from the text at the next token: up to white space, `,`, `{`, or the `/` of a predicate;
+ * double quotes protect all of these.
+ */
+export function parseAttachPoint(tokens: TokenStream): AstAttachPoint {
+  const { lexer } = tokens;
+  const text = lexer.source.text;
+  const start = tokens.rewind();
+  const parts: string[] = [""];
+  let quoted = false;
+  let at = start;
+  for (; at < text.length; at++) {
+    const c = text[at] ?? "";
+    if (c === '"') {
+      quoted = !quoted;
+      continue;
+    }
+    if (!quoted) {
+      if (/[\s,{}]/.test(c)) {
+        // `usdt:/bin/x:p , ...` and `interval : s : 1` are not the same: only the comma may follow a space.
+        break;
+      }
+      if (c === "/" && !(pathProviders.test(parts[0] ?? "") && parts.length === 2)) break;
+      if (c === "/" && text[at + 1] === "*") break;
+      if (c === ":") {
+        parts.push("");
+        continue;
+      }
+    }
+    parts[parts.length - 1] += c;
+  }
+  if (quoted) tokens.fail("this attach point has an open quote", 'close it with "', lexer.span(start, at));
+  lexer.offset = at;
+  tokens.lastEnd = at;
+  const provider = parts[0] ?? "";
+  const span = lexer.span(start, Math.max(at, start + 1));
+  if (provider === "") tokens.fail("expected a probe, e.g. kprobe:vfs_read", undefined, span);
+  return {
+    span,
+    provider,
+    providerSpan: lexer.span(start, start + provider.length),
+    parts: parts.slice(1),
+    text: parts.join(":"),
+  };
+}

@@ -1,0 +1,251 @@
+import type { Span } from "../base/span.js";
+import type { AstExpr, AstStatement, BinaryOp, StepOp, UnaryOp } from "./ast.js";
+import { parseType, startsCast, startsType } from "./parse-type.js";
+import { describe, type TokenStream } from "./token-stream.js";
+
+/** Binary operators by binding strength, loosest first; all group from the left. */
+const levels: readonly (readonly BinaryOp[])[] = [
+  ["||"],
+  ["&&"],
+  ["|"],
+  ["^"],
+  ["&"],
+  ["==", "!="],
+  ["<", ">", "<=", ">="],
+  ["<<", ">>"],
+  ["+", "-"],
+  ["*", "/", "%"],
+];
+const strength = new Map<string, number>(levels.flatMap((ops, level) => ops.map((op) => [op, level] as const)));
+const unaryOps = new Set(["-", "!", "~", "*", "&", "+"]);
+
+/** Parses the statements of a block expression; given by parse-statement.ts, which knows them. */
+export type ParseBlock = () => {
+  readonly body: readonly AstStatement[];
+  readonly value: AstExpr | undefined;
+  readonly span: Span;
+};
+
+export class ExpressionParser {
+  private readonly tokens: TokenStream;
+  private readonly parseBlock: ParseBlock;
+
+  constructor(tokens: TokenStream, parseBlock: ParseBlock) {
+    this.tokens = tokens;
+    this.parseBlock = parseBlock;
+  }
+
+  /** Set while a predicate is read: a `/` in front of `{` ends it instead of dividing. */
+  private inPredicate = false;
+
+  parse(): AstExpr {
+    return this.tokens.nested(() => this.ternary());
+  }
+
+  /** The condition between the slashes of `/condition/ {`. */
+  parsePredicate(): AstExpr {
+    this.inPredicate = true;
+    try {
+      return this.parse();
+    } finally {
+      this.inPredicate = false;
+    }
+  }
+
+  private ternary(): AstExpr {
+    const condition = this.binary(0);
+    if (!this.tokens.accept("?")) return condition;
+    const whenTrue = this.parse();
+    this.tokens.expect(":", "between the two results of ?:");
+    const whenFalse = this.parse();
+    return { kind: "ternary", span: this.from(condition), condition, then: whenTrue, else: whenFalse };
+  }
+
+  /** Operators that bind at least as strongly as `level`, by precedence climbing. */
+  private binary(level: number): AstExpr {
+    let left = this.unary();
+    for (;;) {
+      const token = this.tokens.peek();
+      const found = token.kind === "punctuator" ? strength.get(token.text) : undefined;
+      if (found === undefined || found < level) return left;
+      if (this.inPredicate && token.text === "/" && this.tokens.is("{", 1)) return left;
+      this.tokens.take();
+      const right = this.tokens.nested(() => this.binary(found + 1));
+      left = { kind: "binary", span: this.from(left), op: token.text as BinaryOp, left, right };
+    }
+  }
+
+  private unary(): AstExpr {
+    const token = this.tokens.peek();
+    const start = token.span.start;
+    if (token.kind === "punctuator") {
+      if (token.text === "++" || token.text === "--") {
+        this.tokens.take();
+        const target = this.tokens.nested(() => this.unary());
+        return this.step(token.text, true, target, start);
+      }
+      if (unaryOps.has(token.text)) {
+        this.tokens.take();
+        const operand = this.tokens.nested(() => this.unary());
+        return { kind: "unary", span: this.tokens.span(start), op: token.text as UnaryOp, operand };
+      }
+      if (token.text === "(" && startsCast(this.tokens)) {
+        this.tokens.take();
+        const type = parseType(this.tokens);
+        this.tokens.expect(")", "after the type of the cast");
+        const operand = this.tokens.nested(() => this.unary());
+        return { kind: "cast", span: this.tokens.span(start), type, operand };
+      }
+    }
+    return this.postfix(this.primary());
+  }
+
+  private step(op: StepOp, prefix: boolean, target: AstExpr, start: number): AstExpr {
+    if (target.kind !== "map" && target.kind !== "variable") {
+      return this.tokens.fail(`${op} needs a variable or a map`, undefined, target.span);
+    }
+    return { kind: "step", span: this.tokens.span(start), op, prefix, target };
+  }
+
+  private postfix(object: AstExpr): AstExpr {
+    let value = object;
+    for (;;) {
+      const token = this.tokens.peek();
+      if (token.kind !== "punctuator") return value;
+      if (token.text === "." || token.text === "->") value = this.member(value, token.text === "->");
+      else if (token.text === "[") {
+        this.tokens.take();
+        const index = this.parse();
+        this.tokens.expect("]", "after the index");
+        value = { kind: "index", span: this.from(value), object: value, index };
+      } else if (token.text === "++" || token.text === "--") {
+        this.tokens.take();
+        value = this.step(token.text, false, value, value.span.start);
+      } else return value;
+    }
+  }
+
+  private member(object: AstExpr, arrow: boolean): AstExpr {
+    this.tokens.take();
+    const token = this.tokens.take();
+    if (token.kind === "int" && !arrow && token.value < 1000n) {
+      return { kind: "item", span: this.from(object), object, index: Number(token.value) };
+    }
+    if (token.kind !== "name") {
+      return this.tokens.fail(`expected the name of a member, found ${describe(token)}`, undefined, token.span);
+    }
+    return { kind: "member", span: this.from(object), object, name: token.text, nameSpan: token.span, arrow };
+  }
+
+  private primary(): AstExpr {
+    const token = this.tokens.peek();
+    const { span } = token;
+    switch (token.kind) {
+      case "int":
+        this.tokens.take();
+        return { kind: "int", span, value: token.value };
+      case "string": {
+        this.tokens.take();
+        let value = token.text;
+        while (this.tokens.isKind("string")) value += this.tokens.take().text;
+        return { kind: "string", span: this.tokens.span(span.start), value };
+      }
+      case "positional":
+        this.tokens.take();
+        return token.value < 0n
+          ? { kind: "positional-count", span }
+          : { kind: "positional", span, index: Number(token.value) };
+      case "variable":
+        this.tokens.take();
+        return { kind: "variable", span, name: token.text };
+      case "map":
+        return this.map();
+      case "name":
+        return this.name();
+      case "punctuator":
+        if (token.text === "(") return this.parenthesized();
+        if (token.text === "{") return this.block();
+        break;
+      default:
+        break;
+    }
+    return this.tokens.fail(`expected an expression, found ${describe(token)}`);
+  }
+
+  private block(): AstExpr {
+    const { body, value, span } = this.parseBlock();
+    if (value === undefined)
+      return this.tokens.fail("this block has no value", "end it with an expression without ;", span);
+    return { kind: "block", span, body, value };
+  }
+
+  private map(): AstExpr {
+    const token = this.tokens.take();
+    if (!this.tokens.accept("[")) return { kind: "map", span: token.span, name: token.text, keys: undefined };
+    const keys = this.list("]", "after the map's key");
+    if (keys.length === 0)
+      this.tokens.fail("a map key is missing between the brackets", `leave the brackets out: ${token.text}`);
+    return { kind: "map", span: this.tokens.span(token.span.start), name: token.text, keys };
+  }
+
+  private name(): AstExpr {
+    const token = this.tokens.take();
+    const start = token.span.start;
+    if (token.text === "true" || token.text === "false")
+      return { kind: "bool", span: token.span, value: token.text === "true" };
+    if (token.text === "sizeof") return this.sizeof(start);
+    if (token.text === "offsetof") return this.offsetof(start);
+    if (!this.tokens.is("(")) return { kind: "name", span: token.span, name: token.text };
+    this.tokens.take();
+    const args = this.list(")", `after the arguments of ${token.text}`);
+    return { kind: "call", span: this.tokens.span(start), name: token.text, nameSpan: token.span, args };
+  }
+
+  private sizeof(start: number): AstExpr {
+    this.tokens.expect("(", "after sizeof");
+    const isType =
+      startsType(this.tokens) || (this.tokens.isKind("name") && this.tokens.is("*", 1) && this.tokens.is(")", 2));
+    const type = isType ? parseType(this.tokens) : undefined;
+    const operand = isType ? undefined : this.parse();
+    this.tokens.expect(")", "after sizeof");
+    return { kind: "sizeof", span: this.tokens.span(start), type, operand };
+  }
+
+  private offsetof(start: number): AstExpr {
+    this.tokens.expect("(", "after offsetof");
+    const type = parseType(this.tokens);
+    this.tokens.expect(",", "between the type and the member");
+    const path = [this.tokens.expectKind("name", "the name of a member").text];
+    while (this.tokens.accept(".")) path.push(this.tokens.expectKind("name", "the name of a member").text);
+    this.tokens.expect(")", "after offsetof");
+    return { kind: "offsetof", span: this.tokens.span(start), type, path };
+  }
+
+  private parenthesized(): AstExpr {
+    const start = this.tokens.take().span.start;
+    if (this.tokens.accept(")")) return { kind: "tuple", span: this.tokens.span(start), items: [] };
+    const first = this.parse();
+    if (!this.tokens.is(",")) {
+      this.tokens.expect(")", "to close the parenthesis");
+      return { ...first, span: this.tokens.span(start) };
+    }
+    const items = [first];
+    while (this.tokens.accept(",")) if (!this.tokens.is(")")) items.push(this.parse());
+    this.tokens.expect(")", "to close the tuple");
+    return { kind: "tuple", span: this.tokens.span(start), items };
+  }
+
+  private list(close: string, context: string): AstExpr[] {
+    const items: AstExpr[] = [];
+    while (!this.tokens.is(close)) {
+      items.push(this.parse());
+      if (!this.tokens.accept(",")) break;
+    }
+    this.tokens.expect(close, context);
+    return items;
+  }
+
+  private from(first: AstExpr): Span {
+    return this.tokens.span(first.span.start);
+  }
+}
