@@ -50,7 +50,8 @@ export class AddressIndex {
   /** Position of the first of the entries that share the address of `position`. */
   firstAt(position: number): number {
     let first = position;
-    while (first > 0 && this.high[first - 1] === this.high[position] && this.low[first - 1] === this.low[position]) first--;
+    while (first > 0 && this.high[first - 1] === this.high[position] && this.low[first - 1] === this.low[position])
+      first--;
     return first;
   }
 }

@@ -20,7 +20,8 @@ export interface ProcMap {
   readonly deleted: boolean;
 }
 
-const line = /^([0-9a-f]{1,16})-([0-9a-f]{1,16}) ([r-])([w-])([x-])([sp]) ([0-9a-f]{1,16}) ([0-9a-f]+:[0-9a-f]+) (\d{1,20})(?:\s+(.*))?$/s;
+const line =
+  /^([0-9a-f]{1,16})-([0-9a-f]{1,16}) ([r-])([w-])([x-])([sp]) ([0-9a-f]{1,16}) ([0-9a-f]+:[0-9a-f]+) (\d{1,20})(?:\s+(.*))?$/s;
 
 /** Parses `/proc/PID/maps`; the mappings come in ascending order. */
 export function parseProcMaps(text: string): readonly ProcMap[] {

@@ -74,7 +74,15 @@ function parseField(line: string): TracepointField {
   }
   const { type, name } = splitName(declaration.slice(0, bracket), line);
   const count = arrayCount(declaration.slice(bracket), type, size);
-  return { name, cType: type, offset, size, signed, kind: "array", ...(count === undefined ? {} : { arrayCount: count }) };
+  return {
+    name,
+    cType: type,
+    offset,
+    size,
+    signed,
+    kind: "array",
+    ...(count === undefined ? {} : { arrayCount: count }),
+  };
 }
 
 function splitName(declaration: string, line: string): { type: string; name: string } {

@@ -1,0 +1,161 @@
+import { AddressIndex } from "./address-index.js";
+import { NameIndex } from "./name-index.js";
+
+/** A symbol of an ELF symbol table. */
+export interface ElfSymbol {
+  readonly name: string;
+  readonly address: bigint;
+  /** 0 if the table does not say. */
+  readonly size: number;
+  /** STT_*: 0 NOTYPE, 1 OBJECT, 2 FUNC, 10 GNU_IFUNC. */
+  readonly type: number;
+  /** STB_*: 0 LOCAL, 1 GLOBAL, 2 WEAK. */
+  readonly binding: number;
+}
+
+const STT_FUNC = 2;
+const STT_GNU_IFUNC = 10;
+const SHN_UNDEF = 0;
+const STB_LOCAL = 0;
+const STB_WEAK = 2;
+
+/**
+ * A symbol table. 180,000 symbols (node) cost one scan and two typed arrays; a name becomes a string when it is asked for.
+ * Only functions are looked at: an address in the stack of a program lies in one.
+ */
+export class ElfSymbols {
+  private readonly view: DataView;
+  private readonly strings: Buffer;
+  private readonly entrySize: 16 | 24;
+  /** Symbol numbers of the functions that are defined here. */
+  private readonly functionIndexes: Uint32Array;
+  private byAddress: AddressIndex | undefined;
+  private byName: NameIndex | undefined;
+
+  /** `bytes` is the table, `strings` the section that it links to. What does not fit into them is left out. */
+  constructor(bytes: Uint8Array, strings: Uint8Array, is64: boolean) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.strings = Buffer.from(strings.buffer, strings.byteOffset, strings.byteLength);
+    this.entrySize = is64 ? 24 : 16;
+    const count = Math.floor(bytes.length / this.entrySize);
+    const infoAt = is64 ? 4 : 12;
+    const sectionAt = is64 ? 6 : 14;
+    const found = new Uint32Array(count);
+    let functions = 0;
+    for (let i = 0; i < count; i++) {
+      const at = i * this.entrySize;
+      const type = this.view.getUint8(at + infoAt) & 0xf;
+      if (type !== STT_FUNC && type !== STT_GNU_IFUNC) continue;
+      if (this.view.getUint16(at + sectionAt, true) === SHN_UNDEF) continue;
+      found[functions++] = i;
+    }
+    this.functionIndexes = found.slice(0, functions);
+  }
+
+  /** Number of functions. */
+  get length(): number {
+    return this.functionIndexes.length;
+  }
+
+  /** Bytes that this table keeps in memory, roughly; a cache of tables adds them up. */
+  get memory(): number {
+    return this.view.byteLength + this.strings.length + this.functionIndexes.length * 28;
+  }
+
+  /** The function of that name; a global one before others. */
+  find(name: string): ElfSymbol | undefined {
+    if (this.byName === undefined) {
+      const starts = this.functionIndexes.map((index) => this.view.getUint32(index * this.entrySize, true));
+      this.byName = new NameIndex(this.strings, starts, 0);
+    }
+    let best: ElfSymbol | undefined;
+    for (const i of this.byName.find(name)) {
+      const symbol = this.symbol(this.functionIndexes[i] ?? 0);
+      if (best === undefined || rankOf(symbol) < rankOf(best)) best = symbol;
+    }
+    return best;
+  }
+
+  /**
+   * The function that holds `address`: one whose size covers it, or, where the nearest one below has no size (assembler),
+   * that one. Undefined between functions.
+   */
+  at(address: bigint): ElfSymbol | undefined {
+    const index = this.addressIndex();
+    let position = index.floor(address);
+    // Sizes may nest (a hot part in a larger one); a few steps back find the outer one without a tree of intervals.
+    for (let step = 0; step < 8 && position >= 0; step++) {
+      const first = index.firstAt(position);
+      let best: ElfSymbol | undefined;
+      for (let i = first; i <= position; i++) {
+        const symbol = this.symbol(index.order[i] ?? 0);
+        const covers = symbol.size === 0 ? step === 0 : address < symbol.address + BigInt(symbol.size);
+        if (covers && (best === undefined || isBetter(symbol, best))) best = symbol;
+      }
+      if (best !== undefined) return best;
+      position = first - 1;
+    }
+    return undefined;
+  }
+
+  /** Every function, in the order of the table. */
+  *functions(): Generator<ElfSymbol> {
+    for (const index of this.functionIndexes) {
+      const symbol = this.symbol(index);
+      if (symbol.name !== "") yield symbol;
+    }
+  }
+
+  private addressIndex(): AddressIndex {
+    if (this.byAddress !== undefined) return this.byAddress;
+    const count = this.functionIndexes.length;
+    const high = new Uint32Array(count);
+    const low = new Uint32Array(count);
+    const wide = this.entrySize === 24;
+    for (let i = 0; i < count; i++) {
+      const at = (this.functionIndexes[i] as number) * this.entrySize;
+      low[i] = this.view.getUint32(at + (wide ? 8 : 4), true);
+      if (wide) high[i] = this.view.getUint32(at + 12, true);
+    }
+    this.byAddress = new AddressIndex(high, low, this.functionIndexes);
+    return this.byAddress;
+  }
+
+  private symbol(index: number): ElfSymbol {
+    const { view } = this;
+    const at = index * this.entrySize;
+    const wide = this.entrySize === 24;
+    const info = view.getUint8(at + (wide ? 4 : 12));
+    return {
+      name: this.name(view.getUint32(at, true)),
+      address: wide ? view.getBigUint64(at + 8, true) : BigInt(view.getUint32(at + 4, true)),
+      size: wide ? Number(view.getBigUint64(at + 16, true)) : view.getUint32(at + 8, true),
+      type: info & 0xf,
+      binding: info >>> 4,
+    };
+  }
+
+  private name(start: number): string {
+    if (start >= this.strings.length) return "";
+    const end = this.strings.indexOf(0, start);
+    return this.strings.toString("utf8", start, end < 0 ? this.strings.length : end);
+  }
+}
+
+const rankOf = (symbol: ElfSymbol): number => (symbol.binding === STB_LOCAL ? 2 : symbol.binding === STB_WEAK ? 1 : 0);
+
+/** Of several names of one place the one that people know: exported, without leading underscores, short. */
+function isBetter(a: ElfSymbol, b: ElfSymbol): boolean {
+  const local = Number(a.binding === STB_LOCAL) - Number(b.binding === STB_LOCAL);
+  if (local !== 0) return local < 0;
+  const underscores = leadingUnderscores(a.name) - leadingUnderscores(b.name);
+  if (underscores !== 0) return underscores < 0;
+  if (a.name.length !== b.name.length) return a.name.length < b.name.length;
+  return a.name < b.name;
+}
+
+function leadingUnderscores(name: string): number {
+  let count = 0;
+  while (name[count] === "_") count++;
+  return count;
+}
