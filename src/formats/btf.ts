@@ -37,6 +37,15 @@ const wordsPerItem = Uint8Array.of(0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 
 /** Longer chains of typedefs and qualifiers, or arrays of arrays, than any compiler makes; a loop in a broken blob. */
 const maxChain = 64;
 
+/** More members than any real structure has; a broken blob could nest itself or double its members at each level. */
+const maxMembers = 5000;
+interface Budget {
+  left: number;
+}
+function spend(budget: Budget): void {
+  if (--budget.left < 0) throw new FormatError("BTF: a structure contains itself or has too many members");
+}
+
 /** A member found by name, perhaps inside anonymous members. */
 export interface BtfMemberRef {
   readonly name: string;
@@ -203,40 +212,39 @@ export class Btf {
   /** The member of a structure or union by name, also inside its anonymous members. */
   memberOf(id: BtfId, name: string): BtfMemberRef | undefined {
     const record = this.recordOf(id);
-    return record === undefined ? undefined : this.memberIn(record, name, 0, 0);
+    return record === undefined ? undefined : this.memberIn(record, name, 0, { left: maxMembers });
   }
 
   /** Named members in order of declaration, those of anonymous members in their place. */
   membersOf(id: BtfId): readonly BtfMemberRef[] {
     const found: BtfMemberRef[] = [];
     const record = this.recordOf(id);
-    if (record !== undefined) this.collectMembers(record, 0, 0, found);
+    if (record !== undefined) this.collectMembers(record, 0, { left: maxMembers }, found);
     return found;
   }
 
-  private memberIn(record: BtfRecord, name: string, bitOffset: number, depth: number): BtfMemberRef | undefined {
-    if (depth > maxChain) throw new FormatError("BTF: a structure contains itself");
+  private memberIn(record: BtfRecord, name: string, bitOffset: number, budget: Budget): BtfMemberRef | undefined {
     for (const member of record.members) {
+      spend(budget);
       if (member.name === name) return { ...member, bitOffset: bitOffset + member.bitOffset };
       if (member.name !== "") continue;
       const inner = this.recordOf(member.type);
       if (inner === undefined) continue;
-      const found = this.memberIn(inner, name, bitOffset + member.bitOffset, depth + 1);
+      const found = this.memberIn(inner, name, bitOffset + member.bitOffset, budget);
       if (found !== undefined) return found;
     }
     return undefined;
   }
 
-  private collectMembers(record: BtfRecord, bitOffset: number, depth: number, into: BtfMemberRef[]): void {
-    // A broken blob could double the members at each level; no real structure has more.
-    if (depth > maxChain || into.length > 100_000) throw new FormatError("BTF: a structure contains itself");
+  private collectMembers(record: BtfRecord, bitOffset: number, budget: Budget, into: BtfMemberRef[]): void {
     for (const member of record.members) {
+      spend(budget);
       if (member.name !== "") {
         into.push({ ...member, bitOffset: bitOffset + member.bitOffset });
         continue;
       }
       const inner = this.recordOf(member.type);
-      if (inner !== undefined) this.collectMembers(inner, bitOffset + member.bitOffset, depth + 1, into);
+      if (inner !== undefined) this.collectMembers(inner, bitOffset + member.bitOffset, budget, into);
     }
   }
 
@@ -375,10 +383,36 @@ export class Btf {
     const type = btfId(this.words[at + 1] ?? 0);
     const offset = this.words[at + 2] ?? 0;
     if (kindFlag) return { name, type, bitOffset: offset & 0xffffff, bitSize: offset >>> 24 };
-    // Before kind_flag (pahole 1.13, 2018) the width of a bit field stood in an int type of its own.
-    const { type: real } = this.strip(type);
-    if (real.kind !== "int" || real.bits === real.size * 8) return { name, type, bitOffset: offset, bitSize: 0 };
-    return { name, type, bitOffset: offset, bitSize: real.bits };
+    return { name, type, bitOffset: offset, bitSize: this.oldBitField(type) };
+  }
+
+  /**
+   * Before kind_flag (pahole 1.13, 2018) the width of a bit field stood in an int type of its own; 0 for other types.
+   * Nothing is decoded for it: a structure that is being decoded may lead back to itself.
+   */
+  private oldBitField(id: BtfId): number {
+    let at = id;
+    for (let i = 0; i < maxChain && at !== 0; i++) {
+      if (at < this.firstId && this.base !== undefined) return this.base.oldBitField(at);
+      const start = this.startOf(at);
+      const size = this.words[start + 2] ?? 0;
+      switch (this.rawKindAt(start)) {
+        case "int": {
+          const bits = (this.words[start + 3] ?? 0) & 0xff;
+          return bits === size * 8 ? 0 : bits;
+        }
+        case "typedef":
+        case "const":
+        case "volatile":
+        case "restrict":
+        case "type-tag":
+          at = btfId(size);
+          break;
+        default:
+          return 0;
+      }
+    }
+    return 0;
   }
 }
 
