@@ -41,9 +41,11 @@ const maxChain = 64;
 const maxMembers = 5000;
 interface Budget {
   left: number;
+  depth: number;
 }
 function spend(budget: Budget): void {
-  if (--budget.left < 0) throw new FormatError("BTF: a structure contains itself or has too many members");
+  if (--budget.left < 0 || budget.depth > maxChain)
+    throw new FormatError("BTF: a structure contains itself or has too many members");
 }
 
 /** A member found by name, perhaps inside anonymous members. */
@@ -212,14 +214,14 @@ export class Btf {
   /** The member of a structure or union by name, also inside its anonymous members. */
   memberOf(id: BtfId, name: string): BtfMemberRef | undefined {
     const record = this.recordOf(id);
-    return record === undefined ? undefined : this.memberIn(record, name, 0, { left: maxMembers });
+    return record === undefined ? undefined : this.memberIn(record, name, 0, { left: maxMembers, depth: 0 });
   }
 
   /** Named members in order of declaration, those of anonymous members in their place. */
   membersOf(id: BtfId): readonly BtfMemberRef[] {
     const found: BtfMemberRef[] = [];
     const record = this.recordOf(id);
-    if (record !== undefined) this.collectMembers(record, 0, { left: maxMembers }, found);
+    if (record !== undefined) this.collectMembers(record, 0, { left: maxMembers, depth: 0 }, found);
     return found;
   }
 
@@ -230,7 +232,9 @@ export class Btf {
       if (member.name !== "") continue;
       const inner = this.recordOf(member.type);
       if (inner === undefined) continue;
+      budget.depth++;
       const found = this.memberIn(inner, name, bitOffset + member.bitOffset, budget);
+      budget.depth--;
       if (found !== undefined) return found;
     }
     return undefined;
@@ -244,7 +248,10 @@ export class Btf {
         continue;
       }
       const inner = this.recordOf(member.type);
-      if (inner !== undefined) this.collectMembers(inner, bitOffset + member.bitOffset, budget, into);
+      if (inner === undefined) continue;
+      budget.depth++;
+      this.collectMembers(inner, bitOffset + member.bitOffset, budget, into);
+      budget.depth--;
     }
   }
 
