@@ -1,0 +1,126 @@
+import {
+  BPF_F_KPROBE_MULTI_RETURN,
+  BPF_F_UPROBE_MULTI_RETURN,
+  BPF_LINK_CREATE,
+  BPF_PERF_EVENT,
+  BPF_RAW_TRACEPOINT_OPEN,
+  linkKprobeMultiAttr,
+  linkPerfEventAttr,
+  linkTracingAttr,
+  linkUprobeMultiAttr,
+  rawTracepointAttr,
+} from "../abi/bpf.js";
+import { BPF_TRACE_KPROBE_MULTI, BPF_TRACE_UPROBE_MULTI } from "../abi/program-type.js";
+import { cString, cStrings, type Memory, u64Array } from "../abi/struct.js";
+import { bpf } from "./bpf-call.js";
+import { Fd } from "./fd.js";
+import type { Sys } from "./sys.js";
+import { check } from "./syscall-error.js";
+
+function create(sys: Sys, attr: Memory, kind: string): Fd {
+  return Fd.own(
+    sys,
+    check(bpf(sys, BPF_LINK_CREATE, attr), () => `bpf(BPF_LINK_CREATE, ${kind})`),
+    `${kind} link`,
+  );
+}
+
+/** Makes a program run at each sample or hit of a perf event (since 5.15). */
+export function linkPerfEvent(sys: Sys, program: Fd, event: Fd, cookie: bigint): Fd {
+  const attr = linkPerfEventAttr.encode(
+    {
+      "link_create.prog_fd": program.raw,
+      "link_create.target_fd": event.raw,
+      "link_create.attach_type": BPF_PERF_EVENT,
+      "link_create.perf_event.bpf_cookie": cookie,
+    },
+    sys.addressOf,
+  );
+  return create(sys, attr, event.what);
+}
+
+/** Attaches a tracing program to what it was loaded for, with a cookie (fentry since 6.0, BTF raw tracepoints 6.10). */
+export function linkTracing(sys: Sys, program: Fd, attachType: number, cookie: bigint): Fd {
+  const attr = linkTracingAttr.encode(
+    {
+      "link_create.prog_fd": program.raw,
+      "link_create.attach_type": attachType,
+      "link_create.tracing.cookie": cookie,
+    },
+    sys.addressOf,
+  );
+  return create(sys, attr, program.what);
+}
+
+/** Many functions in one link (since 5.18); the names must be in ascending order or the kernel sorts them slowly. */
+export function linkKprobeMulti(
+  sys: Sys,
+  program: Fd,
+  target: { readonly symbols: readonly string[]; readonly ret: boolean },
+  cookies: readonly bigint[],
+): Fd {
+  const attr = linkKprobeMultiAttr.encode(
+    {
+      "link_create.prog_fd": program.raw,
+      "link_create.attach_type": BPF_TRACE_KPROBE_MULTI,
+      "link_create.kprobe_multi.flags": target.ret ? BPF_F_KPROBE_MULTI_RETURN : 0,
+      "link_create.kprobe_multi.cnt": target.symbols.length,
+      "link_create.kprobe_multi.syms": cStrings(target.symbols, sys.addressOf),
+      "link_create.kprobe_multi.cookies": u64Array(cookies),
+    },
+    sys.addressOf,
+  );
+  return create(sys, attr, `kprobe_multi of ${target.symbols.length} functions`);
+}
+
+export interface UprobeMultiTarget {
+  readonly path: string;
+  readonly offsets: readonly number[];
+  readonly ret: boolean;
+  /** All processes if absent. */
+  readonly pid?: number | undefined;
+  /** File offsets of USDT semaphores, 0 for none. */
+  readonly refCounters?: readonly number[] | undefined;
+}
+
+/** Many places of one file in one link (since 6.6). */
+export function linkUprobeMulti(sys: Sys, program: Fd, target: UprobeMultiTarget, cookies: readonly bigint[]): Fd {
+  const { refCounters } = target;
+  const attr = linkUprobeMultiAttr.encode(
+    {
+      "link_create.prog_fd": program.raw,
+      "link_create.attach_type": BPF_TRACE_UPROBE_MULTI,
+      "link_create.uprobe_multi.path": cString(target.path),
+      "link_create.uprobe_multi.offsets": u64Array(target.offsets.map(BigInt)),
+      "link_create.uprobe_multi.ref_ctr_offsets":
+        refCounters === undefined ? undefined : u64Array(refCounters.map(BigInt)),
+      "link_create.uprobe_multi.cookies": cookies.length === 0 ? undefined : u64Array(cookies),
+      "link_create.uprobe_multi.cnt": target.offsets.length,
+      "link_create.uprobe_multi.flags": target.ret ? BPF_F_UPROBE_MULTI_RETURN : 0,
+      "link_create.uprobe_multi.pid": target.pid ?? 0,
+    },
+    sys.addressOf,
+  );
+  return create(sys, attr, `uprobe_multi of ${target.offsets.length} places in ${target.path}`);
+}
+
+/**
+ * Attaches a raw_tracepoint program by the tracepoint's name, or (`name` undefined) a tracing program to what it was
+ * loaded for. A cookie other than 0 needs 6.10.
+ */
+export function rawTracepointOpen(sys: Sys, program: Fd, name: string | undefined, cookie = 0n): Fd {
+  const attr = rawTracepointAttr.encode(
+    {
+      "raw_tracepoint.name": name === undefined ? undefined : cString(name),
+      "raw_tracepoint.prog_fd": program.raw,
+      "raw_tracepoint.cookie": cookie,
+    },
+    sys.addressOf,
+  );
+  const what = `raw tracepoint ${name ?? program.what}`;
+  return Fd.own(
+    sys,
+    check(bpf(sys, BPF_RAW_TRACEPOINT_OPEN, attr), () => `bpf(BPF_RAW_TRACEPOINT_OPEN, ${what})`),
+    what,
+  );
+}

@@ -1,0 +1,38 @@
+import type { Fd } from "./fd.js";
+import type { Sys } from "./sys.js";
+import { check } from "./syscall-error.js";
+
+// include/uapi/asm-generic/mman-common.h.
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_SHARED = 1;
+
+/** Memory that a descriptor gave, until it is disposed; its buffer has then length 0. */
+export class Mapping implements Disposable {
+  private readonly sys: Sys;
+  private readonly address: number;
+  private readonly length: number;
+  private held: ArrayBuffer | undefined;
+
+  constructor(sys: Sys, fd: Fd, offset: number, length: number, access: "read" | "write") {
+    this.sys = sys;
+    this.length = length;
+    const protection = access === "read" ? PROT_READ : PROT_READ | PROT_WRITE;
+    const result = sys.call("mmap", 0, length, protection, MAP_SHARED, fd.raw, offset);
+    this.address = check(result, () => `mmap(${length} bytes of ${fd.what})`);
+    this.held = sys.view(this.address, length);
+  }
+
+  get buffer(): ArrayBuffer {
+    if (this.held === undefined) throw new Error("internal: a mapping is used after it was unmapped");
+    return this.held;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.held === undefined) return;
+    // Views of the buffer that somebody still holds must not read unmapped memory: transferring it detaches them all.
+    structuredClone(this.held, { transfer: [this.held] });
+    this.held = undefined;
+    this.sys.call("munmap", this.address, this.length);
+  }
+}

@@ -1,0 +1,29 @@
+import { type Memory, memory, zeroed } from "../abi/struct.js";
+import type { Fd } from "./fd.js";
+import type { Sys } from "./sys.js";
+
+const POLLIN = 1;
+
+/** An array of struct pollfd (poll(2)), 8 bytes each, waiting for input. */
+function pollSet(fds: readonly Fd[]): Memory {
+  const bytes = zeroed(8 * fds.length);
+  const view = new DataView(bytes.buffer);
+  for (const [i, fd] of fds.entries()) {
+    view.setInt32(8 * i, fd.raw, true);
+    view.setInt16(8 * i + 4, POLLIN, true);
+  }
+  return memory(bytes);
+}
+
+function timespec(milliseconds: number): Memory {
+  const bytes = zeroed(16);
+  const view = new DataView(bytes.buffer);
+  view.setBigInt64(0, BigInt(Math.floor(milliseconds / 1000)), true);
+  view.setBigInt64(8, BigInt(Math.floor((milliseconds % 1000) * 1e6)), true);
+  return memory(bytes);
+}
+
+/** Waits in a thread of libuv's pool until one of the descriptors can be read; the promise tells whether one can. */
+export async function waitReadable(sys: Sys, fds: readonly Fd[], milliseconds: number): Promise<boolean> {
+  return (await sys.callInThread("ppoll", pollSet(fds), fds.length, timespec(milliseconds), undefined, 8)) > 0;
+}

@@ -1,0 +1,61 @@
+import { cString, memory, zeroed } from "../abi/struct.js";
+import { Fd } from "./fd.js";
+import type { Sys } from "./sys.js";
+import { check } from "./syscall-error.js";
+
+// include/uapi/linux/prctl.h, asm-generic/resource.h, linux/eventfd.h.
+const PR_SET_NAME = 15;
+export const RLIMIT_NOFILE = 7;
+const EFD_CLOEXEC = 0o2000000;
+const EFD_NONBLOCK = 0o4000;
+
+/** The calling thread's name in ps(1) and /proc/PID/comm, cut at 15 bytes. */
+export function setName(sys: Sys, name: string): void {
+  sys.call("prctl", PR_SET_NAME, cString(name.slice(0, 15)));
+}
+
+export function mount(sys: Sys, type: string, path: string): void {
+  const result = sys.call("mount", cString(type), cString(path), cString(type), 0, 0);
+  check(result, () => `mount(${type} on ${path})`);
+}
+
+export interface Limit {
+  readonly soft: bigint;
+  readonly hard: bigint;
+}
+
+export function getLimit(sys: Sys, resource: number): Limit {
+  const bytes = zeroed(16);
+  check(sys.call("prlimit64", 0, resource, undefined, memory(bytes)), "prlimit64");
+  const view = new DataView(bytes.buffer);
+  return { soft: view.getBigUint64(0, true), hard: view.getBigUint64(8, true) };
+}
+
+export function setLimit(sys: Sys, resource: number, limit: Limit): void {
+  const bytes = zeroed(16);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, limit.soft, true);
+  view.setBigUint64(8, limit.hard, true);
+  check(sys.call("prlimit64", 0, resource, memory(bytes)), "prlimit64");
+}
+
+export function kill(sys: Sys, pid: number, signal: number): void {
+  check(sys.call("kill", pid, signal), () => `kill(${pid}, ${signal})`);
+}
+
+/** A counter that is readable while it is not 0. */
+export function eventFd(sys: Sys, what: string): Fd {
+  return Fd.own(sys, check(sys.call("eventfd2", 0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd2"), what);
+}
+
+/** Adds one to an eventfd. */
+export function signalEventFd(sys: Sys, fd: Fd): void {
+  const one = zeroed(8);
+  one[0] = 1;
+  sys.call("write", fd.raw, memory(one), 8);
+}
+
+/** Sets an eventfd back to 0. */
+export function clearEventFd(sys: Sys, fd: Fd): void {
+  sys.call("read", fd.raw, memory(zeroed(8)), 8);
+}

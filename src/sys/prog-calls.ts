@@ -1,0 +1,126 @@
+import {
+  BPF_OBJ_GET_INFO_BY_FD,
+  BPF_PROG_LOAD,
+  BPF_PROG_TEST_RUN,
+  infoAttr,
+  progInfo,
+  progLoadAttr,
+  testRunAttr,
+} from "../abi/bpf.js";
+import { ENOSPC } from "../abi/errno.js";
+import { cString, memory, zeroed } from "../abi/struct.js";
+import { bpf } from "./bpf-call.js";
+import { Fd } from "./fd.js";
+import type { Sys } from "./sys.js";
+import { check, SyscallError } from "./syscall-error.js";
+
+export interface NewProgram {
+  readonly name: string;
+  readonly type: number;
+  readonly code: Uint8Array;
+  readonly expectedAttachType: number;
+  /** Of the kernel's BTF; 0 for none. */
+  readonly attachBtfId: number;
+  readonly flags?: number;
+}
+
+/** BPF_PROG_LOAD failed; `log` is what the verifier said, empty if it never ran. */
+export class ProgLoadError extends SyscallError {
+  readonly log: string;
+
+  constructor(program: string, errno: number, log: string) {
+    super(`bpf(BPF_PROG_LOAD, "${program}")`, errno);
+    this.log = log;
+  }
+}
+
+// Helpers marked gpl_only need it (include/linux/license.h lists what counts). The programs are made from the user's
+// script on the user's machine and given to nobody, so that the project's own license is not what is asked for.
+const license = "Dual BSD/GPL";
+
+const firstLogSize = 1 << 18;
+/** The verifier refuses more: UINT_MAX >> 2, kernel/bpf/log.c, bpf_verifier_log_attr_valid(), v6.18. */
+const maxLogSize = 1 << 28;
+
+/**
+ * Loads a program. First without a log, because writing one costs the verifier more than the check itself; on failure
+ * once more with one, with ever larger buffers.
+ */
+export function progLoad(sys: Sys, program: NewProgram): Fd {
+  const first = tryLoad(sys, program, undefined);
+  if (first >= 0) return Fd.own(sys, first, `program ${program.name}`);
+  for (let size = firstLogSize; ; size *= 8) {
+    const log = zeroed(Math.min(size, maxLogSize));
+    const result = tryLoad(sys, program, log);
+    // It may have failed for want of memory, and now it does not.
+    if (result >= 0) return Fd.own(sys, result, `program ${program.name}`);
+    // ENOSPC: the log did not fit. It is then of no use for the message, which stands at its end.
+    if (result === -ENOSPC && size < maxLogSize) continue;
+    const end = log.indexOf(0);
+    throw new ProgLoadError(program.name, -result, Buffer.from(log.subarray(0, end < 0 ? log.length : end)).toString());
+  }
+}
+
+function tryLoad(sys: Sys, program: NewProgram, log: Uint8Array | undefined): number {
+  const attr = progLoadAttr.encode(
+    {
+      prog_type: program.type,
+      insn_cnt: program.code.length / 8,
+      insns: memory(program.code),
+      license: cString(license),
+      prog_name: program.name,
+      prog_flags: program.flags,
+      expected_attach_type: program.expectedAttachType,
+      attach_btf_id: program.attachBtfId,
+      log_level: log === undefined ? 0 : 1,
+      log_size: log?.length ?? 0,
+      log_buf: log === undefined ? undefined : memory(log),
+    },
+    sys.addressOf,
+  );
+  return bpf(sys, BPF_PROG_LOAD, attr);
+}
+
+/**
+ * Runs a raw_tracepoint program once, here and now, on the CPU that the thread runs on; net/bpf/test_run.c,
+ * bpf_prog_test_run_raw_tp(), v5.10. Returns what the program returned.
+ */
+export function progTestRun(sys: Sys, program: Fd): number {
+  const attr = testRunAttr.encode({ "test.prog_fd": program.raw }, sys.addressOf);
+  check(bpf(sys, BPF_PROG_TEST_RUN, attr), () => `bpf(BPF_PROG_TEST_RUN, ${program.what})`);
+  const at = testRunAttr.fields["test.retval"][0];
+  return new DataView(attr.bytes.buffer, attr.bytes.byteOffset).getUint32(at, true);
+}
+
+/** Raw bytes of bpf_prog_info, bpf_map_info or bpf_link_info, as many as the kernel fills in of `size`. */
+export function objGetInfo(sys: Sys, object: Fd, size: number): Uint8Array {
+  const bytes = zeroed(size);
+  const attr = infoAttr.encode(
+    { "info.bpf_fd": object.raw, "info.info_len": size, "info.info": memory(bytes) },
+    sys.addressOf,
+  );
+  check(bpf(sys, BPF_OBJ_GET_INFO_BY_FD, attr), () => `bpf(BPF_OBJ_GET_INFO_BY_FD, ${object.what})`);
+  const at = infoAttr.fields["info.info_len"][0];
+  return bytes.subarray(0, new DataView(attr.bytes.buffer, attr.bytes.byteOffset).getUint32(at, true));
+}
+
+export interface ProgramInfo {
+  readonly id: number;
+  /** Times that the kernel did not run it because it ran on that CPU already (since 5.12). */
+  readonly recursionMisses: bigint;
+  /** Instructions that the verifier went through (since 5.16). */
+  readonly verifiedInstructions: number;
+}
+
+export function programInfo(sys: Sys, program: Fd): ProgramInfo {
+  const bytes = objGetInfo(sys, program, progInfo.size);
+  const padded = zeroed(progInfo.size);
+  padded.set(bytes);
+  const view = new DataView(padded.buffer);
+  const { id, recursion_misses, verified_insns } = progInfo.fields;
+  return {
+    id: view.getUint32(id, true),
+    recursionMisses: view.getBigUint64(recursion_misses, true),
+    verifiedInstructions: view.getUint32(verified_insns, true),
+  };
+}
