@@ -1,3 +1,4 @@
+import type { ProgType } from "../abi/program-type.js";
 import type { Span } from "../base/span.js";
 
 /** What the kernel is asked for when a map is created; inert, made by the compiler. */
@@ -24,9 +25,6 @@ export type Relocation =
   | { readonly insn: number; readonly kind: "mapvalue"; readonly map: string; readonly offset: number }
   /** The 16-byte load at `insn` gets the attach cookie as a constant, when the loader chose that. */
   | { readonly insn: number; readonly kind: "cookie" };
-
-/** Kernel name of the program type, lower case: BPF_PROG_TYPE_KPROBE is `kprobe`. */
-export type ProgType = "kprobe" | "tracepoint" | "perf_event" | "raw_tracepoint" | "tracing";
 
 /** One BPF program with the subprograms it calls appended; inert. */
 export interface ProgramSpec {

@@ -11,6 +11,18 @@ export interface UserFunction {
   readonly address: bigint;
 }
 
+/** A variable or function of a file, as uaddr() wants it. */
+export interface UserSymbol {
+  /** Virtual address in the file. */
+  readonly address: bigint;
+  /** Bytes; 0 if the file does not say. */
+  readonly size: number;
+  /** The file can be loaded anywhere (PIE, shared library). */
+  readonly relocated: boolean;
+  /** Virtual address of the probed function in the file. */
+  readonly probeAddress: bigint;
+}
+
 export type Missing = { readonly missing: string };
 
 /** All that the compiler asks of the kernel it compiles for; a fixture stands behind it in tests. */
@@ -36,5 +48,7 @@ export interface KernelView {
   /** Number of the system call, e.g. `openat` -> 257; undefined if this architecture has none of that name. */
   syscallNumber(name: string): number | undefined;
   /** Functions of an ELF file; `path` is absolute or searched in PATH and the library directories. */
+  /** A symbol of an ELF file, beside the function `probed` of the same file. */
+  userSymbol(path: string, name: string, probed: string): UserSymbol | Missing;
   userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing;
 }

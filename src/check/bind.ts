@@ -1,0 +1,93 @@
+import type { Diagnostics } from "../base/diagnostics.js";
+import { nearest } from "../base/nearest.js";
+import type { AstProbe, AstProgram } from "../syntax/ast.js";
+import { compileGlob, hasWildcard } from "../base/glob.js";
+import type { Config } from "../language/config.js";
+import type { KernelView } from "../language/kernel-view.js";
+import type { Probe, ProgramVariant, Target } from "../language/probe.js";
+import { findProbe, probeNames, probes } from "../language/probes/index.js";
+import { factsOf } from "./facts.js";
+
+/** An action with attach points that can share one program. */
+export interface BoundProgram {
+  readonly ast: AstProbe;
+  readonly variant: ProgramVariant;
+  readonly targets: readonly Target[];
+}
+
+export interface Bound {
+  readonly programs: readonly BoundProgram[];
+  readonly targets: readonly Target[];
+}
+
+export interface BindOptions {
+  readonly config: Config;
+  readonly pid: number | undefined;
+  readonly positional: readonly string[];
+}
+
+/** Finds what each attach point of the script means on this kernel and groups them into programs. */
+export function bindProbes(program: AstProgram, kernel: KernelView, options: BindOptions, diags: Diagnostics): Bound {
+  const targets: Target[] = [];
+  const programs: BoundProgram[] = [];
+  for (const ast of program.probes) {
+    const facts = factsOf(ast);
+    const groups = new Map<string, { variant: ProgramVariant; targets: Target[] }>();
+    for (const point of ast.attachPoints) {
+      const providers = findProviders(point.provider);
+      if (providers.length === 0) {
+        const near = nearest(point.provider, probeNames);
+        diags.error("unknown-probe-type", point.providerSpan, `there is no probe type '${point.provider}'`, {
+          hint: near === undefined ? `probe types: ${probes.map((p) => p.name).join(", ")}` : `did you mean '${near}'?`,
+        });
+      }
+      for (const provider of providers) {
+        const parts = point.parts.map((part) => substitute(part, options.positional));
+        const mustExist = options.config.missing_probes === "error";
+        const context = { kernel, diags, span: point.span, facts, pid: options.pid, mustExist };
+        for (const candidate of provider.bind(parts, context)) {
+          const target: Target = { name: candidate.name, func: candidate.func, span: point.span, provider, place: candidate.place };
+          const key = `${provider.name}|${candidate.variant.key}`;
+          let group = groups.get(key);
+          if (group === undefined) {
+            group = { variant: candidate.variant, targets: [] };
+            groups.set(key, group);
+          }
+          // A system call's number leads to the id that its target has now.
+          group.variant = mergeNumbers(group.variant, candidate.variant, targets.length);
+          group.targets.push(target);
+          targets.push(target);
+        }
+      }
+    }
+    for (const group of groups.values()) programs.push({ ast, ...group });
+  }
+  if (targets.length > options.config.max_probes) {
+    const [first] = programs;
+    diags.error("too-many-probes", first?.ast.span, `the script has ${targets.length} attach points, more than max_probes = ${options.config.max_probes}`, {
+      hint: `narrow the wildcard, or set BPFTRACE_MAX_PROBES=${targets.length}`,
+    });
+  }
+  return { programs, targets };
+}
+
+/** A provider by name, or several by wildcard (`k*:vfs_read` means kprobe and kretprobe). */
+function findProviders(written: string): readonly Probe[] {
+  if (!hasWildcard(written)) {
+    const found = findProbe(written);
+    return found === undefined ? [] : [found];
+  }
+  const matches = compileGlob(written);
+  return probes.filter((probe) => matches(probe.name) && probe.moment === undefined);
+}
+
+/** `$1` in an attach point is the text of that parameter. */
+const substitute = (part: string, positional: readonly string[]): string =>
+  part.replace(/\$([0-9]+)/g, (_, digits: string) => positional[Number(digits) - 1] ?? "");
+
+function mergeNumbers(group: ProgramVariant, added: ProgramVariant, id: number): ProgramVariant {
+  if (group.context.kind !== "syscall" || added.context.kind !== "syscall") return group;
+  const numbers = new Map(group === added ? [] : group.context.numbers);
+  for (const number of added.context.numbers.keys()) numbers.set(number, id);
+  return { ...group, context: { ...group.context, numbers } };
+}

@@ -1,0 +1,56 @@
+import { Diagnostics } from "../base/diagnostics.js";
+import type { Config } from "../language/config.js";
+import type { KernelView } from "../language/kernel-view.js";
+import type { TypedProgram, TypedScript } from "../language/typed.js";
+import type { Bound } from "./bind.js";
+import { Environment } from "./environment.js";
+import type { Scope } from "./scope.js";
+import { StatementChecker } from "./statement.js";
+
+export interface CheckOptions {
+  readonly config: Config;
+  readonly positional: readonly string[];
+  readonly unsafe: boolean;
+  /** Names of the registers in struct pt_regs of the kernel's machine. */
+  readonly registerNames: readonly string[];
+}
+
+/** Types only grow along short chains (string sizes, signedness), so few rounds settle them; more means a bug of ours. */
+const maxRounds = 50;
+
+/** Gives every expression a type and settles the types of maps and variables; what is wrong goes to `diags`. */
+export function check(bound: Bound, kernel: KernelView, options: CheckOptions, diags: Diagnostics): TypedScript {
+  const env = new Environment();
+  for (let round = 0; ; round++) {
+    env.startRound();
+    checkAll(bound, kernel, options, env, new Diagnostics(), false);
+    if (!env.changed) break;
+    if (round > maxRounds) throw new Error("internal: the types of maps and variables do not settle");
+  }
+  const programs = checkAll(bound, kernel, options, env, diags, true);
+  return { programs, maps: env.finishedMaps(), targets: bound.targets };
+}
+
+function checkAll(bound: Bound, kernel: KernelView, options: CheckOptions, env: Environment, diags: Diagnostics, final: boolean): readonly TypedProgram[] {
+  const idOf = new Map(bound.targets.map((target, id) => [target, id] as const));
+  return bound.programs.map((program, index): TypedProgram => {
+    const prefix = `${index}:`;
+    const ids = program.targets.map((target) => idOf.get(target) ?? 0);
+    const scope: Scope = {
+      diags, env, kernel, config: options.config, variant: program.variant, targets: program.targets,
+      firstId: ids[0] ?? 0, ids, positional: options.positional, unsafe: options.unsafe, prefix, final,
+      registerNames: options.registerNames, loopDepth: 0,
+    };
+    const statements = new StatementChecker(scope);
+    const predicate = program.ast.predicate === undefined ? undefined : statements.expressions.condition(program.ast.predicate);
+    const body = statements.block(program.ast.body);
+    return {
+      name: programName(program.targets[0]?.name ?? "program", index),
+      variant: program.variant, targets: program.targets, predicate, body,
+      variables: env.finishedVariables(prefix), span: program.ast.span,
+    };
+  });
+}
+
+/** A name that the kernel accepts (letters, digits, `_` and `.`; kernel/bpf/syscall.c, bpf_obj_name_cpy) and a reader recognises. */
+const programName = (target: string, index: number): string => `${target.split(":").at(-1)?.replace(/[^A-Za-z0-9_]/g, "_") || "program"}_${index}`;

@@ -1,0 +1,139 @@
+import type { Diagnostics } from "../base/diagnostics.js";
+import type { Span } from "../base/span.js";
+import { describeType } from "../language/describe-type.js";
+import type { TypedMap, TypedVariable } from "../language/typed.js";
+import type { Type } from "../types/type.js";
+import { type Inferred, join, sameTypes } from "./type-rules.js";
+
+interface MapEntry {
+  key: readonly Inferred[] | undefined;
+  keyed: boolean | undefined;
+  value: Inferred | undefined;
+  span: Span;
+}
+
+/**
+ * What is known of the types of maps and variables so far. Checking runs over the whole script until nothing is added:
+ * a map may be read above the place where it is written.
+ */
+export class Environment {
+  private readonly maps = new Map<string, MapEntry>();
+  private readonly variables = new Map<string, Inferred>();
+  /** Something was learnt since the last {@link startRound}. */
+  changed = false;
+
+  startRound(): void {
+    this.changed = false;
+  }
+
+  mapNames(): readonly string[] {
+    return [...this.maps.keys()];
+  }
+
+  /** The map as known by now; its value is undefined if nothing has been stored into it yet. */
+  map(name: string): { readonly key: readonly Type[] | undefined; readonly value: Type | undefined } | undefined {
+    const entry = this.maps.get(name);
+    return entry === undefined ? undefined : { key: entry.key?.map((k) => k.type), value: entry.value?.type };
+  }
+
+  private entry(name: string, span: Span): MapEntry {
+    let entry = this.maps.get(name);
+    if (entry === undefined) {
+      entry = { key: undefined, keyed: undefined, value: undefined, span };
+      this.maps.set(name, entry);
+      this.changed = true;
+    }
+    return entry;
+  }
+
+  /** Records that a map is used with this key; reports one that does not fit. */
+  useKey(name: string, key: readonly Inferred[], span: Span, diags: Diagnostics): void {
+    const entry = this.entry(name, span);
+    const keyed = key.length > 0;
+    if (entry.keyed === undefined) {
+      entry.keyed = keyed;
+      entry.key = keyed ? key : undefined;
+      this.changed = true;
+      return;
+    }
+    if (entry.keyed !== keyed) {
+      diags.error("key-mismatch", span, keyed ? `${name} is used without a key elsewhere, here with one` : `${name} needs a key: it has one elsewhere`, {
+        notes: [{ message: `${name} is first used here`, span: entry.span }],
+      });
+      return;
+    }
+    const known = entry.key ?? [];
+    const joined = known.length === key.length ? known.map((k, i) => joinAt(k, key[i])) : [];
+    if (known.length !== key.length || joined.some((k) => k === undefined)) {
+      const types = (list: readonly Inferred[]): string => list.map((k) => describeType(k.type)).join(", ");
+      diags.error("key-mismatch", span, `the key of ${name} is (${types(key)}) here, but (${types(known)}) elsewhere`, {
+        notes: [{ message: `${name} is first used here`, span: entry.span }],
+      });
+      return;
+    }
+    const merged = joined.filter((k) => k !== undefined);
+    if (merged.some((k, i) => changedFrom(known[i], k))) {
+      entry.key = merged;
+      this.changed = true;
+    }
+  }
+
+  /** Records that a value of this type is stored into a map; reports one that does not fit. */
+  store(name: string, value: Inferred, span: Span, diags: Diagnostics): void {
+    const entry = this.entry(name, span);
+    const joined = entry.value === undefined ? value : join(entry.value, value);
+    if (joined === undefined) {
+      diags.error("type-mismatch", span, `${name} holds ${describeType(entry.value?.type ?? value.type)}, it cannot hold ${describeType(value.type)} too`, {
+        notes: [{ message: `${name} is first used here`, span: entry.span }],
+        hint: "use another map for the other kind of value",
+      });
+      return;
+    }
+    if (changedFrom(entry.value, joined)) {
+      entry.value = joined;
+      this.changed = true;
+    }
+  }
+
+  variable(key: string): Type | undefined {
+    return this.variables.get(key)?.type;
+  }
+
+  assign(key: string, name: string, value: Inferred, span: Span, diags: Diagnostics): void {
+    const known = this.variables.get(key);
+    const joined = known === undefined ? value : join(known, value);
+    if (joined === undefined) {
+      diags.error("type-mismatch", span, `${name} is ${describeType(known?.type ?? value.type)}, it cannot become ${describeType(value.type)}`, {
+        hint: "use another variable",
+      });
+      return;
+    }
+    if (changedFrom(known, joined)) {
+      this.variables.set(key, joined);
+      this.changed = true;
+    }
+  }
+
+  /** Maps with all that is known; what was never stored into has been reported. */
+  finishedMaps(): ReadonlyMap<string, TypedMap> {
+    const finished = new Map<string, TypedMap>();
+    for (const [name, entry] of this.maps) {
+      if (entry.value === undefined) continue;
+      finished.set(name, { name, key: entry.key?.map((k) => k.type), value: entry.value.type, span: entry.span });
+    }
+    return finished;
+  }
+
+  finishedVariables(prefix: string): ReadonlyMap<string, TypedVariable> {
+    const finished = new Map<string, TypedVariable>();
+    for (const [key, inferred] of this.variables) {
+      if (key.startsWith(prefix)) finished.set(key.slice(prefix.length), { name: key.slice(prefix.length), type: inferred.type });
+    }
+    return finished;
+  }
+}
+
+const joinAt = (known: Inferred, used: Inferred | undefined): Inferred | undefined => (used === undefined ? undefined : join(known, used));
+
+const changedFrom = (before: Inferred | undefined, after: Inferred): boolean =>
+  before === undefined || before.flexible !== after.flexible || !sameTypes(before.type, after.type);

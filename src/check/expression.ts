@@ -1,0 +1,435 @@
+import { nearest } from "../base/nearest.js";
+import type { Span } from "../base/span.js";
+import { builtinNames, findBuiltin } from "../language/builtins/index.js";
+import { namedType } from "../language/c-type.js";
+import { describeType } from "../language/describe-type.js";
+import { findMapFunction } from "../language/map-functions/index.js";
+import type { ArgField, AssignTarget, MapAccess, TypedExpr } from "../language/typed.js";
+import type { AstExpr, AstMap, AstType, AstVariable } from "../syntax/ast.js";
+import { type AddressSpace, bool, i64, int, type Member, pointer, string, type Type, u64 } from "../types/type.js";
+import { cSizeOf, isAggregate, sizeOf } from "../wire/layout.js";
+import { checkCall } from "./call.js";
+import { namedConstant } from "./named-values.js";
+import { checkBinary, checkNot, negate } from "./operators.js";
+import type { Scope } from "./scope.js";
+import type { StatementChecker } from "./statement.js";
+import { inferredFrom, isNumeric, isScalar, join } from "./type-rules.js";
+
+const utf8 = new TextEncoder();
+
+/** Gives every expression its type; reports what cannot have one and goes on with a plausible type. */
+export class ExpressionChecker {
+  readonly scope: Scope;
+  private readonly statements: StatementChecker;
+
+  constructor(scope: Scope, statements: StatementChecker) {
+    this.scope = scope;
+    this.statements = statements;
+  }
+
+  check(e: AstExpr): TypedExpr {
+    const { span } = e;
+    switch (e.kind) {
+      case "int":
+        return { kind: "const", value: e.value, type: e.value < 1n << 63n ? i64 : u64, span };
+      case "string":
+        return this.text(e.value, span);
+      case "bool":
+        return { kind: "const", value: e.value ? 1n : 0n, type: bool, span };
+      case "positional":
+        return this.positional(e.index, span);
+      case "positional-count":
+        return { kind: "const", value: BigInt(this.scope.positional.length), type: i64, span };
+      case "name":
+        return this.name(e.name, span);
+      case "variable":
+        return this.variable(e);
+      case "map":
+        return this.readMap(e);
+      case "call":
+        return checkCall(this, e);
+      case "unary":
+        return this.unary(e);
+      case "step":
+        return this.step(e);
+      case "binary":
+        return checkBinary(this.scope, e.op, this.check(e.left), this.check(e.right), span);
+      case "ternary":
+        return this.ternary(e);
+      case "cast":
+        return this.cast(e.type, this.check(e.operand), span);
+      case "member":
+        return this.member(this.check(e.object), e.name, e.nameSpan, span);
+      case "item":
+        return this.item(this.check(e.object), e.index, span);
+      case "index":
+        return this.index(this.check(e.object), this.check(e.index), span);
+      case "tuple":
+        return this.tuple(e.items.map((item) => this.check(item)), span);
+      case "sizeof":
+        return this.sizeof(e);
+      case "offsetof":
+        return this.offsetof(e.type, e.path, span);
+      case "block": {
+        const body = this.statements.block(e.body);
+        const value = this.check(e.value);
+        return { kind: "block", body, value, type: value.type, span };
+      }
+    }
+  }
+
+  error(code: string, span: Span, message: string, hint?: string): void {
+    this.scope.diags.error(code, span, message, { hint });
+  }
+
+  text(value: string, span: Span): TypedExpr {
+    return { kind: "text", value, type: string(utf8.encode(value).length + 1), span };
+  }
+
+  /** What stands in for an expression that was reported. */
+  broken(span: Span): TypedExpr {
+    return { kind: "const", value: 0n, type: i64, span };
+  }
+
+  /** An expression for its truth: anything in a register. */
+  condition(e: AstExpr): TypedExpr {
+    const value = this.check(e);
+    if (!isScalar(value.type)) this.error("type-mismatch", e.span, `a condition is a number or a pointer, not ${describeType(value.type)}`);
+    return value;
+  }
+
+  /** An integer, or what counts as one. */
+  number(e: AstExpr): TypedExpr {
+    return this.asNumber(this.check(e));
+  }
+
+  asNumber(value: TypedExpr): TypedExpr {
+    if (isNumeric(value.type)) return value;
+    if (value.type.kind === "pointer") return { kind: "convert", operand: value, type: u64, span: value.span };
+    this.error("type-mismatch", value.span, `an integer is needed here, not ${describeType(value.type)}`);
+    return this.broken(value.span);
+  }
+
+  private positional(index: number, span: Span): TypedExpr {
+    const given = index === 0 ? "beetrace" : this.scope.positional[index - 1];
+    if (given === undefined) return { kind: "const", value: 0n, type: i64, span };
+    if (/^-?(?:0x[0-9a-f]+|[0-9]+)$/i.test(given)) {
+      const magnitude = BigInt(given.replace("-", ""));
+      const value = given.startsWith("-") ? -magnitude : magnitude;
+      if (value >= -(1n << 63n) && value < 1n << 64n) return { kind: "const", value, type: value < 1n << 63n ? i64 : u64, span };
+    }
+    return this.text(given, span);
+  }
+
+  private name(name: string, span: Span): TypedExpr {
+    const builtin = findBuiltin(name);
+    if (builtin?.bare === true) return checkCall(this, { kind: "call", name, nameSpan: span, args: [], span });
+    if (builtin !== undefined || findMapFunction(name) !== undefined) {
+      this.error("not-a-value", span, `${name} is a function`, `call it: ${name}(...)`);
+      return this.broken(span);
+    }
+    const constant = namedConstant(name, span);
+    if (constant !== undefined) return constant;
+    const near = nearest(name, builtinNames);
+    this.error("unknown-name", span, `nothing is called '${name}'`, near === undefined ? "variables begin with $, maps with @" : `did you mean '${near}'?`);
+    return this.broken(span);
+  }
+
+  private variable(e: AstVariable): TypedExpr {
+    const type = this.scope.env.variable(this.scope.prefix + e.name);
+    if (type === undefined) {
+      if (this.scope.final) this.error("undefined-variable", e.span, `${e.name} has no value here`, `assign it first: ${e.name} = ...`);
+      return { ...this.broken(e.span), kind: "const", value: 0n, type: i64 };
+    }
+    return { kind: "variable", name: e.name, type, span: e.span };
+  }
+
+  /** A map with its key; notes the key's types. */
+  access(e: AstMap): MapAccess {
+    const items = (e.keys ?? []).flatMap((key) => this.check(key));
+    // A tuple as the only key is a key of several parts.
+    const only = items[0];
+    const key = items.length === 1 && only?.kind === "tuple" ? only.items : items;
+    for (const part of key) {
+      if (isAggregate(part.type) || part.type.kind === "none" || part.type.kind === "timestamp") {
+        this.error("bad-key", part.span, `${describeType(part.type)} cannot be part of a key`);
+      }
+    }
+    this.scope.env.useKey(e.name, key.map(inferredFrom), e.span, this.scope.diags);
+    const types = this.scope.env.map(e.name)?.key ?? [];
+    return { map: e.name, key: key.map((part, i) => this.fit(part, types[i] ?? part.type)), span: e.span };
+  }
+
+  private readMap(e: AstMap): TypedExpr {
+    const access = this.access(e);
+    const type = this.scope.env.map(e.name)?.value;
+    if (type === undefined) {
+      if (this.scope.final) {
+        const near = nearest(e.name, this.scope.env.mapNames().filter((name) => this.scope.env.map(name)?.value !== undefined));
+        this.error("undefined-map", e.span, `nothing is ever stored in ${e.name}`, near === undefined ? `assign it somewhere: ${e.name} = ...` : `did you mean ${near}?`);
+      }
+      return { kind: "const", value: 0n, type: i64, span: e.span };
+    }
+    if (isAggregate(type)) {
+      this.error("aggregate-read", e.span, `${e.name} holds ${type.kind}(), which is kept per CPU and cannot be read here`, `print(${e.name}) shows it; to compute with a number keep it in a map of its own: @n++`);
+      return this.broken(e.span);
+    }
+    return { kind: "map", access, type, span: e.span };
+  }
+
+  /** The same value as another type of its kind: what the map's or variable's type has become. */
+  fit(e: TypedExpr, type: Type): TypedExpr {
+    if (e.type.kind === "int" && type.kind === "int" && e.kind !== "const") return { ...e, type: e.type };
+    if (e.kind === "tuple" && type.kind === "tuple") {
+      return { ...e, items: e.items.map((item, i) => this.fit(item, type.items[i] ?? item.type)), type };
+    }
+    if (e.kind === "const" && type.kind === "pointer") return { ...e, type };
+    return e;
+  }
+
+  private unary(e: Extract<AstExpr, { kind: "unary" }>): TypedExpr {
+    const { span } = e;
+    const operand = this.check(e.operand);
+    switch (e.op) {
+      case "+":
+        return this.asNumber(operand);
+      case "-":
+        return negate(this.asNumber(operand), span);
+      case "!":
+        if (!isScalar(operand.type)) this.error("type-mismatch", span, `! needs a number or a pointer, not ${describeType(operand.type)}`);
+        return checkNot(operand, span);
+      case "~": {
+        const value = this.asNumber(operand);
+        const ones: TypedExpr = { kind: "const", value: (1n << 64n) - 1n, type: u64, span };
+        return { kind: "arithmetic", op: "xor", left: value, right: ones, type: value.type.kind === "int" && value.type.signed ? i64 : u64, span };
+      }
+      case "*":
+        return this.deref(operand, span);
+      case "&":
+        return this.addressOf(operand, span);
+    }
+  }
+
+  private addressOf(operand: TypedExpr, span: Span): TypedExpr {
+    if (operand.kind === "deref") return { ...operand.pointer, span };
+    if (operand.kind === "member" || operand.kind === "element") {
+      return { kind: "address", place: operand, type: pointer(operand.type, this.spaceOf(operand)), span };
+    }
+    this.error("no-address", span, "& takes the address of a member of a structure", "e.g. &((struct task_struct *)curtask).comm");
+    return this.broken(span);
+  }
+
+  /** Which memory a place is in. */
+  private spaceOf(place: TypedExpr): AddressSpace {
+    if (place.kind === "member" || place.kind === "element") return this.spaceOf(place.object);
+    if (place.kind === "deref" && place.pointer.type.kind === "pointer") return place.pointer.type.space;
+    return "kernel";
+  }
+
+  deref(operand: TypedExpr, span: Span): TypedExpr {
+    if (operand.type.kind !== "pointer") {
+      this.error("not-a-pointer", span, `${describeType(operand.type)} is no pointer`, isNumeric(operand.type) ? "cast it first: *(uint64 *)x" : undefined);
+      return this.broken(span);
+    }
+    const { to } = operand.type;
+    if (to.kind === "none") {
+      this.error("void-pointer", span, "what a void * points at has no type", "cast it first: *(uint64 *)p");
+      return this.broken(span);
+    }
+    return this.place({ kind: "deref", pointer: operand, type: to, span });
+  }
+
+  /** Flexible arrays of char have no size of their own: they are read up to max_strlen. */
+  private place(e: TypedExpr): TypedExpr {
+    return e.type.kind === "string" && e.type.size === 0 ? { ...e, type: string(this.scope.config.max_strlen) } : e;
+  }
+
+  private step(e: Extract<AstExpr, { kind: "step" }>): TypedExpr {
+    const target = this.target(e.target);
+    if (e.target.kind === "map" && this.scope.env.map(e.target.name)?.value === undefined) {
+      this.scope.env.store(e.target.name, { type: i64, flexible: false }, e.span, this.scope.diags);
+    }
+    const type = target.type;
+    if (type.kind !== "int" && type.kind !== "pointer") {
+      if (this.scope.final) this.error("type-mismatch", e.span, `${e.op} needs an integer, not ${describeType(type)}`);
+      return this.broken(e.span);
+    }
+    const size = type.kind === "pointer" ? BigInt(cSizeOf(type.to)) : 1n;
+    return { kind: "step", step: e.op === "++" ? size : -size, prefix: e.prefix, target, type, span: e.span };
+  }
+
+  /** Left side of an assignment; of a variable or map not known yet, the type is a guess. */
+  target(e: AstMap | AstVariable): AssignTarget {
+    if (e.kind === "map") {
+      const access = this.access(e);
+      return { kind: "map", access, type: this.scope.env.map(e.name)?.value ?? i64 };
+    }
+    const type = this.scope.env.variable(this.scope.prefix + e.name);
+    return { kind: "variable", name: e.name, type: type ?? i64 };
+  }
+
+  private ternary(e: Extract<AstExpr, { kind: "ternary" }>): TypedExpr {
+    const condition = this.condition(e.condition);
+    const whenTrue = this.check(e.then);
+    const whenFalse = this.check(e.else);
+    const { span } = e;
+    if (whenTrue.type.kind === "none" && whenFalse.type.kind === "none") {
+      return { kind: "ternary", condition, then: whenTrue, else: whenFalse, type: whenTrue.type, span };
+    }
+    const joined = join(inferredFrom(whenTrue), inferredFrom(whenFalse));
+    if (joined === undefined) {
+      this.error("type-mismatch", span, `both results of ?: must have one type, not ${describeType(whenTrue.type)} and ${describeType(whenFalse.type)}`);
+      return this.broken(span);
+    }
+    return { kind: "ternary", condition, then: this.fit(whenTrue, joined.type), else: this.fit(whenFalse, joined.type), type: joined.type, span };
+  }
+
+  /** A type as the script writes it. */
+  type(ast: AstType): Type {
+    const space: AddressSpace = this.scope.variant.context.kind === "registers" ? this.scope.variant.context.space : "kernel";
+    return this.typeIn(ast, space);
+  }
+
+  private typeIn(ast: AstType, space: AddressSpace): Type {
+    let type: Type | undefined = ast.name === "string" ? string(this.scope.config.max_strlen) : namedType(ast.name, space, this.scope.kernel);
+    if (type === undefined) {
+      const btf = this.scope.kernel.btf();
+      if ("missing" in btf) {
+        this.error("no-btf", ast.span, `'${ast.name}' is unknown: ${btf.missing}`, "the kernel's types come from BTF (CONFIG_DEBUG_INFO_BTF)");
+      } else {
+        const [tag, tagged] = ast.name.includes(" ") ? ast.name.split(" ") : [undefined, ast.name];
+        const near = nearest(tagged ?? "", btf.names(tag === "union" ? "union" : tag === "enum" ? "enum" : "struct"));
+        this.error("unknown-type", ast.span, `this kernel has no type '${ast.name}'`, near === undefined ? undefined : `did you mean '${tag ?? "struct"} ${near}'?`);
+      }
+      type = i64;
+    }
+    for (let i = 0; i < ast.pointers; i++) type = pointer(type, space);
+    if (ast.array !== undefined) type = { kind: "array", of: type, count: ast.array };
+    return type;
+  }
+
+  private cast(ast: AstType, operand: TypedExpr, span: Span): TypedExpr {
+    const from = operand.type;
+    const type = from.kind === "pointer" ? this.typeIn(ast, from.space) : this.type(ast);
+    if (isScalar(type) && (isScalar(from))) {
+      if (operand.kind === "const" && type.kind === "int") {
+        const value = type.signed ? BigInt.asIntN(type.size * 8, operand.value) : BigInt.asUintN(type.size * 8, operand.value);
+        return { kind: "const", value, type, span };
+      }
+      return { kind: "convert", operand, type, span };
+    }
+    if (type.kind === "string" && from.kind === "string") return { ...operand, span };
+    this.error("bad-cast", span, `${describeType(from)} cannot be cast to ${describeType(type)}`, type.kind === "record" ? `cast to a pointer: (${type.name} *)` : undefined);
+    return this.broken(span);
+  }
+
+  member(object: TypedExpr, name: string, nameSpan: Span, span: Span): TypedExpr {
+    if (object.kind === "args") return this.argField(object, name, nameSpan, span);
+    const place = object.type.kind === "pointer" && object.type.to.kind === "record" ? this.deref(object, object.span) : object;
+    const { type } = place;
+    if (type.kind !== "record") {
+      const hint = isNumeric(type) ? "cast it first: ((struct task_struct *)x)->pid" : undefined;
+      this.error("not-a-structure", object.span, `${describeType(object.type)} has no members`, hint);
+      return this.broken(span);
+    }
+    const members = type.members();
+    const found = members.find((m) => m.name === name);
+    if (found === undefined) return this.noMember(type.name, name, members.map((m) => m.name), nameSpan, span);
+    return this.place({ kind: "member", object: place, member: found, type: found.bitSize > 0 ? bitFieldType(found) : found.type, span });
+  }
+
+  private noMember(what: string, name: string, known: readonly string[], nameSpan: Span, span: Span): TypedExpr {
+    const near = nearest(name, known);
+    const list = known.length <= 12 ? `it has ${known.join(", ")}` : undefined;
+    const hint = near !== undefined ? `did you mean '${near}'?` : known.length === 0 ? "nothing is known of its members" : list;
+    this.error("unknown-member", nameSpan, `${what} has no member '${name}'`, hint);
+    return this.broken(span);
+  }
+
+  private argField(object: TypedExpr, name: string, nameSpan: Span, span: Span): TypedExpr {
+    const { variant, targets } = this.scope;
+    const fields: readonly ArgField[] = variant.args ?? [];
+    const found = fields.find((f) => f.name === name) ?? fields.find((f) => f.name === `common_${name}`);
+    if (found === undefined) {
+      const renamed = name === "retval" && fields.some((f) => f.name === "ret") ? "ret" : undefined;
+      const known = fields.map((f) => f.name);
+      if (renamed !== undefined) {
+        this.error("unknown-member", nameSpan, `${targets[0]?.name ?? object.type.kind} has no argument '${name}'`, `did you mean '${renamed}'?`);
+        return this.broken(span);
+      }
+      const near = nearest(name, known);
+      this.error("unknown-member", nameSpan, `${targets[0]?.name ?? "this probe"} has no argument '${name}'`, near === undefined ? `it has ${known.join(", ") || "none"}` : `did you mean '${near}'?`);
+      return this.broken(span);
+    }
+    return this.place({ kind: "arg-field", field: found, type: found.type, span });
+  }
+
+  private item(object: TypedExpr, index: number, span: Span): TypedExpr {
+    if (object.type.kind !== "tuple") {
+      this.error("not-a-tuple", object.span, `${describeType(object.type)} is no tuple`);
+      return this.broken(span);
+    }
+    const type = object.type.items[index];
+    if (type === undefined) {
+      this.error("bad-index", span, `the tuple has ${object.type.items.length} items, numbered from 0`);
+      return this.broken(span);
+    }
+    return { kind: "item", object, index, type, span };
+  }
+
+  private index(object: TypedExpr, index: TypedExpr, span: Span): TypedExpr {
+    const number = this.asNumber(index);
+    if (object.type.kind === "pointer") {
+      const offset = checkBinary(this.scope, "+", object, number, span);
+      return this.deref(offset, span);
+    }
+    if (object.type.kind === "array") {
+      if (number.kind === "const" && object.type.count > 0 && (number.value < 0n || number.value >= BigInt(object.type.count))) {
+        this.error("bad-index", index.span, `the array has ${object.type.count} elements, numbered from 0`);
+      }
+      return { kind: "element", object, index: number, type: object.type.of, span };
+    }
+    if (object.type.kind === "string") return { kind: "element", object, index: number, type: int(1, true), span };
+    this.error("not-an-array", object.span, `${describeType(object.type)} cannot be indexed`);
+    return this.broken(span);
+  }
+
+  private tuple(items: readonly TypedExpr[], span: Span): TypedExpr {
+    for (const item of items) {
+      if (item.type.kind === "none" || isAggregate(item.type)) this.error("bad-tuple", item.span, `${describeType(item.type)} cannot be in a tuple`);
+    }
+    return { kind: "tuple", items, type: { kind: "tuple", items: items.map((item) => item.type) }, span };
+  }
+
+  private sizeof(e: Extract<AstExpr, { kind: "sizeof" }>): TypedExpr {
+    const { span } = e;
+    if (e.type !== undefined) return { kind: "const", value: BigInt(cSizeOf(this.type(e.type))), type: u64, span };
+    if (e.operand === undefined) return this.broken(span);
+    // `sizeof(comm_type)` without a keyword names a type that no expression has.
+    if (e.operand.kind === "name" && findBuiltin(e.operand.name) === undefined) {
+      const type = namedType(e.operand.name, "kernel", this.scope.kernel);
+      if (type !== undefined) return { kind: "const", value: BigInt(cSizeOf(type)), type: u64, span };
+    }
+    const { type } = this.check(e.operand);
+    return { kind: "const", value: BigInt(type.kind === "tuple" ? sizeOf(type) : cSizeOf(type)), type: u64, span };
+  }
+
+  private offsetof(ast: AstType, path: readonly string[], span: Span): TypedExpr {
+    let type = this.type(ast);
+    let bits = 0;
+    for (const name of path) {
+      const members: readonly Member[] = type.kind === "record" ? type.members() : [];
+      const found = members.find((m) => m.name === name);
+      if (found === undefined) return this.noMember(describeType(type), name, members.map((m) => m.name), span, span);
+      bits += found.bitOffset;
+      type = found.type;
+    }
+    return { kind: "const", value: BigInt(bits >> 3), type: u64, span };
+  }
+}
+
+/** A bit field is an integer wide enough for it, of the declared type's signedness. */
+function bitFieldType(member: Member): Type {
+  const signed = member.type.kind === "int" && member.type.signed;
+  return member.type.kind === "bool" ? member.type : int(member.bitSize <= 8 ? 1 : member.bitSize <= 16 ? 2 : member.bitSize <= 32 ? 4 : 8, signed);
+}

@@ -1,0 +1,53 @@
+import type { AstExpr, AstProbe, AstStatement } from "../syntax/ast.js";
+import { findBuiltin } from "../language/builtins/index.js";
+import type { ActionFacts } from "../language/probe.js";
+
+/** What an action uses, as far as the choice of an attachment depends on it. */
+export function factsOf(probe: AstProbe): ActionFacts {
+  const uses = new Set<string>();
+  const note = (name: string): void => {
+    const used = findBuiltin(name)?.uses;
+    if (used !== undefined) uses.add(used);
+  };
+  visit(probe, (expr) => {
+    if (expr.kind === "name" || expr.kind === "call") note(expr.name);
+  });
+  return { usesArgs: uses.has("args"), usesKernelStack: uses.has("kernel-stack"), usesArgN: uses.has("argN") };
+}
+
+function visit(probe: AstProbe, see: (expr: AstExpr) => void): void {
+  const pending: AstStatement[] = [...probe.body];
+  if (probe.predicate !== undefined) visitExpr(probe.predicate, see, pending);
+  for (let statement = pending.pop(); statement !== undefined; statement = pending.pop()) {
+    for (const value of Object.values(statement)) visitChild(value, see, pending);
+  }
+}
+
+function visitChild(child: unknown, see: (expr: AstExpr) => void, pending: AstStatement[]): void {
+  if (Array.isArray(child)) for (const item of child) visitChild(item, see, pending);
+  else if (isNode(child)) {
+    if (statementKinds.has(child.kind)) pending.push(child as AstStatement);
+    else visitExpr(child as AstExpr, see, pending);
+  }
+}
+
+function visitExpr(root: AstExpr, see: (expr: AstExpr) => void, pending: AstStatement[]): void {
+  const stack: AstExpr[] = [root];
+  for (let expr = stack.pop(); expr !== undefined; expr = stack.pop()) {
+    see(expr);
+    for (const value of Object.values(expr)) {
+      for (const child of Array.isArray(value) ? value : [value]) {
+        if (!isNode(child)) continue;
+        if (statementKinds.has(child.kind)) pending.push(child as AstStatement);
+        else stack.push(child as AstExpr);
+      }
+    }
+  }
+}
+
+const isNode = (value: unknown): value is { readonly kind: string } =>
+  typeof value === "object" && value !== null && "kind" in value && typeof value.kind === "string" && "span" in value;
+
+const statementKinds: ReadonlySet<string> = new Set<AstStatement["kind"]>([
+  "expression", "assign", "discard", "let", "if", "unroll", "while", "for-range", "for-map", "block-statement", "return", "break", "continue",
+]);

@@ -1,0 +1,26 @@
+import type { Diagnostics } from "../base/diagnostics.js";
+import type { Config } from "../language/config.js";
+import type { KernelView } from "../language/kernel-view.js";
+import type { ProgramVariant, Target } from "../language/probe.js";
+import type { Environment } from "./environment.js";
+
+/** What holds for one program while its expressions and statements are checked. */
+export interface Scope {
+  readonly diags: Diagnostics;
+  readonly env: Environment;
+  readonly kernel: KernelView;
+  readonly config: Config;
+  readonly variant: ProgramVariant;
+  readonly targets: readonly Target[];
+  readonly firstId: number;
+  /** Ids of the targets, in their order. */
+  readonly ids: readonly number[];
+  readonly positional: readonly string[];
+  readonly unsafe: boolean;
+  /** Prefix of this program's variables in the environment. */
+  readonly prefix: string;
+  /** In the last round unknown maps are errors; before, they may still become known. */
+  readonly final: boolean;
+  readonly registerNames: readonly string[];
+  loopDepth: number;
+}

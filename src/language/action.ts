@@ -1,0 +1,33 @@
+import type { Resolver } from "../wire/decode.js";
+import type { TraceEvent } from "../wire/event.js";
+import type { MapSnapshot, Value } from "../wire/value.js";
+
+/** What the user half of a builtin may do. */
+export interface Host extends Resolver {
+  emit(event: TraceEvent): void;
+  /** Reads a map now. */
+  snapshot(map: string): MapSnapshot;
+  /** The value of one entry, by the bytes of its key; undefined if there is none. */
+  entry(map: string, key: Uint8Array): Value | undefined;
+  clearMap(map: string): void;
+  zeroMap(map: string): void;
+  /** Ends the trace after the events before this one. */
+  exit(code: number): void;
+  /** strftime(3) of the current moment. */
+  formatNow(format: string): string;
+  /** Runs a shell command and emits what it prints. */
+  runCommand(command: string): void;
+  readFile(path: string): void;
+}
+
+/** A record of the ring that user space acts on: 8 bytes of action index, then `size - 8` bytes of data. */
+export interface Action {
+  readonly name: string;
+  /** Of the whole record. */
+  readonly size: number;
+  /** `offset` is that of the record's first byte. */
+  run(host: Host, view: DataView, offset: number): void;
+}
+
+/** Bytes of the action index at the start of a record. */
+export const recordHeader = 8;

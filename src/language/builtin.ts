@@ -1,0 +1,87 @@
+import type { Diagnostics } from "../base/diagnostics.js";
+import type { Span } from "../base/span.js";
+import type { Value } from "../ir/ir.js";
+import type { Type } from "../types/type.js";
+import type { Config } from "./config.js";
+import type { KernelView, Missing, UserSymbol } from "./kernel-view.js";
+import type { Dest, Lowering } from "./lowering.js";
+import type { ProgramVariant } from "./probe.js";
+import type { TypedArg, TypedExpr } from "./typed.js";
+
+/** What a parameter takes. */
+export type ParamKind =
+  /** An integer or what converts to one. */
+  | "int"
+  /** A string value. */
+  | "string"
+  /** An address: a pointer or an integer. */
+  | "address"
+  | "any"
+  | "literal-int"
+  | "literal-string"
+  /** A map as a whole. */
+  | "map"
+  /** `@m[key]`. */
+  | "entry"
+  /** A bare word, e.g. a stack mode. */
+  | "word"
+  /** A map, an entry, or any value. */
+  | "printable"
+  | "entry-or-map"
+  | "word-or-int";
+
+export interface Param {
+  readonly name: string;
+  readonly kind: ParamKind;
+  readonly optional?: boolean;
+  /** A positional parameter given here is its text, even if that is a number. */
+  readonly positionalText?: boolean;
+  /** Takes all the arguments that are left. */
+  readonly rest?: boolean;
+}
+
+export interface CheckContext {
+  readonly span: Span;
+  readonly variant: ProgramVariant;
+  readonly kernel: KernelView;
+  readonly config: Config;
+  readonly diags: Diagnostics;
+  /** Names of the script's targets that this program serves, for messages. */
+  readonly probeName: string;
+  /** Keys and value of a map, undefined before its first use is known. */
+  mapTypes(name: string): { readonly key: readonly Type[] | undefined; readonly value: Type } | undefined;
+  readonly unsafe: boolean;
+  /** Registers that reg() knows, as struct pt_regs names them. */
+  registerNames(): readonly string[];
+  /** A symbol of the file that this uprobe is in. */
+  userSymbol(name: string): UserSymbol | Missing;
+}
+
+/** Everything about one builtin: how it is called, what it means, its kernel half and its user half. */
+export interface Builtin {
+  readonly name: string;
+  readonly aliases?: readonly string[];
+  readonly doc: string;
+  /** May stand without parentheses. */
+  readonly bare?: boolean;
+  /** Undefined: only without parentheses. */
+  readonly params?: readonly Param[];
+  /** Needs --unsafe. */
+  readonly unsafe?: boolean;
+  /** Kernel release since which its helper exists, for the documentation. */
+  readonly since?: string;
+  /** Where the program would have to fire for it to be of use, for the documentation. */
+  readonly probes?: string;
+  /** Ends the action: what follows is not run. */
+  readonly leaves?: boolean;
+  /** What the action uses, asked before attach points are chosen. */
+  readonly uses?: "args" | "argN" | "kernel-stack";
+  /** Type of the result; reports arguments that the parameter kinds do not rule out. */
+  result(context: CheckContext, args: readonly TypedArg[]): Type;
+  /** Turns the call into another expression, instead of lowering it itself. */
+  rewrite?(context: CheckContext, args: readonly TypedArg[], type: Type): TypedExpr | undefined;
+  /** Kernel half of a builtin whose result fits a register, or has none. */
+  value?(l: Lowering, args: readonly TypedArg[], type: Type): Value | undefined;
+  /** Kernel half of a builtin whose result lives in memory. */
+  into?(l: Lowering, args: readonly TypedArg[], type: Type, dest: Dest, clean: boolean): void;
+}

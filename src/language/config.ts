@@ -1,0 +1,64 @@
+/** A setting of the `config` block and of the environment variable `BPFTRACE_` + its name in capitals. */
+export interface ConfigKey<T> {
+  readonly doc: string;
+  readonly fallback: T;
+  /** The value, or what is wrong with the text. */
+  parse(text: string): { readonly value: T } | { readonly problem: string };
+}
+
+const natural = (doc: string, fallback: number, min = 0, max = Number.MAX_SAFE_INTEGER): ConfigKey<number> => ({
+  doc,
+  fallback,
+  parse: (text) => {
+    const value = /^(?:0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : Number.NaN;
+    if (!Number.isSafeInteger(value)) return { problem: "it must be a whole number" };
+    return value < min || value > max ? { problem: `it must be between ${min} and ${max}` } : { value };
+  },
+});
+
+const choice = <const T extends string>(doc: string, choices: readonly T[], fallback: NoInfer<T>): ConfigKey<T> => ({
+  doc,
+  fallback,
+  parse: (text) => {
+    const value = choices.find((c) => c === text.toLowerCase());
+    return value === undefined ? { problem: `it must be one of ${choices.join(", ")}` } : { value };
+  },
+});
+
+const flag = (doc: string, fallback: boolean): ConfigKey<boolean> => ({
+  doc,
+  fallback,
+  parse: (text) => {
+    if (/^(?:1|true)$/i.test(text)) return { value: true };
+    return /^(?:0|false)$/i.test(text) ? { value: false } : { problem: "it must be true or false" };
+  },
+});
+
+const text = (doc: string, fallback: string): ConfigKey<string> => ({ doc, fallback, parse: (value) => ({ value }) });
+
+/** Every setting; names are bpftrace's, so that its scripts and environments work. */
+export const configKeys = {
+  max_map_keys: natural("Keys that a map can hold.", 4096, 1, 0xffff_ffff),
+  max_strlen: natural("Bytes of a string made by str() and its like, its end included.", 1024, 1, 65536),
+  max_probes: natural("Attach points that a script may have.", 1024, 1),
+  max_cat_bytes: natural("Bytes of a file that cat() prints.", 10240),
+  perf_rb_pages: natural("Pages of the ring buffer that events travel through; a power of two.", 4096, 1),
+  str_trunc_trailer: text("What is printed behind a string that was cut.", ".."),
+  stack_mode: choice("How stacks are printed.", ["bpftrace", "perf", "raw"], "bpftrace"),
+  missing_probes: choice("What to do about attach points that do not exist.", ["error", "warn", "ignore"], "error"),
+  print_maps_on_exit: flag("Whether maps are printed at the end.", true),
+  cpp_demangle: flag("Whether C++ names are shown as they are written in the source.", true),
+} as const satisfies Record<string, ConfigKey<unknown>>;
+
+export type ConfigName = keyof typeof configKeys;
+type ValueOf<K> = K extends ConfigKey<infer T> ? T : never;
+export type Config = { readonly [K in ConfigName]: ValueOf<(typeof configKeys)[K]> };
+
+export const isConfigName = (name: string): name is ConfigName => Object.hasOwn(configKeys, name);
+
+export const defaultConfig: Config = Object.fromEntries(
+  Object.entries(configKeys).map(([name, key]) => [name, key.fallback]),
+) as Config;
+
+/** `BPFTRACE_MAX_STRLEN`, `MAX_STRLEN` and `max_strlen` are one setting. */
+export const configNameOf = (written: string): string => written.toLowerCase().replace(/^bpftrace_/, "");

@@ -1,0 +1,71 @@
+import type { Span } from "../base/span.js";
+import type { FunctionBuilder } from "../ir/builder.js";
+import type { Value } from "../ir/ir.js";
+import type { AddressSpace, Type } from "../types/type.js";
+import type { Action } from "./action.js";
+import type { ProgramVariant } from "./probe.js";
+import type { MapAccess, TypedExpr, TypedMap } from "./typed.js";
+
+/** Bytes at a base address; `context` memory may only be read, at constant offsets. */
+export interface Place {
+  readonly base: Value;
+  readonly offset: number;
+  readonly space: AddressSpace | "bpf" | "context";
+}
+
+/** Directly writable memory: a stack slot, scratch space, a ring record, a map value. */
+export interface Dest {
+  readonly base: Value;
+  readonly offset: number;
+}
+
+/** Counters of what was lost; map-full has one a map, behind these. */
+export type LossCounter = "ring-full" | "stack-collision" | "scratch-busy";
+
+/** What builtins and map functions build their kernel half with. */
+export interface Lowering {
+  readonly b: FunctionBuilder;
+  readonly variant: ProgramVariant;
+  readonly arch: "x86_64" | "arm64";
+  /** The value of an expression that lives in a register. */
+  value(e: TypedExpr): Value;
+  /** Writes a value of any type in the layout of wire/layout.ts; all its `sizeOf` bytes, padding zeroed if `clean`. */
+  into(e: TypedExpr, dest: Dest, clean: boolean): void;
+  /** Where an expression that lives in memory is; computes it into a temporary if it is nowhere yet. */
+  place(e: TypedExpr): Place;
+  /** Reads a register-sized value of C type `type`. */
+  read(place: Place, type: Type): Value;
+  /** Memory for the rest of the program: stack, or scratch if it is large. */
+  temporary(size: number, name: string): Dest;
+  address(dest: Dest): Value;
+  /** Copies `size` bytes from anywhere. */
+  copyFrom(dest: Dest, from: Place, size: number): void;
+  /** Reads NUL-terminated text; `none` asks the address which space it is in. */
+  readText(to: Value, size: Value, from: Value, space: AddressSpace): Value;
+  /** Monotonic nanoseconds at which the trace began. */
+  startTime(): Value;
+  /** Removes an entry; 1 if it was there. */
+  deleteEntry(access: MapAccess): Value;
+  /** Sends a record: action index, then `fields` one after the other by layoutOf. */
+  send(action: (size: number, offsets: readonly number[]) => Action, fields: readonly TypedExpr[]): void;
+  /** Same with the data written by the caller. */
+  sendRaw(action: (size: number) => Action, dataSize: number, fill: (dest: Dest) => void): void;
+  /** Address of the key of a map access, in memory. */
+  key(access: MapAccess): Value;
+  map(name: string): TypedMap;
+  /** Runs `then` if the value is not null, `otherwise` if it is. */
+  ifPresent(pointer: Value, then: () => void, otherwise?: () => void): void;
+  /** Runs `then` if a signed value is below zero. */
+  ifNegative(value: Value, then: () => void): void;
+  countLoss(counter: LossCounter): void;
+  /** Index of a text in the object's table, which the user half sees by the same index. */
+  text(value: string): number;
+  /** Leaves the program. */
+  leave(): void;
+  /** Stack map for stacks of this depth. */
+  stackMap(depth: number): string;
+  /** Id of this program's attach point. */
+  targetId(): Value;
+  registerOffset(name: string): number | undefined;
+  readonly span: Span;
+}

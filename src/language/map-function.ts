@@ -1,0 +1,15 @@
+import type { Value } from "../ir/ir.js";
+import type { AggregateType } from "../types/type.js";
+import type { CheckContext, Param } from "./builtin.js";
+import type { Dest, Lowering } from "./lowering.js";
+import type { TypedArg } from "./typed.js";
+
+/** `@x = count()` and its kind: what the assignment does to this CPU's part of the map's value. */
+export interface MapFunction {
+  readonly name: string;
+  readonly doc: string;
+  readonly params: readonly Param[];
+  result(context: CheckContext, args: readonly TypedArg[]): AggregateType;
+  /** Updates the value at `dest`; `n` is the first argument, if it has one. */
+  update(l: Lowering, dest: Dest, n: Value | undefined, type: AggregateType): void;
+}

@@ -1,0 +1,105 @@
+import type { ProgType } from "../abi/program-type.js";
+import type { Diagnostics } from "../base/diagnostics.js";
+import type { Span } from "../base/span.js";
+import type { Type } from "../types/type.js";
+import type { Attachment, AttachPort } from "./attach-port.js";
+import type { KernelView } from "./kernel-view.js";
+import type { ArgField } from "./typed.js";
+
+/** What a program of this variant finds in its context. */
+export type ContextLayout =
+  /** Nothing of interest: begin, end. */
+  | { readonly kind: "none" }
+  /** struct pt_regs at offset 0: kprobe, uprobe, perf events. */
+  | { readonly kind: "registers"; readonly space: "kernel" | "user" }
+  /** The event's record as tracefs describes it. */
+  | { readonly kind: "record" }
+  /** u64 values: raw tracepoints. */
+  | { readonly kind: "slots" }
+  /** BTF raw tracepoint sys_enter(regs, id) or sys_exit(regs, ret), standing in for one or many syscall tracepoints. */
+  | {
+      readonly kind: "syscall";
+      readonly exit: boolean /** System call number to attach id. */;
+      readonly numbers: ReadonlyMap<number, number>;
+    };
+
+/** What a BPF program must be for an attach point; attach points of one key share a program. */
+export interface ProgramVariant {
+  readonly key: string;
+  readonly type: ProgType;
+  readonly expectedAttachType: number;
+  readonly attachBtf?: { readonly name: string; readonly kind: "func" | "typedef" } | undefined;
+  readonly context: ContextLayout;
+  /** `args.x`; undefined where the probe type has no `args`. */
+  readonly args?: readonly ArgField[] | undefined;
+  /** Why `args` cannot be used here, for the message. */
+  readonly noArgs?: string;
+  /** Type of `retval`; undefined where there is none. */
+  readonly retval?: Type | undefined;
+  /** Whether `arg0`.. exist. */
+  readonly hasArgN: boolean;
+  /** Whether `func` exists, and in which space its symbol is. */
+  readonly func?: "kernel" | "user" | undefined;
+  /** Two runs of the program may interleave on one CPU (uprobes: only migration is off). */
+  readonly preemptible: boolean;
+}
+
+/** One concrete attach point. */
+export interface Target {
+  /** Full name, what `probe` says: `kprobe:vfs_read`. */
+  readonly name: string;
+  /** What `func` says. */
+  readonly func: string;
+  readonly span: Span;
+  readonly provider: Probe;
+  /** What the provider's attach needs to know; only it looks inside. */
+  readonly place: unknown;
+}
+
+/** A target and what program it wants; made by a probe type from one attach point of the script. */
+export interface Candidate {
+  readonly name: string;
+  readonly func: string;
+  readonly place: unknown;
+  readonly variant: ProgramVariant;
+}
+
+/** What the action says about itself before targets are chosen: a cheaper attachment may do. */
+export interface ActionFacts {
+  readonly usesArgs: boolean;
+  readonly usesKernelStack: boolean;
+  readonly usesArgN: boolean;
+}
+
+export interface BindContext {
+  readonly kernel: KernelView;
+  readonly diags: Diagnostics;
+  /** The attach point in the script. */
+  readonly span: Span;
+  readonly facts: ActionFacts;
+  /** -p PID or the child of -c. */
+  readonly pid: number | undefined;
+  /** False with `missing_probes` other than `error`: then unknown probes are no error. */
+  readonly mustExist: boolean;
+}
+
+export type AttachItems = readonly { readonly target: Target; readonly id: bigint }[];
+
+/** Everything about one probe type. */
+export interface Probe {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly doc: string;
+  /** Attach points as they are written, for messages: `kprobe:FUNCTION[+OFFSET]`. */
+  readonly forms: readonly string[];
+  /** All attach points that `parts` means, wildcards expanded; reports what is wrong. */
+  bind(parts: readonly string[], context: BindContext): readonly Candidate[];
+  /** Attaches one program to `items`, which all have its variant. */
+  attach(port: AttachPort, program: string, variant: ProgramVariant, items: AttachItems): readonly Attachment[];
+  /** Every attach point that the machine offers, as full names; undefined if only a pattern with a file can say. */
+  list?(kernel: KernelView, parts: readonly string[]): Iterable<string>;
+  /** What -lv says below the name: one `type name` a line. */
+  describe?(name: string, kernel: KernelView): readonly string[];
+  /** begin and end run in user space's order instead of being attached. */
+  readonly moment?: "begin" | "end";
+}

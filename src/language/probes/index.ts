@@ -1,0 +1,30 @@
+import type { Probe } from "../probe.js";
+import { kprobe, kretprobe } from "./kprobe.js";
+import { begin, end } from "./moment.js";
+import { hardware, interval, profile, software } from "./perf-event.js";
+import { rawtracepoint } from "./rawtracepoint.js";
+import { tracepoint } from "./tracepoint.js";
+import { uprobe, uretprobe } from "./uprobe.js";
+
+/** Every probe type, in the order of the documentation. */
+export const probes: readonly Probe[] = [
+  begin,
+  end,
+  interval,
+  profile,
+  tracepoint,
+  rawtracepoint,
+  kprobe,
+  kretprobe,
+  uprobe,
+  uretprobe,
+  software,
+  hardware,
+];
+
+const byName = new Map(probes.flatMap((probe) => [probe.name, ...probe.aliases].map((name) => [name, probe] as const)));
+
+/** A probe type by its name or one of its short names. */
+export const findProbe = (name: string): Probe | undefined => byName.get(name);
+
+export const probeNames: readonly string[] = [...byName.keys()];

@@ -1,0 +1,147 @@
+// Probe types that perf_event_open(2) serves by sampling: interval, profile, software, hardware.
+
+import { compileGlob } from "../../base/glob.js";
+import type { AttachPort } from "../attach-port.js";
+import type { AttachItems, Candidate, Probe, ProgramVariant } from "../probe.js";
+import { parseCount, parsePeriod, unknownProbe, wrongForm } from "./common.js";
+
+/** uapi/linux/perf_event.h: enum perf_type_id and perf_sw_ids. */
+const PERF_TYPE_HARDWARE = 0;
+const PERF_TYPE_SOFTWARE = 1;
+const PERF_COUNT_SW_CPU_CLOCK = 0n;
+
+const variant: ProgramVariant = {
+  key: "perf_event",
+  type: "perf_event",
+  expectedAttachType: 0,
+  context: { kind: "registers", space: "kernel" },
+  noArgs: "a timer or counter has no arguments",
+  hasArgN: false,
+  preemptible: false,
+};
+
+interface Place {
+  readonly type: number;
+  readonly config: bigint;
+  readonly sample: { readonly period: bigint } | { readonly frequency: bigint };
+  readonly cpu: number | "all";
+  readonly pid: number | undefined;
+}
+
+function attach(port: AttachPort, program: string, _variant: ProgramVariant, items: AttachItems) {
+  return items.map(({ target, id }) => port.perfEvent(program, target.place as Place, id));
+}
+
+function timed(name: string, alias: string, doc: string, cpu: number | "all"): Probe {
+  const forms = [`${name}:s:N`, `${name}:ms:N`, `${name}:us:N`, `${name}:hz:N`, `${name}:N`];
+  return {
+    name,
+    aliases: [alias],
+    doc,
+    forms,
+    bind(parts, context) {
+      const sample = parsePeriod(parts);
+      if (sample === undefined) {
+        return wrongForm(context, forms.slice(0, 4), `'${[name, ...parts].join(":")}' does not say how often to fire`);
+      }
+      // Only profile looks at processes; an interval has to fire whoever runs.
+      const pid = cpu === "all" ? context.pid : undefined;
+      const place: Place = { type: PERF_TYPE_SOFTWARE, config: PERF_COUNT_SW_CPU_CLOCK, sample, cpu, pid };
+      return [{ name: [name, ...parts].join(":"), func: "", place, variant }];
+    },
+    attach,
+    list: () => forms.slice(0, 4).map((form) => form.replace(/:N$/, ":")),
+  };
+}
+
+export const interval = timed("interval", "i", "Fires once per period, on one CPU.", 0);
+export const profile = timed("profile", "p", "Samples every CPU once per period.", "all");
+
+interface Event {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly config: number;
+  /** Events between two firings if the script does not say. */
+  readonly every: bigint;
+}
+
+function counted(name: string, alias: string, doc: string, type: number, events: readonly Event[]): Probe {
+  const forms = [`${name}:EVENT:COUNT`, `${name}:EVENT:`];
+  return {
+    name,
+    aliases: [alias],
+    doc,
+    forms,
+    bind(parts, context) {
+      const [wanted = "", countText = ""] = parts;
+      if (parts.length === 0 || parts.length > 2 || wanted === "") {
+        return wrongForm(context, forms, `'${[name, ...parts].join(":")}' is not complete`);
+      }
+      const matches = compileGlob(wanted);
+      const found = events.filter((event) => matches(event.name) || event.aliases.includes(wanted));
+      if (found.length === 0) {
+        const known = events.flatMap((event) => [event.name, ...event.aliases]);
+        return unknownProbe(
+          context,
+          `there is no ${name} event '${wanted}'`,
+          wanted,
+          known,
+          `Known: ${known.join(", ")}.`,
+        );
+      }
+      const count = countText === "" ? undefined : parseCount(countText);
+      if (countText !== "" && (count === undefined || count === 0n)) {
+        return wrongForm(context, forms, `'${countText}' is no count of events`);
+      }
+      if (type === PERF_TYPE_HARDWARE && context.kernel.feature("hardwareEvents") === "no") {
+        context.diags.error("no-hardware-events", context.span, "this machine offers no hardware events", {
+          hint: "virtual machines often have no performance counters; software:cpu-clock:1000000 or profile:hz:99 sample by time instead",
+        });
+        return [];
+      }
+      return found.map((event): Candidate => {
+        const sample = { period: count ?? event.every };
+        const place: Place = { type, config: BigInt(event.config), sample, cpu: "all", pid: context.pid };
+        return { name: `${name}:${event.name}:${countText}`, func: "", place, variant };
+      });
+    },
+    attach,
+    list: () => events.map((event) => `${name}:${event.name}:`),
+  };
+}
+
+const event = (name: string, config: number, every: bigint, ...aliases: string[]): Event => ({
+  name,
+  config,
+  every,
+  aliases,
+});
+
+/** enum perf_sw_ids; the periods are bpftrace's. */
+export const software = counted("software", "s", "Events that the kernel counts itself.", PERF_TYPE_SOFTWARE, [
+  event("alignment-faults", 7, 1n),
+  event("bpf-output", 10, 1n),
+  event("context-switches", 3, 1000n, "cs"),
+  event("cpu-clock", 0, 1_000_000n, "cpu"),
+  event("cpu-migrations", 4, 1n),
+  event("dummy", 9, 1n),
+  event("emulation-faults", 8, 1n),
+  event("major-faults", 6, 1n),
+  event("minor-faults", 5, 100n),
+  event("page-faults", 2, 100n, "faults"),
+  event("task-clock", 1, 1_000_000n),
+]);
+
+/** enum perf_hw_id; the periods are bpftrace's. */
+export const hardware = counted("hardware", "h", "Events that the processor counts.", PERF_TYPE_HARDWARE, [
+  event("backend-stalls", 8, 1_000_000n),
+  event("branch-instructions", 4, 100_000n, "branches"),
+  event("branch-misses", 5, 100_000n),
+  event("bus-cycles", 6, 100_000n),
+  event("cache-misses", 3, 1_000_000n),
+  event("cache-references", 2, 1_000_000n),
+  event("cpu-cycles", 0, 1_000_000n, "cycles"),
+  event("frontend-stalls", 7, 1_000_000n),
+  event("instructions", 1, 1_000_000n),
+  event("ref-cycles", 9, 1_000_000n),
+]);

@@ -1,0 +1,101 @@
+import { BPF_TRACE_UPROBE_MULTI } from "../../abi/program-type.js";
+import { compileGlob, hasWildcard } from "../../base/glob.js";
+import { u64 } from "../../types/type.js";
+import type { Probe, ProgramVariant } from "../probe.js";
+import { parseCount, unknownProbe, wrongForm } from "./common.js";
+
+interface Place {
+  readonly path: string;
+  readonly offset: number;
+  readonly pid: number | undefined;
+}
+
+function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Probe {
+  const ret = name === "uretprobe";
+  const forms = ret
+    ? [`${name}:FILE:FUNCTION`]
+    : [`${name}:FILE:FUNCTION`, `${name}:FILE:FUNCTION+OFFSET`, `${name}:FILE:OFFSET`];
+  const base: ProgramVariant = {
+    key: name,
+    type: "kprobe",
+    expectedAttachType: 0,
+    context: { kind: "registers", space: "user" },
+    noArgs: "use arg0, arg1 ... for what the registers hold",
+    retval: ret ? u64 : undefined,
+    hasArgN: !ret,
+    func: "user",
+    preemptible: true,
+  };
+  const multi: ProgramVariant = { ...base, key: `${name}:multi`, expectedAttachType: BPF_TRACE_UPROBE_MULTI };
+  return {
+    name,
+    aliases: [alias],
+    doc,
+    forms,
+    bind(parts, context) {
+      const [file = "", written = ""] = parts;
+      if (parts.length !== 2 || file === "" || written === "") {
+        return wrongForm(context, forms, `'${[name, ...parts].join(":")}' names no function of a file`);
+      }
+      const listed = context.kernel.userFunctions(file);
+      if ("missing" in listed) return unknownProbe(context, `${file} cannot be probed: ${listed.missing}`, file, []);
+      const { path, functions } = listed;
+      const pid = context.pid;
+      const make = (label: string, offset: number, variant: ProgramVariant) => ({
+        name: `${name}:${path}:${label}`,
+        func: label,
+        place: { path, offset, pid } satisfies Place,
+        variant,
+      });
+      const absolute = parseCount(written);
+      if (absolute !== undefined && !ret) return [make(written, Number(absolute), base)];
+      const plus = written.lastIndexOf("+");
+      const delta = plus < 0 ? undefined : parseCount(written.slice(plus + 1));
+      const symbol = delta === undefined ? written : written.slice(0, plus);
+      const matches = compileGlob(symbol);
+      const seen = new Set<number>();
+      const found = functions.filter((f) => matches(f.name) && !seen.has(f.fileOffset) && seen.add(f.fileOffset));
+      if (found.length === 0) {
+        const names = functions.map((f) => f.name);
+        const more = names.length === 0 ? "The file has no symbols; install its debug symbols." : undefined;
+        return unknownProbe(context, `${path} has no function '${symbol}'`, symbol, names, more);
+      }
+      const many = found.length > 1 && hasWildcard(symbol) && context.kernel.feature("uprobeMulti") === "yes";
+      return found.map((f) =>
+        make(
+          `${f.name}${delta === undefined ? "" : `+${delta}`}`,
+          f.fileOffset + Number(delta ?? 0n),
+          many ? multi : base,
+        ),
+      );
+    },
+    attach(port, program, variant, items) {
+      if (variant.expectedAttachType !== BPF_TRACE_UPROBE_MULTI) {
+        return items.map(({ target, id }) => port.uprobe(program, { ...(target.place as Place), ret }, id));
+      }
+      const byFile = new Map<string, { place: Place; offsets: number[]; ids: bigint[] }>();
+      for (const { target, id } of items) {
+        const place = target.place as Place;
+        let group = byFile.get(place.path);
+        if (group === undefined) {
+          group = { place, offsets: [], ids: [] };
+          byFile.set(place.path, group);
+        }
+        group.offsets.push(place.offset);
+        group.ids.push(id);
+      }
+      return [...byFile.values()].map(({ place, offsets, ids }) =>
+        port.uprobeMulti(program, { path: place.path, offsets, ret, pid: place.pid }, ids),
+      );
+    },
+    list(kernel, parts) {
+      const file = parts[0];
+      if (file === undefined || hasWildcard(file)) return [];
+      const listed = kernel.userFunctions(file);
+      return "missing" in listed ? [] : listed.functions.map((f) => `${name}:${listed.path}:${f.name}`).sort();
+    },
+  };
+}
+
+export const uprobe = userProbe("uprobe", "u", "Entry of a function of a program or library, or an instruction in it.");
+export const uretprobe = userProbe("uretprobe", "ur", "Return of a function of a program or library.");

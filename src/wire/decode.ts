@@ -1,0 +1,237 @@
+import { assertNever } from "../base/assert-never.js";
+import type { StackMode, Type } from "../types/type.js";
+import { bufferHeader, cSizeOf, inetLayout, layoutOf, stackLayout, timestampLayout, usymLayout } from "./layout.js";
+import type { Frame, Value } from "./value.js";
+
+/** Names for the numbers that the kernel half sends; the user space of a trace knows them. */
+export interface Resolver {
+  kernelSymbol(address: bigint): string;
+  userSymbol(pid: number, address: bigint): string;
+  userName(uid: bigint): string;
+  probeName(id: number): string;
+  functionName(id: number): string;
+  formatTime(nanoseconds: bigint, format: number): string;
+  stack(
+    id: bigint,
+    pid: number,
+    user: boolean,
+    depth: number,
+    mode: StackMode,
+  ): { readonly frames: readonly Frame[]; readonly missing?: string };
+}
+
+export type Decoder = (view: DataView, offset: number, resolver: Resolver) => Value;
+
+const utf8 = new TextDecoder("utf-8");
+
+/** The text before the first NUL of `size` bytes. */
+export function decodeText(view: DataView, offset: number, size: number): string {
+  let length = 0;
+  while (length < size && view.getUint8(offset + length) !== 0) length++;
+  if (length < 24) {
+    // Short ASCII, the usual comm or file name, is built faster by hand than by TextDecoder.
+    let text = "";
+    for (let i = 0; i < length; i++) {
+      const c = view.getUint8(offset + i);
+      if (c >= 0x80) return utf8.decode(new Uint8Array(view.buffer, view.byteOffset + offset, length));
+      text += String.fromCharCode(c);
+    }
+    return text;
+  }
+  return utf8.decode(new Uint8Array(view.buffer, view.byteOffset + offset, length));
+}
+
+/** A decoder for a value in the layout of wire/layout.ts, built once per place. Aggregates: wire/aggregate.ts. */
+export function decoderFor(type: Type): Decoder {
+  switch (type.kind) {
+    case "none":
+      return () => ({ kind: "int", value: 0n });
+    case "int":
+      return type.signed
+        ? (view, at) => ({ kind: "int", value: view.getBigInt64(at, true) })
+        : (view, at) => ({ kind: "int", value: view.getBigUint64(at, true) });
+    case "bool":
+      return (view, at) => ({ kind: "bool", value: view.getBigUint64(at, true) !== 0n });
+    case "enum": {
+      const names = new Map(type.values.map((v) => [v.value, v.name]));
+      return (view, at) => {
+        const value = type.signed ? view.getBigInt64(at, true) : view.getBigUint64(at, true);
+        return { kind: "enum", value, name: names.get(value) };
+      };
+    }
+    case "pointer":
+      return (view, at) => ({ kind: "pointer", value: view.getBigUint64(at, true) });
+    case "string":
+      return (view, at) => ({ kind: "string", value: decodeText(view, at, type.size) });
+    case "buffer":
+      return (view, at) => {
+        const length = Math.min(view.getUint32(at, true), type.size);
+        return {
+          kind: "buffer",
+          bytes: new Uint8Array(view.buffer, view.byteOffset + at + bufferHeader, length).slice(),
+        };
+      };
+    case "record":
+    case "array":
+      return cDecoderFor(type);
+    case "tuple": {
+      const { offsets } = layoutOf(type.items);
+      const items = type.items.map(decoderFor);
+      return (view, at, resolver) => ({
+        kind: "tuple",
+        items: items.map((decode, i) => decode(view, at + (offsets[i] ?? 0), resolver)),
+      });
+    }
+    case "stack":
+      return (view, at, resolver) => {
+        const id = view.getBigInt64(at + stackLayout.id, true);
+        const pid = view.getUint32(at + stackLayout.pid, true);
+        return {
+          kind: "stack",
+          user: type.user,
+          mode: type.mode,
+          ...resolver.stack(id, pid, type.user, type.depth, type.mode),
+        };
+      };
+    case "ksym":
+      return (view, at, resolver) => ({ kind: "symbol", value: resolver.kernelSymbol(view.getBigUint64(at, true)) });
+    case "usym":
+      return (view, at, resolver) => {
+        const pid = view.getUint32(at + usymLayout.pid, true);
+        return { kind: "symbol", value: resolver.userSymbol(pid, view.getBigUint64(at + usymLayout.address, true)) };
+      };
+    case "username":
+      return (view, at, resolver) => ({ kind: "symbol", value: resolver.userName(view.getBigUint64(at, true)) });
+    case "probe":
+      return (view, at, resolver) => ({
+        kind: "symbol",
+        value: resolver.probeName(Number(view.getBigUint64(at, true))),
+      });
+    case "func":
+      return (view, at, resolver) => ({
+        kind: "symbol",
+        value: resolver.functionName(Number(view.getBigUint64(at, true))),
+      });
+    case "inet":
+      return (view, at) => ({ kind: "symbol", value: decodeAddress(view, at) });
+    case "timestamp":
+      return (view, at, resolver) => ({
+        kind: "symbol",
+        value: resolver.formatTime(
+          view.getBigUint64(at + timestampLayout.nanoseconds, true),
+          view.getUint32(at + timestampLayout.format, true),
+        ),
+      });
+    case "count":
+    case "sum":
+    case "min":
+    case "max":
+    case "avg":
+    case "stats":
+    case "hist":
+    case "lhist":
+      throw new Error("internal: aggregates are decoded per CPU");
+    default:
+      return assertNever(type);
+  }
+}
+
+/** A decoder for bytes as C lays them out: whole structures and arrays that were copied. */
+function cDecoderFor(type: Type): Decoder {
+  switch (type.kind) {
+    case "int":
+    case "enum":
+    case "bool":
+    case "pointer": {
+      const size = cSizeOf(type);
+      const signed = type.kind === "int" || type.kind === "enum" ? type.signed : false;
+      const names = type.kind === "enum" ? new Map(type.values.map((v) => [v.value, v.name])) : undefined;
+      return (view, at) => {
+        const value = readInteger(view, at, size, signed);
+        if (type.kind === "bool") return { kind: "bool", value: value !== 0n };
+        if (type.kind === "pointer") return { kind: "pointer", value };
+        if (names !== undefined) return { kind: "enum", value, name: names.get(value) };
+        return { kind: "int", value };
+      };
+    }
+    case "record": {
+      // Built at first use: a structure may hold structures without end behind its members' types.
+      let fields: { name: string; decode: (view: DataView, at: number, resolver: Resolver) => Value }[] | undefined;
+      return (view, at, resolver) => {
+        fields ??= type.members().map((member) => {
+          const byte = member.bitOffset >> 3;
+          if (member.bitSize > 0) {
+            const { bitOffset, bitSize } = member;
+            return {
+              name: member.name,
+              decode: (v: DataView, start: number) =>
+                ({ kind: "int", value: readBits(v, start, bitOffset, bitSize) }) as const,
+            };
+          }
+          const decode = cDecoderFor(member.type);
+          return { name: member.name, decode: (v: DataView, start: number, r: Resolver) => decode(v, start + byte, r) };
+        });
+        return { kind: "record", fields: fields.map((f) => ({ name: f.name, value: f.decode(view, at, resolver) })) };
+      };
+    }
+    case "array": {
+      const size = cSizeOf(type.of);
+      const decode = cDecoderFor(type.of);
+      return (view, at, resolver) => ({
+        kind: "array",
+        items: Array.from({ length: type.count }, (_, i) => decode(view, at + i * size, resolver)),
+      });
+    }
+    default:
+      return decoderFor(type);
+  }
+}
+
+function readInteger(view: DataView, at: number, size: number, signed: boolean): bigint {
+  switch (size) {
+    case 1:
+      return BigInt(signed ? view.getInt8(at) : view.getUint8(at));
+    case 2:
+      return BigInt(signed ? view.getInt16(at, true) : view.getUint16(at, true));
+    case 4:
+      return BigInt(signed ? view.getInt32(at, true) : view.getUint32(at, true));
+    default:
+      return signed ? view.getBigInt64(at, true) : view.getBigUint64(at, true);
+  }
+}
+
+function readBits(view: DataView, start: number, bitOffset: number, bitSize: number): bigint {
+  let value = 0n;
+  const first = bitOffset >> 3;
+  const last = (bitOffset + bitSize - 1) >> 3;
+  for (let i = last; i >= first; i--) value = (value << 8n) | BigInt(view.getUint8(start + i));
+  return BigInt.asUintN(bitSize, value >> BigInt(bitOffset & 7));
+}
+
+const afInet6 = 10n;
+
+function decodeAddress(view: DataView, at: number): string {
+  const family = view.getBigUint64(at + inetLayout.family, true);
+  const start = at + inetLayout.address;
+  if (family !== afInet6) return [0, 1, 2, 3].map((i) => view.getUint8(start + i)).join(".");
+  const groups = Array.from({ length: 8 }, (_, i) => view.getUint16(start + 2 * i, false));
+  return formatIpv6(groups);
+}
+
+/** RFC 5952, and IPv4-mapped addresses in their mixed form, as inet_ntop(3) prints them. */
+function formatIpv6(groups: readonly number[]): string {
+  const mapped = groups.slice(0, 5).every((g) => g === 0) && groups[5] === 0xffff;
+  if (mapped) {
+    const [high = 0, low = 0] = groups.slice(6);
+    return `::ffff:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+  }
+  let best = { start: -1, length: 1 };
+  for (let i = 0; i < 8; i++) {
+    let length = 0;
+    while (groups[i + length] === 0) length++;
+    if (length > best.length) best = { start: i, length };
+  }
+  const hex = groups.map((g) => g.toString(16));
+  if (best.start < 0) return hex.join(":");
+  return `${hex.slice(0, best.start).join(":")}::${hex.slice(best.start + best.length).join(":")}`;
+}

@@ -1,0 +1,28 @@
+import type { MapSnapshot, Value } from "./value.js";
+
+/** Something was not recorded; `count` times since the start. */
+export interface Loss {
+  readonly reason: "ring-full" | "map-full" | "stack-collision" | "scratch-busy" | "missed";
+  /** The map, for `map-full`; the probe, for `missed`. */
+  readonly subject?: string;
+  readonly count: bigint;
+}
+
+/** What a running trace says, in the order in which it happened in the kernel. */
+export type TraceEvent =
+  | { readonly kind: "attached"; readonly probes: number }
+  | { readonly kind: "printf"; readonly text: string }
+  /** print(value) of anything that is not a map. */
+  | { readonly kind: "value"; readonly value: Value }
+  /** print(@x[key]): one entry of a map. */
+  | { readonly kind: "entry"; readonly name: string; readonly key: readonly Value[]; readonly value: Value }
+  | { readonly kind: "map"; readonly map: MapSnapshot }
+  | { readonly kind: "time"; readonly text: string }
+  | { readonly kind: "join"; readonly text: string }
+  | { readonly kind: "cat"; readonly text: string }
+  /** Output of a command started by system(). */
+  | { readonly kind: "system"; readonly text: string }
+  | { readonly kind: "lost"; readonly losses: readonly Loss[] }
+  /** Something went wrong that does not end the trace, e.g. cat() of a missing file. */
+  | { readonly kind: "warning"; readonly message: string }
+  | { readonly kind: "exit"; readonly code: number };

@@ -1,0 +1,164 @@
+import { assertNever } from "../base/assert-never.js";
+import type { AggregateType, Type } from "../types/type.js";
+
+/**
+ * Where a value lives while a program computes with it and when it is stored: everything that fits into a register is
+ * eight bytes, extended by its sign; the rest is bytes in memory. Keys, map values, tuples and records that go up the
+ * ring all use this one layout.
+ */
+export type Residence = "register" | "memory" | "none";
+
+export function residence(type: Type): Residence {
+  switch (type.kind) {
+    case "none":
+      return "none";
+    case "int":
+    case "bool":
+    case "enum":
+    case "pointer":
+    case "ksym":
+    case "username":
+    case "probe":
+    case "func":
+      return "register";
+    case "string":
+    case "buffer":
+    case "record":
+    case "array":
+    case "tuple":
+    case "stack":
+    case "usym":
+    case "inet":
+    case "timestamp":
+    case "count":
+    case "sum":
+    case "min":
+    case "max":
+    case "avg":
+    case "stats":
+    case "hist":
+    case "lhist":
+      return "memory";
+    default:
+      return assertNever(type);
+  }
+}
+
+/** `{ i64 stackId; u32 pid; u32 unused }`; a negative id is the error of bpf_get_stackid. */
+export const stackLayout = { id: 0, pid: 8, size: 16 } as const;
+/** `{ u64 address; u32 pid; u32 unused }` */
+export const usymLayout = { address: 0, pid: 8, size: 16 } as const;
+/** `{ u64 family; u8 address[16] }`, the address in network order. */
+export const inetLayout = { family: 0, address: 8, size: 24 } as const;
+/** `{ u64 nanoseconds; u32 format; u32 unused }`; the format is an index into the texts of the object. */
+export const timestampLayout = { nanoseconds: 0, format: 8, size: 16 } as const;
+/** `{ u32 length; u8 bytes[] }` */
+export const bufferHeader = 4;
+
+/** Bytes of a value of `type` in memory, a multiple of 8 except for C records and arrays. */
+export function sizeOf(type: Type): number {
+  switch (type.kind) {
+    case "none":
+      return 0;
+    case "string":
+      return align8(type.size);
+    case "buffer":
+      return align8(bufferHeader + type.size);
+    case "record":
+      return type.size;
+    case "array":
+      return cSizeOf(type.of) * type.count;
+    case "tuple":
+      return layoutOf(type.items).size;
+    case "stack":
+      return stackLayout.size;
+    case "usym":
+      return usymLayout.size;
+    case "inet":
+      return inetLayout.size;
+    case "timestamp":
+      return timestampLayout.size;
+    case "count":
+    case "sum":
+    case "min":
+    case "max":
+    case "avg":
+    case "stats":
+    case "hist":
+    case "lhist":
+      return aggregateSize(type);
+    default:
+      return 8;
+  }
+}
+
+/** Bytes of a value of `type` as C lays it out, in the memory of the kernel or of a process. */
+export function cSizeOf(type: Type): number {
+  switch (type.kind) {
+    case "int":
+    case "enum":
+      return type.size;
+    case "bool":
+      return 1;
+    case "none":
+      return 1; // GNU C: arithmetic on void * counts bytes
+    case "string":
+      return type.size;
+    default:
+      return sizeOf(type);
+  }
+}
+
+export interface Layout {
+  readonly offsets: readonly number[];
+  /** A multiple of 8. */
+  readonly size: number;
+}
+
+/** Values one after the other, each on an 8-byte boundary: map keys of several parts, tuples, ring records. */
+export function layoutOf(types: readonly Type[], start = 0): Layout {
+  const offsets: number[] = [];
+  let at = start;
+  for (const type of types) {
+    offsets.push(at);
+    at = align8(at + sizeOf(type));
+  }
+  return { offsets, size: at };
+}
+
+/**
+ * Per-CPU parts of an aggregate: `count {n}`, `sum {total}`, `min`/`max {value, isSet}`, `avg`/`stats {n, total}`,
+ * histograms one u64 a bucket.
+ */
+export const aggregateLayout = { count: 0, sum: 0, extreme: 0, extremeSet: 8, samples: 0, total: 8 } as const;
+
+export function aggregateSize(type: AggregateType): number {
+  switch (type.kind) {
+    case "count":
+    case "sum":
+      return 8;
+    case "min":
+    case "max":
+    case "avg":
+    case "stats":
+      return 16;
+    case "hist":
+      return 8 * histBuckets(type.bits);
+    case "lhist":
+      return 8 * lhistBuckets(type);
+    default:
+      return assertNever(type);
+  }
+}
+
+/** Buckets of hist(n, bits): see output/histogram.ts for which value goes where. */
+export const histBuckets = (bits: number): number => 2 + ((64 - bits + 1) << bits);
+
+/** One below the range, the steps, one above. */
+export const lhistBuckets = (type: { readonly min: number; readonly max: number; readonly step: number }): number =>
+  Math.ceil((type.max - type.min) / type.step) + 2;
+
+export const align8 = (n: number): number => (n + 7) & ~7;
+
+export const isAggregate = (type: Type): type is AggregateType =>
+  ["count", "sum", "min", "max", "avg", "stats", "hist", "lhist"].includes(type.kind);
