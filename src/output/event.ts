@@ -1,0 +1,27 @@
+import type { Span } from "../base/span.js";
+import type { MapSnapshot, Value } from "../wire/value.js";
+
+/** Everything that a trace can print. */
+export type OutputEvent =
+  | { readonly kind: "printf"; readonly text: string }
+  /** warnf() and errorf(); `span` is the call. */
+  | { readonly kind: "warnf" | "errorf"; readonly text: string; readonly span: Span }
+  | { readonly kind: "map"; readonly map: MapSnapshot }
+  /** print() of anything but a map. */
+  | { readonly kind: "value"; readonly value: Value }
+  | { readonly kind: "time" | "cat" | "join" | "syscall"; readonly text: string }
+  | { readonly kind: "attached-probes"; readonly count: number }
+  | { readonly kind: "lost-events"; readonly count: bigint }
+  /** A BPF helper failed in the kernel; `retcode` is what it returned, `helper` its name without `bpf_`. */
+  | { readonly kind: "helper-error"; readonly helper: string; readonly retcode: number; readonly span: Span }
+  /** Something else that went wrong while the script ran, e.g. a division by zero. */
+  | { readonly kind: "runtime-error"; readonly message: string; readonly span: Span }
+  /** The last probe has run: what follows are the maps. */
+  | { readonly kind: "end" };
+
+/** What to write, and where: bpftrace keeps standard output for the script's own output when it prints text. */
+export interface Rendered {
+  readonly stream: "out" | "err";
+  /** With its line end, where it has one. */
+  readonly text: string;
+}

@@ -1,0 +1,77 @@
+import { assertNever } from "../base/assert-never.js";
+import { positionOf, type Span } from "../base/span.js";
+import type { MapSnapshot, Value } from "../wire/value.js";
+import { errnoText } from "./errno-text.js";
+import type { OutputEvent, Rendered } from "./event.js";
+import { orderedEntries } from "./map-order.js";
+import { divOf } from "./text.js";
+import { objectJson, stringJson, valueJson } from "./value-json.js";
+import { jsonKeyText } from "./value-text.js";
+
+/** An event as a line of JSON of bpftrace 0.27's shapes (`-f json`), all on standard output. */
+export function renderJson(event: OutputEvent): Rendered {
+  return { stream: "out", text: lineOf(event) };
+}
+
+function lineOf(event: OutputEvent): string {
+  switch (event.kind) {
+    case "printf":
+    case "time":
+    case "cat":
+    case "join":
+    case "syscall":
+      return `{"type": "${event.kind}", "data": ${stringJson(event.text)}}\n`;
+    case "map":
+      return mapJson(event.map);
+    case "value":
+      return `{"type": "value", "data": ${valueJson(event.value)}}\n`;
+    case "end":
+      return "";
+    case "warnf":
+    case "errorf":
+      return `{"type": "${event.kind}", "msg": ${stringJson(event.text)}, ${place(event.span)}}\n`;
+    case "attached-probes":
+      return `{"type": "attached_probes", "count": ${event.count}, "data": {"probes": ${event.count}}}\n`;
+    case "lost-events":
+      return `{"type": "lost_events", "count": ${event.count}, "data": {"events": ${event.count}}}\n`;
+    case "helper-error": {
+      const { helper, retcode, span } = event;
+      const message = stringJson(errnoText(Math.abs(retcode)));
+      return `{"type": "helper_error", "msg": ${message}, "helper": ${stringJson(helper)}, "retcode": ${retcode}, ${place(span)}}\n`;
+    }
+    case "runtime-error":
+      return `{"type": "runtime_error", "msg": ${stringJson(event.message)}, ${place(event.span)}}\n`;
+    default:
+      return assertNever(event);
+  }
+}
+
+/** A map without entries prints nothing, as in text. */
+function mapJson(map: MapSnapshot): string {
+  const entries = orderedEntries(map);
+  const first = entries[0];
+  if (first === undefined) return "";
+  const div = divOf(map);
+  const data = map.keyed
+    ? objectJson(entries.map(({ key, value }) => [jsonKeyText(key), valueJson(value, div)]))
+    : valueJson(first.value, div);
+  return `{"type": "${mapType(first.value)}", "data": {${stringJson(map.name)}: ${data}}}\n`;
+}
+
+function mapType(value: Value): "map" | "stats" | "hist" {
+  switch (value.kind) {
+    case "avg":
+    case "stats":
+      return "stats";
+    case "hist":
+    case "lhist":
+      return "hist";
+    default:
+      return "map";
+  }
+}
+
+function place(span: Span): string {
+  const { line, column } = positionOf(span.source, span.start);
+  return `"filename": ${stringJson(span.source.name)}, "line": ${line}, "col": ${column}`;
+}

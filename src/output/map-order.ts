@@ -1,0 +1,108 @@
+import { assertNever } from "../base/assert-never.js";
+import type { MapSnapshot, Value } from "../wire/value.js";
+
+type Entry = MapSnapshot["entries"][number];
+
+/**
+ * The entries of a map in the order in which they are printed, as bpftrace 0.27 orders them: numbers and aggregations
+ * ascending by value (avg and stats by average, histograms by the sum of their counts), other maps ascending by key.
+ * `top` keeps the last ones, which are the largest.
+ *
+ * Where bpftrace leaves the order to chance (equal values, integers narrower than 64 bits, keys that are no integers or
+ * strings) ours is by key, so that the same map prints the same way twice; unsigned keys and values and negative minima
+ * are ordered as numbers.
+ */
+export function orderedEntries(map: MapSnapshot): readonly Entry[] {
+  const ranked = map.entries.map((entry) => ({ entry, rank: rankOf(entry.value) }));
+  ranked.sort((a, b) => {
+    if (a.rank !== undefined && b.rank !== undefined && a.rank !== b.rank) return a.rank < b.rank ? -1 : 1;
+    return compareLists(a.entry.key, b.entry.key);
+  });
+  const top = map.top ?? 0;
+  const kept = top > 0 && ranked.length > top ? ranked.slice(ranked.length - top) : ranked;
+  return kept.map(({ entry }) => entry);
+}
+
+/** What a map is sorted by if not by key. */
+function rankOf(value: Value): bigint | undefined {
+  switch (value.kind) {
+    case "int":
+    case "enum":
+    case "count":
+    case "sum":
+    case "min":
+    case "max":
+      return value.value;
+    case "avg":
+    case "stats":
+      return value.average;
+    case "hist":
+    case "lhist": {
+      let sum = 0n;
+      for (const count of value.buckets.values()) sum += count;
+      return sum;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** Ascending; values of different kinds (which one map does not mix) by kind. */
+export function compareValues(a: Value, b: Value): number {
+  switch (a.kind) {
+    case "int":
+    case "enum":
+    case "pointer":
+    case "count":
+    case "sum":
+    case "min":
+    case "max":
+      return b.kind === a.kind ? order(a.value, b.value) : order(a.kind, b.kind);
+    case "bool":
+      return b.kind === "bool" ? order(Number(a.value), Number(b.value)) : order(a.kind, b.kind);
+    case "string":
+    case "symbol":
+      return b.kind === a.kind ? order(a.value, b.value) : order(a.kind, b.kind);
+    case "buffer":
+      return b.kind === "buffer" ? Buffer.compare(a.bytes, b.bytes) : order(a.kind, b.kind);
+    case "tuple":
+    case "array":
+      return b.kind === a.kind ? compareLists(a.items, b.items) : order(a.kind, b.kind);
+    case "record":
+      if (b.kind !== "record") return order(a.kind, b.kind);
+      return compareLists(
+        a.fields.map((field) => field.value),
+        b.fields.map((field) => field.value),
+      );
+    case "stack": {
+      if (b.kind !== "stack") return order(a.kind, b.kind);
+      for (const [i, frame] of a.frames.entries()) {
+        const other = b.frames[i];
+        if (other === undefined) return 1;
+        if (frame.address !== other.address) return order(frame.address, other.address);
+      }
+      return order(a.frames.length, b.frames.length);
+    }
+    case "avg":
+    case "stats":
+    case "hist":
+    case "lhist":
+      return order(rankOf(a) ?? 0n, rankOf(b) ?? 0n);
+    default:
+      return assertNever(a);
+  }
+}
+
+function compareLists(a: readonly Value[], b: readonly Value[]): number {
+  for (const [i, value] of a.entries()) {
+    const other = b[i];
+    if (other === undefined) return 1;
+    const result = compareValues(value, other);
+    if (result !== 0) return result;
+  }
+  return order(a.length, b.length);
+}
+
+function order<T extends bigint | number | string>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

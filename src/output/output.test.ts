@@ -1,0 +1,345 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { MapSnapshot, Value } from "../wire/value.js";
+import { renderJson } from "./json.js";
+import { renderText } from "./text.js";
+
+// Expected texts are what bpftrace 0.27.1 printed for the same script, unless a comment says otherwise.
+
+const int = (value: number | bigint): Value => ({ kind: "int", value: BigInt(value) });
+const string = (value: string): Value => ({ kind: "string", value });
+const tuple = (...items: Value[]): Value => ({ kind: "tuple", items });
+const count = (value: number): Value => ({ kind: "count", value: BigInt(value) });
+const avg = (total: number, n: number): Value => ({
+  kind: "avg",
+  count: BigInt(n),
+  total: BigInt(total),
+  average: BigInt(Math.trunc(total / n)),
+});
+const stats = (total: number, n: number): Value => ({ ...avg(total, n), kind: "stats" }) as Value;
+const hist = (bits: number, buckets: [number, number][]): Value => ({
+  kind: "hist",
+  bits,
+  buckets: new Map(buckets.map(([index, n]) => [index, BigInt(n)])),
+});
+const map = (name: string, entries: [Value[], Value][], extra: Partial<MapSnapshot> = {}): MapSnapshot => ({
+  name,
+  keyed: entries[0] === undefined || entries[0][0].length > 0,
+  entries: entries.map(([key, value]) => ({ key, value })),
+  ...extra,
+});
+const frame = (address: bigint, symbol: string | undefined, offset = 0n, module?: string) => ({
+  address,
+  symbol,
+  offset,
+  module,
+});
+
+function check(snapshot: MapSnapshot, text: string, json: string): void {
+  assert.equal(renderText({ kind: "map", map: snapshot }).text, text);
+  assert.equal(renderJson({ kind: "map", map: snapshot }).text, json);
+}
+function checkValue(value: Value, text: string, json: string): void {
+  assert.equal(renderText({ kind: "value", value }).text, `${text}\n`);
+  assert.equal(renderJson({ kind: "value", value }).text, `{"type": "value", "data": ${json}}\n`);
+}
+
+test("scalar maps", () => {
+  check(map("@i", [[[], int(5)]]), "@i: 5\n", '{"type": "map", "data": {"@i": 5}}\n');
+  check(map("@neg", [[[], int(-7)]]), "@neg: -7\n", '{"type": "map", "data": {"@neg": -7}}\n');
+  check(
+    map("@u", [[[], int(2n ** 64n - 1n)]]),
+    "@u: 18446744073709551615\n",
+    '{"type": "map", "data": {"@u": "18446744073709551615"}}\n',
+  );
+  check(
+    map("@big", [[[], int(1n << 60n)]]),
+    "@big: 1152921504606846976\n",
+    '{"type": "map", "data": {"@big": 1152921504606846976}}\n',
+  );
+  check(
+    map("@big2", [[[], int((1n << 60n) + 1n)]]),
+    "@big2: 1152921504606846977\n",
+    '{"type": "map", "data": {"@big2": "1152921504606846977"}}\n',
+  );
+  check(
+    map("@t", [[[], tuple(int(1), string("a"), tuple(int(2), int(-3)))]]),
+    "@t: (1, a, (2, -3))\n",
+    '{"type": "map", "data": {"@t": [1,"a",[2,-3]]}}\n',
+  );
+  check(map("@b", [[[], { kind: "bool", value: true }]]), "@b: true\n", '{"type": "map", "data": {"@b": true}}\n');
+  check(map("@c", [[[], count(1)]]), "@c: 1\n", '{"type": "map", "data": {"@c": 1}}\n');
+  check(map("@avg", [[[], avg(7, 2)]]), "@avg: 3\n", '{"type": "stats", "data": {"@avg": 3}}\n');
+  check(
+    map("@st", [[[], stats(-5, 2)]]),
+    "@st: { .count = 2, .average = -2, .total = -5 }\n",
+    '{"type": "stats", "data": {"@st": {"count": 2, "average": -2, "total": -5}}}\n',
+  );
+  check(map("@none", []), "", "");
+});
+
+test("keyed maps are sorted by number, or else by key", () => {
+  check(
+    map("@i64", [
+      [[string("a")], int(5)],
+      [[string("b")], int(-5)],
+      [[string("d")], int(10)],
+    ]),
+    "@i64[b]: -5\n@i64[a]: 5\n@i64[d]: 10\n",
+    '{"type": "map", "data": {"@i64": {"b": -5, "a": 5, "d": 10}}}\n',
+  );
+  check(
+    map("@kk", [
+      [[int(1), string("x")], string("zz")],
+      [[int(2), string("a")], string("aa")],
+      [[int(-1), string("b")], string("mm")],
+    ]),
+    "@kk[-1, b]: mm\n@kk[1, x]: zz\n@kk[2, a]: aa\n",
+    '{"type": "map", "data": {"@kk": {"-1,b": "mm", "1,x": "zz", "2,a": "aa"}}}\n',
+  );
+  check(
+    map("@stk", [
+      [[string("a")], stats(2, 1)],
+      [[string("z")], stats(1, 1)],
+    ]),
+    "@stk[z]: { .count = 1, .average = 1, .total = 1 }\n@stk[a]: { .count = 1, .average = 2, .total = 2 }\n",
+    '{"type": "stats", "data": {"@stk": {"z": {"count": 1, "average": 1, "total": 1}, "a": {"count": 1, "average": 2, "total": 2}}}}\n',
+  );
+  check(
+    map("@tk", [[[tuple(int(1), string("q"))], tuple(int(1), int(2n ** 64n - 1n))]]),
+    "@tk[1, q]: (1, 18446744073709551615)\n",
+    '{"type": "map", "data": {"@tk": {"1,q": [1,"18446744073709551615"]}}}\n',
+  );
+  check(
+    map("@n", [[[tuple(int(1), int(2)), int(3)], int(5)]]),
+    "@n[(1, 2), 3]: 5\n",
+    '{"type": "map", "data": {"@n": {"(1,2),3": 5}}}\n',
+  );
+  check(
+    map("@kx", [
+      [
+        [{ kind: "pointer", value: 0x1234n }, string("s"), { kind: "bool", value: true }],
+        { kind: "pointer", value: 0n },
+      ],
+    ]),
+    "@kx[0x1234, s, true]: 0x0\n",
+    '{"type": "map", "data": {"@kx": {"0x1234,s,true": 0}}}\n',
+  );
+  const cc: Value = { kind: "enum", value: 7n, name: "CC" };
+  check(map("@ef", [[[cc, int(2)], cc]]), "@ef[CC, 2]: CC\n", '{"type": "map", "data": {"@ef": {"CC,2": 7}}}\n');
+  // bpftrace writes "ab" for this key.
+  check(map("@a", [[[string("a b")], int(1)]]), "@a[a b]: 1\n", '{"type": "map", "data": {"@a": {"a b": 1}}}\n');
+});
+
+test("print(@x, top, div)", () => {
+  const entries: [Value[], Value][] = [
+    [[string("a")], avg(10, 1)],
+    [[string("b")], avg(20, 1)],
+    [[string("c")], avg(30, 1)],
+    [[string("d")], avg(40, 1)],
+  ];
+  check(
+    map("@", entries, { top: 2, div: 10 }),
+    "@[c]: 3\n@[d]: 4\n",
+    '{"type": "stats", "data": {"@": {"c": 3, "d": 4}}}\n',
+  );
+  check(
+    map("@", entries, { top: 10, div: 10 }),
+    "@[a]: 1\n@[b]: 2\n@[c]: 3\n@[d]: 4\n",
+    '{"type": "stats", "data": {"@": {"a": 1, "b": 2, "c": 3, "d": 4}}}\n',
+  );
+  check(
+    map("@s", [[[int(1)], stats(150, 2)]], { top: 0, div: 5 }),
+    "@s[1]: { .count = 2, .average = 15, .total = 150 }\n",
+    '{"type": "stats", "data": {"@s": {"1": {"count": 2, "average": 15, "total": 150}}}}\n',
+  );
+  check(
+    map("@t", [[[], tuple(int(100), string("x"), tuple(int(50), int(-30)))]], { top: 0, div: 7 }),
+    "@t: (14, x, (7, -4))\n",
+    '{"type": "map", "data": {"@t": [14,"x",[7,-4]]}}\n',
+  );
+});
+
+test("histograms", () => {
+  const full = "@".repeat(52);
+  const none = " ".repeat(52);
+  check(
+    map("@hd", [
+      [
+        [],
+        hist(0, [
+          [4, 3],
+          [6, 1],
+        ]),
+      ],
+    ]),
+    `@hd:\n[4, 8)                 3 |${full}|\n[8, 16)                0 |${none}|\n[16, 32)               1 |${"@".repeat(17).padEnd(52)}|\n\n`,
+    '{"type": "hist", "data": {"@hd": [{"min": 4, "max": 7, "count": 3},{"min": 8, "max": 15, "count": 0},{"min": 16, "max": 31, "count": 1}]}}\n',
+  );
+  check(
+    map(
+      "@hd",
+      [
+        [
+          [],
+          hist(0, [
+            [4, 3],
+            [6, 1],
+          ]),
+        ],
+      ],
+      { top: 0, div: 2 },
+    ),
+    `@hd:\n[4, 8)                 1 |${full}|\n[8, 16)                0 |${none}|\n[16, 32)               0 |${none}|\n\n`,
+    '{"type": "hist", "data": {"@hd": [{"min": 4, "max": 7, "count": 1},{"min": 8, "max": 15, "count": 0},{"min": 16, "max": 31, "count": 0}]}}\n',
+  );
+  check(
+    map("@hk", [
+      [[string("b")], hist(0, [[5, 2]])],
+      [[string("a")], hist(0, [[3, 1]])],
+    ]),
+    `@hk[a]:\n[2, 4)                 1 |${full}|\n\n@hk[b]:\n[8, 16)                2 |${full}|\n\n`,
+    '{"type": "hist", "data": {"@hk": {"a": [{"min": 2, "max": 3, "count": 1}], "b": [{"min": 8, "max": 15, "count": 2}]}}}\n',
+  );
+  check(map("@zh", [[[], hist(0, [])]]), "@zh:\n\n", '{"type": "hist", "data": {"@zh": []}}\n');
+  const linear: Value = {
+    kind: "lhist",
+    min: 0,
+    max: 10,
+    step: 4,
+    buckets: new Map([
+      [2, 1n],
+      [3, 2n],
+    ]),
+  };
+  check(
+    map("@lk", [[[string("a")], linear]]),
+    `@lk[a]:\n[4, 8)                 1 |${"@".repeat(26).padEnd(52)}|\n[8, ...)               2 |${full}|\n\n`,
+    '{"type": "hist", "data": {"@lk": {"a": [{"min": 4, "max": 7, "count": 1},{"min": 8, "count": 2}]}}}\n',
+  );
+});
+
+test("values", () => {
+  checkValue(
+    tuple(int(1), string("two"), tuple(int(3), { kind: "bool", value: true })),
+    "(1, two, (3, true))",
+    '[1,"two",[3,true]]',
+  );
+  checkValue(string('a\x01"b'), 'a\x01"b', '"a\\u0001\\"b"');
+  checkValue({ kind: "pointer", value: 4660n }, "0x1234", "4660");
+  checkValue({ kind: "enum", value: 7n, name: "CC" }, "CC", "7");
+  checkValue({ kind: "buffer", bytes: Uint8Array.of(0x61, 1, 0xff, 0x7a) }, "a\\x01\\xffz", "[97,1,-1,122]");
+  checkValue(
+    {
+      kind: "record",
+      fields: [
+        { name: "m", value: int(2) },
+        { name: "n", value: { kind: "array", items: [int(1), int(2)] } },
+      ],
+    },
+    "{ .m = 2, .n = [1,2] }",
+    '{"m": 2, "n": [1,2]}',
+  );
+  checkValue({ kind: "symbol", value: "127.0.0.1" }, "127.0.0.1", '"127.0.0.1"');
+});
+
+test("stacks", () => {
+  const kernel: Value = {
+    kind: "stack",
+    user: false,
+    mode: "bpftrace",
+    frames: [
+      frame(0xffffffff814b096dn, "perf_syscall_enter", 397n),
+      frame(0xffffffff81415b70n, "syscall_trace_enter", 384n),
+    ],
+  };
+  checkValue(
+    kernel,
+    "\n        perf_syscall_enter+397\n        syscall_trace_enter+384\n",
+    '"\\n        perf_syscall_enter+397\\n        syscall_trace_enter+384\\n"',
+  );
+  check(
+    map("@", [[[kernel], count(2)]]),
+    "@[\n        perf_syscall_enter+397\n        syscall_trace_enter+384\n]: 2\n",
+    '{"type": "map", "data": {"@": {"\\nperf_syscall_enter+397\\nsyscall_trace_enter+384\\n": 2}}}\n',
+  );
+  check(
+    map("@nested", [[[int(1), tuple(int(2), kernel)], string("x")]]),
+    "@nested[1, (2, \n        perf_syscall_enter+397\n        syscall_trace_enter+384\n)]: x\n",
+    '{"type": "map", "data": {"@nested": {"1,(2,\\nperf_syscall_enter+397\\nsyscall_trace_enter+384\\n)": "x"}}}\n',
+  );
+  const user: Value = {
+    kind: "stack",
+    user: true,
+    mode: "perf",
+    frames: [
+      frame(0x7fb46e7164f7n, "getppid", 7n, "/usr/lib/x86_64-linux-gnu/libc.so.6"),
+      frame(0x55b893545170n, undefined),
+    ],
+  };
+  checkValue(
+    user,
+    "\n\t7fb46e7164f7 getppid+7 (/usr/lib/x86_64-linux-gnu/libc.so.6)\n\t55b893545170 0x55b893545170 ([unknown])\n",
+    '"\\n\\t7fb46e7164f7 getppid+7 (/usr/lib/x86_64-linux-gnu/libc.so.6)\\n\\t55b893545170 0x55b893545170 ([unknown])\\n"',
+  );
+  checkValue(
+    { ...kernel, mode: "perf" } as Value,
+    "\n\tffffffff814b096d perf_syscall_enter+397\n\tffffffff81415b70 syscall_trace_enter+384\n",
+    '"\\n\\tffffffff814b096d perf_syscall_enter+397\\n\\tffffffff81415b70 syscall_trace_enter+384\\n"',
+  );
+  checkValue(
+    { ...kernel, mode: "raw" } as Value,
+    "\nffffffff814b096d\nffffffff81415b70\n",
+    '"\\nffffffff814b096d\\nffffffff81415b70\\n"',
+  );
+  // Ours: why a stack is empty.
+  checkValue(
+    { ...kernel, frames: [], missing: "hash collision" } as Value,
+    "\n        <hash collision>\n",
+    '"\\n        <hash collision>\\n"',
+  );
+});
+
+test("other events", () => {
+  const source = { name: "stdin", text: 'BEGIN { $x = 1;\n  errorf("bad %s", "x"); }' };
+  const span = { source, start: 18, end: 39 };
+  assert.deepEqual(renderText({ kind: "printf", text: "a" }), { stream: "out", text: "a" });
+  assert.equal(
+    renderJson({ kind: "printf", text: 'test \r \n \t \\ " bar' }).text,
+    '{"type": "printf", "data": "test \\r \\n \\t \\\\ \\" bar"}\n',
+  );
+  assert.equal(
+    renderJson({ kind: "printf", text: "\b\f\\b é" }).text,
+    '{"type": "printf", "data": "\\u0008\\u000c\\\\b é"}\n',
+  );
+  assert.deepEqual(renderText({ kind: "attached-probes", count: 1 }), { stream: "err", text: "Attached 1 probe\n" });
+  assert.deepEqual(renderText({ kind: "attached-probes", count: 2 }), { stream: "err", text: "Attached 2 probes\n" });
+  assert.equal(
+    renderJson({ kind: "attached-probes", count: 1 }).text,
+    '{"type": "attached_probes", "count": 1, "data": {"probes": 1}}\n',
+  );
+  assert.deepEqual(renderText({ kind: "lost-events", count: 3n }), { stream: "err", text: "Lost 3 events\n" });
+  assert.equal(
+    renderJson({ kind: "lost-events", count: 3n }).text,
+    '{"type": "lost_events", "count": 3, "data": {"events": 3}}\n',
+  );
+  assert.deepEqual(renderText({ kind: "join", text: "a b" }), { stream: "out", text: "a b\n" });
+  assert.deepEqual(renderText({ kind: "end" }), { stream: "out", text: "\n\n" });
+  assert.equal(renderJson({ kind: "time", text: "2026\n" }).text, '{"type": "time", "data": "2026\\n"}\n');
+  assert.deepEqual(renderText({ kind: "errorf", text: "bad x", span }), {
+    stream: "err",
+    text: "stdin:2:3-24: ERROR: bad x\n",
+  });
+  assert.equal(
+    renderJson({ kind: "errorf", text: "bad x", span }).text,
+    '{"type": "errorf", "msg": "bad x", "filename": "stdin", "line": 2, "col": 3}\n',
+  );
+  assert.equal(
+    renderJson({ kind: "helper-error", helper: "probe_read_user", retcode: -14, span }).text,
+    '{"type": "helper_error", "msg": "Bad address", "helper": "probe_read_user", "retcode": -14, "filename": "stdin", "line": 2, "col": 3}\n',
+  );
+  assert.equal(
+    renderText({ kind: "helper-error", helper: "probe_read_user", retcode: -14, span }).text,
+    'stdin:2:3-24: WARNING: Bad address\nAdditional Info - helper: probe_read_user, retcode: -14\n  errorf("bad %s", "x"); }\n  ~~~~~~~~~~~~~~~~~~~~~\n',
+  );
+});

@@ -1,0 +1,46 @@
+import type { Frame, Value } from "../wire/value.js";
+
+type StackValue = Extract<Value, { kind: "stack" }>;
+
+/**
+ * A stack as bpftrace 0.27 prints it everywhere (map keys, map values, printf): a line break, then a line per frame.
+ *
+ *   bpftrace   `        getppid+7`
+ *   perf       `\t7fb46e7164f7 getppid+7 (/usr/lib/x86_64-linux-gnu/libc.so.6)`, kernel frames without the module
+ *   raw        `7fb46e7164f7`
+ *
+ * What has no name is its address: `0x55b893545170`, in perf mode followed by `([unknown])` or by the file that it lies in.
+ */
+export function stackText(stack: StackValue): string {
+  return renderStack(stack, "        ");
+}
+
+/** The same without indentation, for JSON object names. */
+export function stackKeyText(stack: StackValue): string {
+  return renderStack(stack, "");
+}
+
+function renderStack(stack: StackValue, indent: string): string {
+  let text = "\n";
+  for (const frame of stack.frames) text += `${frameText(frame, stack, indent)}\n`;
+  if (stack.frames.length === 0 && stack.missing !== undefined) text += `${indent}<${stack.missing}>\n`;
+  return text;
+}
+
+function frameText(frame: Frame, stack: StackValue, indent: string): string {
+  const address = BigInt.asUintN(64, frame.address).toString(16);
+  switch (stack.mode) {
+    case "raw":
+      return address;
+    case "bpftrace":
+      return indent + nameText(frame, address);
+    case "perf": {
+      const place = stack.user ? ` (${frame.module ?? "[unknown]"})` : "";
+      return `\t${address} ${nameText(frame, address)}${place}`;
+    }
+  }
+}
+
+function nameText(frame: Frame, address: string): string {
+  return frame.symbol === undefined ? `0x${address}` : `${frame.symbol}+${frame.offset}`;
+}

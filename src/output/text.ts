@@ -1,0 +1,92 @@
+import { assertNever } from "../base/assert-never.js";
+import { renderDiagnostic } from "../base/diagnostics.js";
+import { positionOf, type Span } from "../base/span.js";
+import type { MapSnapshot } from "../wire/value.js";
+import { errnoText } from "./errno-text.js";
+import type { OutputEvent, Rendered } from "./event.js";
+import { orderedEntries } from "./map-order.js";
+import { keyText, valueText } from "./value-text.js";
+
+/** An event as text, byte for byte what bpftrace 0.27.1 prints, on the stream that it prints it to. */
+export function renderText(event: OutputEvent): Rendered {
+  switch (event.kind) {
+    case "printf":
+    case "time":
+    case "cat":
+      return out(event.text);
+    case "join":
+    case "syscall":
+      return out(`${event.text}\n`);
+    case "map":
+      return out(mapText(event.map));
+    case "value":
+      return out(`${valueText(event.value)}\n`);
+    case "end":
+      // Sets the maps apart from what the script printed.
+      return out("\n\n");
+    case "warnf":
+      return err(`${where(event.span)}: WARNING: ${withoutLineEnd(event.text)}\n`);
+    case "errorf":
+      return err(`${where(event.span)}: ERROR: ${withoutLineEnd(event.text)}\n`);
+    case "attached-probes":
+      return err(`Attached ${event.count} ${event.count === 1 ? "probe" : "probes"}\n`);
+    case "lost-events":
+      return err(`Lost ${event.count} events\n`);
+    case "helper-error": {
+      const message = `${helperErrorText(event.helper, event.retcode)}\nAdditional Info - helper: ${event.helper}, retcode: ${event.retcode}`;
+      return err(warning(message, event.span));
+    }
+    case "runtime-error":
+      return err(warning(event.message, event.span));
+    default:
+      return assertNever(event);
+  }
+}
+
+/**
+ * A map: `@x: 1`, or a line `@x[key]: value` per entry; histograms below their name, each with an empty line after it.
+ * A map without entries prints nothing.
+ */
+export function mapText(map: MapSnapshot): string {
+  const div = divOf(map);
+  let text = "";
+  for (const { key, value } of orderedEntries(map)) {
+    const name = map.keyed ? `${map.name}[${keyText(key)}]` : map.name;
+    const lines = value.kind === "hist" || value.kind === "lhist";
+    text += `${name}:${lines ? "\n" : " "}${valueText(value, div)}\n`;
+  }
+  return text;
+}
+
+/** print(@x, top, 0) divides by 1, as without div. */
+export function divOf(map: MapSnapshot): bigint {
+  return BigInt(map.div === undefined || map.div === 0 ? 1 : map.div);
+}
+
+/** What a failed helper means, where its errno alone says too little. */
+export function helperErrorText(helper: string, retcode: number): string {
+  if (helper === "map_update_elem" && retcode === -7) {
+    return "Map full; can't update element. Try increasing max_map_keys config or manually setting the max entries in a map declaration e.g. `let @a = hash(5000)`";
+  }
+  if (helper === "map_delete_elem" && retcode === -2) return "Can't delete map element because it does not exist.";
+  // The lookup returns no errno; the retcode of the event is 0.
+  if (helper === "map_lookup_elem") return "Can't lookup map element because it does not exist.";
+  return errnoText(Math.abs(retcode));
+}
+
+/** `stdin:1:87-93`, as in the head of a diagnostic. */
+function where(span: Span): string {
+  const from = positionOf(span.source, span.start);
+  const to = positionOf(span.source, span.end);
+  if (from.line !== to.line) return `${span.source.name}:${from.line}-${to.line}`;
+  return `${span.source.name}:${from.line}:${from.column}-${Math.max(to.column, from.column + 1)}`;
+}
+
+function warning(message: string, span: Span): string {
+  const diagnostic = { severity: "warning", code: "runtime", span, message, hint: undefined, notes: [] } as const;
+  return `${renderDiagnostic(diagnostic)}\n`;
+}
+
+const withoutLineEnd = (text: string): string => (text.endsWith("\n") ? text.slice(0, -1) : text);
+const out = (text: string): Rendered => ({ stream: "out", text });
+const err = (text: string): Rendered => ({ stream: "err", text });

@@ -1,0 +1,82 @@
+import { assertNever } from "../base/assert-never.js";
+import type { Value } from "../wire/value.js";
+import { type HistogramRow, histogramRows } from "./histogram.js";
+import { stackText } from "./stack-text.js";
+
+/**
+ * A value as JSON, as bpftrace 0.27 writes it: tuples and arrays are arrays, records objects, enums and pointers numbers,
+ * buffers arrays of signed bytes, stacks the text that is printed, histograms arrays of `{min, max, count}` with both
+ * ends inclusive. Objects have a blank after `:` and `,`, arrays none.
+ */
+export function valueJson(value: Value, div = 1n): string {
+  switch (value.kind) {
+    case "int":
+    case "count":
+    case "sum":
+    case "min":
+    case "max":
+      return numberJson(value.value / div);
+    case "bool":
+      return value.value ? "true" : "false";
+    case "enum":
+      return numberJson(value.value);
+    case "pointer":
+      return numberJson(BigInt.asUintN(64, value.value));
+    case "string":
+    case "symbol":
+      return stringJson(value.value);
+    case "buffer":
+      return `[${new Int8Array(value.bytes).join(",")}]`;
+    case "tuple":
+    case "array":
+      return `[${value.items.map((item) => valueJson(item, div)).join(",")}]`;
+    case "record":
+      return objectJson(value.fields.map((field) => [field.name, valueJson(field.value, div)]));
+    case "stack":
+      return stringJson(stackText(value));
+    case "avg":
+      return numberJson(value.average / div);
+    case "stats":
+      return objectJson([
+        ["count", numberJson(value.count)],
+        ["average", numberJson(value.average / div)],
+        ["total", numberJson(value.total)],
+      ]);
+    case "hist":
+    case "lhist":
+      return `[${histogramRows(value, div).map(rowJson).join(",")}]`;
+    default:
+      return assertNever(value);
+  }
+}
+
+/**
+ * An integer, as a string if a double cannot hold it: readers of JSON would round it without a word (RFC 8259, 6).
+ */
+export function numberJson(value: bigint): string {
+  const text = value.toString();
+  return BigInt(Number(value)) === value ? text : `"${text}"`;
+}
+
+/**
+ * Text in quotes. Bytes from 0x80 on are left as UTF-8; bpftrace 0.27.1 writes `\uffffffc3` for them, which no reader
+ * accepts.
+ */
+export function stringJson(text: string): string {
+  if (!text.includes("\b") && !text.includes("\f")) return JSON.stringify(text);
+  // bpftrace has no short forms for backspace and form feed.
+  const escaped = (piece: string): string => JSON.stringify(piece).slice(1, -1);
+  const lines = text.split("\b").map((part) => part.split("\f").map(escaped).join("\\u000c"));
+  return `"${lines.join("\\u0008")}"`;
+}
+
+export function objectJson(fields: readonly (readonly [name: string, json: string])[]): string {
+  return `{${fields.map(([name, json]) => `${stringJson(name)}: ${json}`).join(", ")}}`;
+}
+
+function rowJson(row: HistogramRow): string {
+  let text = "{";
+  if (row.min !== undefined) text += `"min": ${numberJson(row.min)}, `;
+  if (row.max !== undefined) text += `"max": ${numberJson(row.max - 1n)}, `;
+  return `${text}"count": ${row.count}}`;
+}
