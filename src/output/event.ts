@@ -1,17 +1,11 @@
 import type { Span } from "../base/span.js";
-import type { MapSnapshot, Value } from "../wire/value.js";
+import type { TraceEvent } from "../wire/event.js";
 
-/** Everything that a trace can print. */
+/** Everything that can be printed: the events of a trace, and what only the printed output has. */
 export type OutputEvent =
-  | { readonly kind: "printf"; readonly text: string }
+  | TraceEvent
   /** warnf() and errorf(); `span` is the call. */
   | { readonly kind: "warnf" | "errorf"; readonly text: string; readonly span: Span }
-  | { readonly kind: "map"; readonly map: MapSnapshot }
-  /** print() of anything but a map. */
-  | { readonly kind: "value"; readonly value: Value }
-  | { readonly kind: "time" | "cat" | "join" | "syscall"; readonly text: string }
-  | { readonly kind: "attached-probes"; readonly count: number }
-  | { readonly kind: "lost-events"; readonly count: bigint }
   /** A BPF helper failed in the kernel; `retcode` is what it returned, `helper` its name without `bpf_`. */
   | { readonly kind: "helper-error"; readonly helper: string; readonly retcode: number; readonly span: Span }
   /** Something else that went wrong while the script ran, e.g. a division by zero. */

@@ -1,5 +1,6 @@
 import { assertNever } from "../base/assert-never.js";
 import { positionOf, type Span } from "../base/span.js";
+import type { Loss } from "../wire/event.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { errnoText } from "./errno-text.js";
 import type { OutputEvent, Rendered } from "./event.js";
@@ -19,21 +20,26 @@ function lineOf(event: OutputEvent): string {
     case "time":
     case "cat":
     case "join":
-    case "syscall":
       return `{"type": "${event.kind}", "data": ${stringJson(event.text)}}\n`;
     case "map":
       return mapJson(event.map);
+    case "system":
+      return `{"type": "syscall", "data": ${stringJson(event.text)}}\n`;
     case "value":
+    case "entry":
       return `{"type": "value", "data": ${valueJson(event.value)}}\n`;
     case "end":
+    case "exit":
       return "";
     case "warnf":
     case "errorf":
       return `{"type": "${event.kind}", "msg": ${stringJson(event.text)}, ${place(event.span)}}\n`;
-    case "attached-probes":
-      return `{"type": "attached_probes", "count": ${event.count}, "data": {"probes": ${event.count}}}\n`;
-    case "lost-events":
-      return `{"type": "lost_events", "count": ${event.count}, "data": {"events": ${event.count}}}\n`;
+    case "attached":
+      return `{"type": "attached_probes", "count": ${event.probes}, "data": {"probes": ${event.probes}}}\n`;
+    case "lost":
+      return event.losses.map(lossJson).join("");
+    case "warning":
+      return `{"type": "warning", "msg": ${stringJson(event.message)}}\n`;
     case "helper-error": {
       const { helper, retcode, span } = event;
       const message = stringJson(errnoText(Math.abs(retcode)));
@@ -44,6 +50,13 @@ function lineOf(event: OutputEvent): string {
     default:
       return assertNever(event);
   }
+}
+
+/** Events that did not fit into the ring have bpftrace's shape; it does not know the other losses. */
+function lossJson({ reason, subject, count }: Loss): string {
+  if (reason === "ring-full") return `{"type": "lost_events", "count": ${count}, "data": {"events": ${count}}}\n`;
+  const of = subject === undefined ? "" : `"subject": ${stringJson(subject)}, `;
+  return `{"type": "loss", "reason": "${reason}", ${of}"count": ${count}}\n`;
 }
 
 /** A map without entries prints nothing, as in text. */

@@ -312,15 +312,18 @@ test("other events", () => {
     renderJson({ kind: "printf", text: "\b\f\\b é" }).text,
     '{"type": "printf", "data": "\\u0008\\u000c\\\\b é"}\n',
   );
-  assert.deepEqual(renderText({ kind: "attached-probes", count: 1 }), { stream: "err", text: "Attached 1 probe\n" });
-  assert.deepEqual(renderText({ kind: "attached-probes", count: 2 }), { stream: "err", text: "Attached 2 probes\n" });
+  assert.deepEqual(renderText({ kind: "attached", probes: 1 }), { stream: "err", text: "Attached 1 probe\n" });
+  assert.deepEqual(renderText({ kind: "attached", probes: 2 }), { stream: "err", text: "Attached 2 probes\n" });
   assert.equal(
-    renderJson({ kind: "attached-probes", count: 1 }).text,
+    renderJson({ kind: "attached", probes: 1 }).text,
     '{"type": "attached_probes", "count": 1, "data": {"probes": 1}}\n',
   );
-  assert.deepEqual(renderText({ kind: "lost-events", count: 3n }), { stream: "err", text: "Lost 3 events\n" });
+  assert.deepEqual(renderText({ kind: "lost", losses: [{ reason: "ring-full", count: 3n }] }), {
+    stream: "err",
+    text: "Lost 3 events\n",
+  });
   assert.equal(
-    renderJson({ kind: "lost-events", count: 3n }).text,
+    renderJson({ kind: "lost", losses: [{ reason: "ring-full", count: 3n }] }).text,
     '{"type": "lost_events", "count": 3, "data": {"events": 3}}\n',
   );
   assert.deepEqual(renderText({ kind: "join", text: "a b" }), { stream: "out", text: "a b\n" });

@@ -1,6 +1,6 @@
+import { type Conversion, shownBits } from "../wire/printf.js";
 import type { Value } from "../wire/value.js";
 import { gfpText } from "./gfp-text.js";
-import { type Conversion, shownBits } from "./printf-conversion.js";
 import { bufferText, hexByte, pointerText, valueText } from "./value-text.js";
 
 /**

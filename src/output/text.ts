@@ -1,6 +1,7 @@
 import { assertNever } from "../base/assert-never.js";
 import { renderDiagnostic } from "../base/diagnostics.js";
 import { positionOf, type Span } from "../base/span.js";
+import type { Loss } from "../wire/event.js";
 import type { MapSnapshot } from "../wire/value.js";
 import { errnoText } from "./errno-text.js";
 import type { OutputEvent, Rendered } from "./event.js";
@@ -15,11 +16,13 @@ export function renderText(event: OutputEvent): Rendered {
     case "cat":
       return out(event.text);
     case "join":
-    case "syscall":
+    // 0.27.1 ends what a command printed with one more line end.
+    case "system":
       return out(`${event.text}\n`);
     case "map":
       return out(mapText(event.map));
     case "value":
+    case "entry":
       return out(`${valueText(event.value)}\n`);
     case "end":
       // Sets the maps apart from what the script printed.
@@ -28,10 +31,14 @@ export function renderText(event: OutputEvent): Rendered {
       return err(`${where(event.span)}: WARNING: ${withoutLineEnd(event.text)}\n`);
     case "errorf":
       return err(`${where(event.span)}: ERROR: ${withoutLineEnd(event.text)}\n`);
-    case "attached-probes":
-      return err(`Attached ${event.count} ${event.count === 1 ? "probe" : "probes"}\n`);
-    case "lost-events":
-      return err(`Lost ${event.count} events\n`);
+    case "attached":
+      return err(`Attached ${event.probes} ${event.probes === 1 ? "probe" : "probes"}\n`);
+    case "lost":
+      return err(event.losses.map((loss) => `${lossText(loss)}\n`).join(""));
+    case "warning":
+      return err(`WARNING: ${withoutLineEnd(event.message)}\n`);
+    case "exit":
+      return out("");
     case "helper-error": {
       const message = `${helperErrorText(event.helper, event.retcode)}\nAdditional Info - helper: ${event.helper}, retcode: ${event.retcode}`;
       return err(warning(message, event.span));
@@ -40,6 +47,23 @@ export function renderText(event: OutputEvent): Rendered {
       return err(warning(event.message, event.span));
     default:
       return assertNever(event);
+  }
+}
+
+/** bpftrace knows only the first of these and loses the others in silence. */
+function lossText({ reason, subject, count }: Loss): string {
+  const of = subject === undefined ? "" : ` of ${subject}`;
+  switch (reason) {
+    case "ring-full":
+      return `Lost ${count} events`;
+    case "map-full":
+      return `Lost ${count} updates${of}: the map is full (max_map_keys)`;
+    case "stack-collision":
+      return `Lost ${count} stacks: another stack has the same hash`;
+    case "scratch-busy":
+      return `Lost ${count} events: the buffer was in use by an interrupted probe`;
+    case "missed":
+      return `Missed ${count} calls${of}: the probe hit itself`;
   }
 }
 
