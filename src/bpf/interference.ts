@@ -1,0 +1,146 @@
+import { BPF_JEQ, BPF_JNE } from "../abi/bpf-insn.js";
+import { liveOut } from "./liveness.js";
+import {
+  definitionOf,
+  firstVirtual,
+  forEachUse,
+  isCall,
+  isMove,
+  isRemovable,
+  type MBlock,
+  type MFunction,
+  type MInsn,
+  type Reg,
+} from "./machine.js";
+
+/** A move between registers that might become one. */
+export interface Move {
+  readonly dst: Reg;
+  readonly src: Reg;
+  readonly frequency: number;
+}
+
+/** Which registers are needed at the same time. Nodes are r0 to r9 and the virtual registers. */
+export class Interference {
+  readonly size: number;
+  readonly moves: Move[] = [];
+  /** Neighbours of each virtual register. */
+  readonly neighbours: Reg[][];
+  /** Uses and definitions of each register, weighted by how often they run. */
+  readonly weight: Float64Array;
+  private readonly pairs = new Set<number>();
+
+  constructor(size: number) {
+    this.size = size;
+    this.neighbours = Array.from({ length: size }, () => []);
+    this.weight = new Float64Array(size);
+  }
+
+  has(a: Reg, b: Reg): boolean {
+    return this.pairs.has(a < b ? a * this.size + b : b * this.size + a);
+  }
+
+  add(a: Reg, b: Reg): void {
+    if (a === b) return;
+    const key = a < b ? a * this.size + b : b * this.size + a;
+    if (this.pairs.has(key)) return;
+    this.pairs.add(key);
+    if (a >= firstVirtual) this.neighbours[a]?.push(b);
+    if (b >= firstVirtual) this.neighbours[b]?.push(a);
+  }
+}
+
+/** Registers that are live at each block's end. */
+export function registersLiveOut(fn: MFunction): readonly Set<Reg>[] {
+  return liveOut(fn, {
+    summarize(index, use, define) {
+      const block = fn.blocks[index];
+      if (block === undefined) return;
+      const visit = (insn: MInsn): void => {
+        forEachUse(insn, (reg) => {
+          if (reg >= firstVirtual) use(reg);
+        });
+        const defined = definitionOf(insn);
+        if (defined >= firstVirtual) define(defined);
+      };
+      block.insns.forEach(visit);
+      if (block.end.kind !== "jump") visit(block.end.insn);
+    },
+  });
+}
+
+/** Drops instructions whose result nobody reads; answers whether there was one. */
+export function removeDead(fn: MFunction, live: readonly Set<Reg>[]): boolean {
+  let removed = false;
+  fn.blocks.forEach((block, i) => {
+    const now = new Set(live[i]);
+    if (block.end.kind !== "jump") forEachUse(block.end.insn, (reg) => now.add(reg));
+    const kept: MInsn[] = [];
+    for (let j = block.insns.length - 1; j >= 0; j--) {
+      const insn = block.insns[j];
+      if (insn === undefined) continue;
+      const defined = definitionOf(insn);
+      if (defined >= 0 && !now.has(defined) && isRemovable(insn)) {
+        removed = true;
+        continue;
+      }
+      now.delete(defined);
+      forEachUse(insn, (reg) => now.add(reg));
+      kept.push(insn);
+    }
+    if (kept.length !== block.insns.length) block.insns = kept.reverse();
+  });
+  return removed;
+}
+
+export function interferenceOf(fn: MFunction, live: readonly Set<Reg>[]): Interference {
+  const graph = new Interference(fn.registers);
+  fn.blocks.forEach((block, i) => {
+    scanBlock(graph, block, new Set(live[i]));
+  });
+  return graph;
+}
+
+function scanBlock(graph: Interference, block: MBlock, live: Set<Reg>): void {
+  const { frequency } = block;
+  const use = (reg: Reg): void => {
+    live.add(reg);
+    graph.weight[reg] = (graph.weight[reg] ?? 0) + frequency;
+  };
+  if (block.end.kind !== "jump") forEachUse(block.end.insn, use);
+  if (block.end.kind === "branch") keepBounds(graph, block.end.insn, frequency);
+  for (let j = block.insns.length - 1; j >= 0; j--) {
+    const insn = block.insns[j];
+    if (insn === undefined) continue;
+    if (isMove(insn)) {
+      // The source may share the target's register: they hold the same.
+      live.delete(insn.src);
+      graph.moves.push({ dst: insn.dst, src: insn.src, frequency });
+    }
+    if (isCall(insn)) {
+      live.delete(0);
+      for (let reg = 0; reg <= 5; reg++) for (const other of live) graph.add(reg, other);
+      for (let reg = 1; reg <= 5; reg++) live.delete(reg);
+    } else {
+      const defined = definitionOf(insn);
+      if (defined >= 0) {
+        for (const other of live) graph.add(defined, other);
+        live.delete(defined);
+        graph.weight[defined] = (graph.weight[defined] ?? 0) + frequency;
+      }
+    }
+    forEachUse(insn, use);
+  }
+}
+
+/**
+ * Older verifiers forget, when a number is loaded from the stack again, what a comparison of another copy told (scalar ids
+ * survive a spill since v6.8). So what is compared for its size had better stay in a register.
+ */
+function keepBounds(graph: Interference, insn: MInsn, frequency: number): void {
+  const operation = insn.code & 0xf0;
+  if (operation === BPF_JEQ || operation === BPF_JNE) return;
+  forEachUse(insn, (reg) => {
+    graph.weight[reg] = (graph.weight[reg] ?? 0) + 16 * frequency;
+  });
+}
