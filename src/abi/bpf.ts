@@ -14,6 +14,7 @@ export const BPF_RAW_TRACEPOINT_OPEN = 17;
 export const BPF_BTF_LOAD = 18;
 export const BPF_MAP_FREEZE = 22;
 export const BPF_MAP_LOOKUP_BATCH = 24;
+export const BPF_MAP_LOOKUP_AND_DELETE_BATCH = 25;
 export const BPF_LINK_CREATE = 28;
 export const BPF_ITER_CREATE = 33;
 

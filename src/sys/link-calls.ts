@@ -52,7 +52,7 @@ export function linkTracing(sys: Sys, program: Fd, attachType: number, cookie: b
   return create(sys, attr, program.what);
 }
 
-/** Many functions in one link (since 5.18); the names must be in ascending order or the kernel sorts them slowly. */
+/** Many functions in one link (since 5.18). The kernel wants each name once and all of them to exist. */
 export function linkKprobeMulti(
   sys: Sys,
   program: Fd,
@@ -123,4 +123,30 @@ export function rawTracepointOpen(sys: Sys, program: Fd, name: string | undefine
     check(bpf(sys, BPF_RAW_TRACEPOINT_OPEN, attr), () => `bpf(BPF_RAW_TRACEPOINT_OPEN, ${what})`),
     what,
   );
+}
+
+/** A kprobe_multi link whose names cannot be read; always fails, and how it does says whether the kernel knows it. */
+export function tryKprobeMulti(sys: Sys, program: Fd): void {
+  const attr = linkKprobeMultiAttr.encode(
+    {
+      "link_create.prog_fd": program.raw,
+      "link_create.attach_type": BPF_TRACE_KPROBE_MULTI,
+      "link_create.kprobe_multi.cnt": 1,
+      "link_create.kprobe_multi.syms": unreadable,
+    },
+    sys.addressOf,
+  );
+  create(sys, attr, "kprobe_multi")[Symbol.dispose]();
+}
+
+/** In the first page, which is never mapped (vm.mmap_min_addr). */
+const unreadable = 8n;
+
+/** A raw tracepoint with a cookie and without a program; always fails, and how it does says whether cookies are known. */
+export function tryRawTracepointCookie(sys: Sys): void {
+  const attr = rawTracepointAttr.encode(
+    { "raw_tracepoint.prog_fd": 0xffffffff, "raw_tracepoint.cookie": 1n },
+    sys.addressOf,
+  );
+  check(bpf(sys, BPF_RAW_TRACEPOINT_OPEN, attr), "bpf(BPF_RAW_TRACEPOINT_OPEN)");
 }

@@ -3,6 +3,7 @@ import {
   BPF_MAP_DELETE_ELEM,
   BPF_MAP_FREEZE,
   BPF_MAP_GET_NEXT_KEY,
+  BPF_MAP_LOOKUP_AND_DELETE_BATCH,
   BPF_MAP_LOOKUP_BATCH,
   BPF_MAP_LOOKUP_ELEM,
   BPF_MAP_UPDATE_ELEM,
@@ -99,6 +100,8 @@ export interface Batch {
   readonly values: Uint8Array;
   /** Elements that there is room for. */
   readonly room: number;
+  /** Deletes what it reads, bucket by bucket, so that no update is lost in between (hash maps). */
+  readonly take: boolean;
 }
 
 /**
@@ -117,7 +120,7 @@ export function mapLookupBatch(sys: Sys, map: Fd, batch: Batch): { readonly coun
     },
     sys.addressOf,
   );
-  const result = bpf(sys, BPF_MAP_LOOKUP_BATCH, attr);
+  const result = bpf(sys, batch.take ? BPF_MAP_LOOKUP_AND_DELETE_BATCH : BPF_MAP_LOOKUP_BATCH, attr);
   const countAt = mapBatchAttr.fields["batch.count"][0];
   const count = new DataView(attr.bytes.buffer, attr.bytes.byteOffset).getUint32(countAt, true);
   if (result < 0 && result !== -ENOENT) return { count: 0, errno: -result };

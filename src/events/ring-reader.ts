@@ -1,0 +1,136 @@
+import { BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ } from "../abi/bpf.js";
+import { Disposables } from "../base/disposable.js";
+import type { Fd } from "../sys/fd.js";
+import { Mapping } from "../sys/mapping.js";
+import type { Sys } from "../sys/sys.js";
+
+/** Gets one record: `length` bytes at `offset` of the view, valid until it returns. */
+export type RecordHandler = (view: DataView, offset: number, length: number) => void;
+
+/** The three parts of a ring as user space maps it; plain buffers in tests. */
+export interface RingMemory {
+  /** A page; its first 8 bytes are the consumer position. Writable. */
+  readonly consumer: ArrayBuffer;
+  /** A page, its first 8 bytes being the producer position, then the data twice, so that no record wraps. */
+  readonly producer: ArrayBuffer;
+  readonly pageSize: number;
+  /** Bytes of data, a power of two. */
+  readonly size: number;
+}
+
+/**
+ * Reads a BPF ring buffer (BPF_MAP_TYPE_RINGBUF, kernel/bpf/ringbuf.c, Linux 6.18) where the kernel writes it: no system
+ * call and no allocation per record.
+ *
+ * Ordering: the kernel publishes with smp_store_release() (positions) and xchg() (the header's busy bit), so that we must
+ * read those words with acquire and write the consumer position with release. JavaScript's Atomics are sequentially
+ * consistent on any ArrayBuffer (only Atomics.wait needs a shared one): plain loads and a lock-prefixed store on x86-64,
+ * LDAR and STLR on arm64. That also keeps the compiler from reusing a word that it read before, and orders our store of
+ * the consumer position before the next load of the producer's: the kernel wakes us only if it saw that we caught up
+ * (bpf_ringbuf_commit()).
+ */
+export class RingReader implements Disposable {
+  private readonly owned = new Disposables();
+  private readonly mask: number;
+  private readonly size: number;
+  /** Word index of the data in {@link words}. */
+  private readonly dataWord: number;
+  private readonly dataAt: number;
+  private readonly view: DataView;
+  private readonly words: Int32Array;
+  private readonly consumerPosition: BigInt64Array;
+  /** What the kernel was told last. */
+  private consumed: bigint;
+  private open = true;
+
+  constructor(memory: RingMemory) {
+    this.size = memory.size;
+    this.mask = memory.size - 1;
+    this.dataAt = memory.pageSize;
+    this.dataWord = memory.pageSize >>> 2;
+    this.view = new DataView(memory.producer);
+    this.words = new Int32Array(memory.producer);
+    this.consumerPosition = new BigInt64Array(memory.consumer, 0, 1);
+    this.consumed = Atomics.load(this.consumerPosition, 0);
+  }
+
+  /** Maps the ring of a map; `size` is its max_entries. The reader does not own the descriptor. */
+  static open(sys: Sys, map: Fd, size: number): RingReader {
+    const { pageSize } = sys;
+    const owned = new Disposables();
+    try {
+      const consumer = owned.use(new Mapping(sys, map, 0, pageSize, "write"));
+      // Pages from the producer's on cannot be mapped writable: ringbuf_map_mmap_kern().
+      const producer = owned.use(new Mapping(sys, map, pageSize, pageSize + 2 * size, "read"));
+      const reader = new RingReader({ consumer: consumer.buffer, producer: producer.buffer, pageSize, size });
+      reader.owned.use(owned.move());
+      return reader;
+    } finally {
+      owned[Symbol.dispose]();
+    }
+  }
+
+  /** The bytes of the whole mapping; the offsets that a handler gets are into it. */
+  get bytes(): Uint8Array {
+    return new Uint8Array(this.view.buffer);
+  }
+
+  /** Bytes that wait to be read, records in the making included. */
+  get pending(): number {
+    if (!this.open) return 0;
+    return (Atomics.load(this.words, 0) - Number(BigInt.asIntN(32, this.consumed))) >>> 0;
+  }
+
+  /**
+   * Gives every finished record (at most `limit`) to `handler` and returns how many there were. It stops at a record that
+   * the kernel is still writing. An exception of the handler ends it; the record counts as read.
+   */
+  drain(handler: RecordHandler, limit = Number.POSITIVE_INFINITY): number {
+    if (!this.open) return 0;
+    const { words, mask, dataAt, dataWord, view } = this;
+    // Positions count bytes since the beginning. 32 bits of them are enough here because the producer is never more than
+    // `size` (at most 2^31) ahead; only what is told to the kernel has 64.
+    const start = Number(BigInt.asUintN(32, this.consumed));
+    const release = this.size >>> 3;
+    let released = 0;
+    let read = 0;
+    let count = 0;
+    try {
+      let available = (Atomics.load(words, 0) - start) >>> 0;
+      while (count < limit) {
+        if (read >= available) {
+          available = (Atomics.load(words, 0) - start) >>> 0;
+          if (read >= available) break;
+        }
+        const at = (start + read) & mask;
+        const header = Atomics.load(words, dataWord + (at >>> 2));
+        if ((header & BPF_RINGBUF_BUSY_BIT) !== 0) break;
+        const length = header & ~BPF_RINGBUF_DISCARD_BIT;
+        read += (length + BPF_RINGBUF_HDR_SZ + 7) & ~7;
+        if ((header & BPF_RINGBUF_DISCARD_BIT) === 0) {
+          count++;
+          handler(view, dataAt + at + BPF_RINGBUF_HDR_SZ, length);
+          if (!this.open) return count;
+        }
+        // Room for the kernel before the end of a long batch.
+        if (read - released >= release) {
+          this.release(read - released);
+          released = read;
+        }
+      }
+    } finally {
+      if (this.open && read > released) this.release(read - released);
+    }
+    return count;
+  }
+
+  private release(bytes: number): void {
+    this.consumed += BigInt(bytes);
+    Atomics.store(this.consumerPosition, 0, this.consumed);
+  }
+
+  [Symbol.dispose](): void {
+    this.open = false;
+    this.owned[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,231 @@
+import { BPF_MAP_TYPE_RINGBUF, BPF_TRACE_FENTRY } from "../abi/bpf.js";
+import {
+  BPF_ADD,
+  BPF_ALU64,
+  BPF_ATOMIC,
+  BPF_DW,
+  BPF_FETCH,
+  BPF_K,
+  BPF_MEM,
+  BPF_MOV,
+  BPF_ST,
+  BPF_STX,
+  BPF_X,
+} from "../abi/bpf-insn.js";
+import { EACCES, EBADF, EFAULT, EINVAL, ENODEV, ENOENT, ENOTSUPP, EOPNOTSUPP, EPERM } from "../abi/errno.js";
+import { PERF_COUNT_HW_CPU_CYCLES, PERF_TYPE_HARDWARE } from "../abi/perf.js";
+import { BPF_TRACE_KPROBE_MULTI, BPF_TRACE_RAW_TP, BPF_TRACE_UPROBE_MULTI } from "../abi/program-type.js";
+import type { Btf } from "../formats/btf.js";
+import type { Missing } from "../language/kernel-view.js";
+import type { FeatureAnswer, FeatureName } from "../language/needs.js";
+import type { Fd } from "../sys/fd.js";
+import { linkUprobeMulti, rawTracepointOpen, tryKprobeMulti, tryRawTracepointCookie } from "../sys/link-calls.js";
+import { mapCreate } from "../sys/map-calls.js";
+import { perfEventOpen } from "../sys/perf-calls.js";
+import { progTestRun } from "../sys/prog-calls.js";
+import type { Sys } from "../sys/sys.js";
+import { readPmu } from "./pmu.js";
+import { answer, exitInstruction, hasHelper, type Instruction, loads, loadTrial } from "./probe-program.js";
+
+/** What features are asked with. */
+export interface FeatureContext {
+  readonly sys: Sys;
+  btf(): Btf | Missing;
+  /** The process has the rights that tracing needs, so that EPERM is the kernel's policy. */
+  readonly privileged: boolean;
+}
+
+export interface Feature {
+  /** First mainline version; for messages and tests only. */
+  readonly since: string;
+  readonly what: string;
+  readonly ask: (context: FeatureContext) => FeatureAnswer;
+}
+
+const returnZero: Instruction = [BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0];
+const empty = [returnZero, exitInstruction];
+const yesNo = (present: boolean): FeatureAnswer => (present ? "yes" : "no");
+/** EPERM of somebody who may do everything else: a locked down kernel, or one built or booted so. */
+const refused = (context: FeatureContext): FeatureAnswer => (context.privileged ? "no" : "unknown");
+
+/** How each feature is asked for: by trying it with the smallest thing that the kernel accepts only if it has it. */
+export const features = {
+  btf: {
+    since: "5.2",
+    what: "type information of the kernel (CONFIG_DEBUG_INFO_BTF)",
+    ask: ({ btf }) => yesNo(!("missing" in btf())),
+  },
+  ringBuffer: {
+    since: "5.8",
+    what: "BPF ring buffers",
+    ask: ({ sys }) =>
+      answer(
+        () => {
+          const ring = { type: BPF_MAP_TYPE_RINGBUF, keySize: 0, valueSize: 0, maxEntries: sys.pageSize, flags: 0 };
+          mapCreate(sys, { name: "bt_feature", ...ring })[Symbol.dispose]();
+        },
+        { [EINVAL]: "no" },
+      ),
+  },
+  attachCookie: {
+    since: "5.15",
+    what: "attach cookies",
+    ask: ({ sys }) => hasHelper(sys, "kprobe", "get_attach_cookie"),
+  },
+  kprobe: {
+    since: "4.17",
+    what: "kprobes (CONFIG_KPROBE_EVENTS)",
+    ask: () => yesNo(readPmu("kprobe") !== undefined),
+  },
+  kprobeMulti: {
+    since: "5.18",
+    what: "many kprobes in one link (CONFIG_FPROBE)",
+    // The names lie at an address that cannot be read: who gets as far as reading them says EFAULT.
+    // bpf_kprobe_multi_link_attach(), kernel/trace/bpf_trace.c, v5.18 to v6.18; without CONFIG_FPROBE EOPNOTSUPP.
+    ask: (context) =>
+      withProgram(context.sys, BPF_TRACE_KPROBE_MULTI, (program) =>
+        answer(() => tryKprobeMulti(context.sys, program), {
+          [EFAULT]: "yes",
+          [EINVAL]: "no",
+          [EOPNOTSUPP]: "no",
+          [EPERM]: refused(context),
+        }),
+      ),
+  },
+  uprobe: {
+    since: "4.17",
+    what: "uprobes (CONFIG_UPROBE_EVENTS)",
+    ask: () => yesNo(readPmu("uprobe") !== undefined),
+  },
+  uprobeMulti: {
+    since: "6.6",
+    what: "many uprobes in one link",
+    // `/` is no regular file: who knows this kind of link says EBADF.
+    // bpf_uprobe_multi_link_attach(), kernel/trace/bpf_trace.c, v6.6 to v6.18.
+    ask: ({ sys }) =>
+      withProgram(sys, BPF_TRACE_UPROBE_MULTI, (program) =>
+        answer(() => linkUprobeMulti(sys, program, { path: "/", offsets: [0], ret: false }, [])[Symbol.dispose](), {
+          [EBADF]: "yes",
+          [EINVAL]: "no",
+          [EOPNOTSUPP]: "no",
+        }),
+      ),
+  },
+  fentry: {
+    since: "5.5",
+    what: "fentry and fexit programs (BPF trampolines)",
+    // bpf_fentry_test1() is in every kernel with CONFIG_NET and is called by tests only (net/bpf/test_run.c, v5.5).
+    // Loading is not enough: the trampoline is made by attaching, which a kernel may lack or refuse.
+    ask: (context) => {
+      const btf = context.btf();
+      const id = "missing" in btf ? undefined : btf.find("bpf_fentry_test1", "func");
+      if (id === undefined) return "missing" in btf ? "no" : "unknown";
+      return answer(
+        () => {
+          const attach = { expectedAttachType: BPF_TRACE_FENTRY, attachBtfId: id };
+          using program = loadTrial(context.sys, { type: "tracing", instructions: empty, ...attach });
+          rawTracepointOpen(context.sys, program, undefined)[Symbol.dispose]();
+        },
+        { [EINVAL]: "no", [EOPNOTSUPP]: "no", [ENOTSUPP]: "no", [ENOENT]: "no", [EPERM]: refused(context) },
+      );
+    },
+  },
+  btfRawTracepoint: {
+    since: "5.5",
+    what: "raw tracepoints with types (tp_btf)",
+    ask: (context) => {
+      const btf = context.btf();
+      const id = "missing" in btf ? undefined : btf.find("btf_trace_sched_process_exec", "typedef");
+      if (id === undefined) return "missing" in btf ? "no" : "unknown";
+      const attach = { expectedAttachType: BPF_TRACE_RAW_TP, attachBtfId: id };
+      return answer(
+        () => loadTrial(context.sys, { type: "tracing", instructions: empty, ...attach })[Symbol.dispose](),
+        { [EINVAL]: "no", [EPERM]: refused(context) },
+      );
+    },
+  },
+  rawTracepointCookie: {
+    since: "6.10",
+    what: "attach cookies of raw tracepoints",
+    // Who does not know the field refuses it (CHECK_ATTR) before looking at the program, which is none.
+    // bpf_raw_tracepoint_open(), kernel/bpf/syscall.c, v5.15 to v6.18.
+    ask: ({ sys }) => answer(() => tryRawTracepointCookie(sys), { [EBADF]: "yes", [EINVAL]: "no" }),
+  },
+  testRun: {
+    since: "5.10",
+    what: "running a program once (BPF_PROG_TEST_RUN of raw tracepoints)",
+    ask: ({ sys }) =>
+      answer(
+        () => {
+          using program = loadTrial(sys, { type: "raw_tracepoint", instructions: empty });
+          progTestRun(sys, program);
+        },
+        { [ENOTSUPP]: "no", [EINVAL]: "no" },
+      ),
+  },
+  bpfLoop: {
+    since: "5.17",
+    what: "the helper bpf_loop",
+    ask: ({ sys }) => hasHelper(sys, "raw_tracepoint", "loop"),
+  },
+  forEachMapElem: {
+    since: "5.13",
+    what: "the helper bpf_for_each_map_elem",
+    ask: ({ sys }) => hasHelper(sys, "raw_tracepoint", "for_each_map_elem"),
+  },
+  cpuV4: {
+    since: "6.6",
+    what: "instructions of BPF CPU version 4",
+    // r0 = (s8)r0: the offset 8 of a move was refused before.
+    ask: ({ sys }) =>
+      loads(sys, {
+        type: "raw_tracepoint",
+        instructions: [returnZero, [BPF_ALU64 | BPF_MOV | BPF_X, 0, 8, 0], exitInstruction],
+      }),
+  },
+  atomicFetch: {
+    since: "5.12",
+    what: "atomic instructions that give back the old value",
+    // *(u64 *)(r10 - 8) = 0; r0 = 0; r0 = atomic_fetch_add((u64 *)(r10 - 8), r0)
+    ask: ({ sys }) =>
+      loads(sys, {
+        type: "raw_tracepoint",
+        instructions: [
+          [BPF_ST | BPF_MEM | BPF_DW, 0x0a, -8, 0],
+          returnZero,
+          [BPF_STX | BPF_ATOMIC | BPF_DW, 0x0a, -8, BPF_ADD | BPF_FETCH],
+          exitInstruction,
+        ],
+      }),
+  },
+  hardwareEvents: {
+    since: "2.6.32",
+    what: "hardware counters (a PMU)",
+    ask: ({ sys }) =>
+      answer(
+        () => {
+          const attr = { type: PERF_TYPE_HARDWARE, config: BigInt(PERF_COUNT_HW_CPU_CYCLES), sample_period: 1n << 40n };
+          perfEventOpen(sys, { attr, pid: -1, cpu: 0, what: "CPU cycles" })[Symbol.dispose]();
+        },
+        { [ENOENT]: "no", [ENODEV]: "no", [EOPNOTSUPP]: "no", [EACCES]: "unknown" },
+      ),
+  },
+  overrideReturn: {
+    since: "4.16",
+    what: "overriding return values (CONFIG_BPF_KPROBE_OVERRIDE)",
+    ask: ({ sys }) => hasHelper(sys, "kprobe", "override_return"),
+  },
+} as const satisfies Record<FeatureName, Feature>;
+
+/** With a loaded kprobe program for that kind of link; a program that cannot be loaded answers for itself. */
+function withProgram(sys: Sys, expectedAttachType: number, ask: (program: Fd) => FeatureAnswer): FeatureAnswer {
+  let result: FeatureAnswer = "unknown";
+  const loaded = answer(
+    () => {
+      using program = loadTrial(sys, { type: "kprobe", instructions: empty, expectedAttachType });
+      result = ask(program);
+    },
+    { [EINVAL]: "no" },
+  );
+  return loaded === "yes" ? result : loaded;
+}

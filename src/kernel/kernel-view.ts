@@ -1,0 +1,173 @@
+import { readFileSync } from "node:fs";
+import { release } from "node:os";
+import { SyscallTable } from "../abi/syscalls.js";
+import { FormatError } from "../base/errors.js";
+import { Btf } from "../formats/btf.js";
+import { Kallsyms } from "../formats/kallsyms.js";
+import type { TracepointFormat } from "../formats/tracepoint-format.js";
+import type { KernelView, Missing, UserFunction, UserSymbol } from "../language/kernel-view.js";
+import type { FeatureAnswer, FeatureName } from "../language/needs.js";
+import type { Sys } from "../sys/sys.js";
+import { readCpus } from "./cpus.js";
+import { features } from "./features.js";
+import { readKernelFunctions } from "./kernel-functions.js";
+import { missingCapabilities } from "./privileges.js";
+import { ensureTracefs, readEventFormat, readEvents } from "./tracefs.js";
+import { findBinary, readUserFunctions, readUserSymbol, type SearchPlaces } from "./user-functions.js";
+
+/** The running kernel. Everything is read when it is asked for first, and once. */
+export function openKernelView(sys: Sys): LiveKernelView {
+  return new LiveKernelView(sys);
+}
+
+/** A {@link KernelView} of the running kernel, with what only the running one has. */
+export class LiveKernelView implements KernelView {
+  readonly arch: KernelView["arch"];
+  private readonly sys: Sys;
+  private readonly cache = new Map<string, unknown>();
+  private readonly formats = new Map<string, TracepointFormat | undefined>();
+
+  constructor(sys: Sys) {
+    this.sys = sys;
+    this.arch = sys.arch;
+  }
+
+  get release(): string {
+    return release();
+  }
+
+  get possibleCpus(): number {
+    // A value for each number up to the largest one, also where numbers are left out (num_possible_cpus() counts bits,
+    // but x86-64 and arm64 have no gaps).
+    return this.once("possible", () => readCpus("possible").length);
+  }
+
+  get onlineCpus(): readonly number[] {
+    return this.once("online", () => readCpus("online"));
+  }
+
+  btf(): Btf | Missing {
+    return this.once("btf", () => {
+      const path = "/sys/kernel/btf/vmlinux";
+      try {
+        return Btf.parse(readFileSync(path));
+      } catch (error) {
+        if (error instanceof FormatError) return { missing: error.message };
+        return { missing: `${path} cannot be read (CONFIG_DEBUG_INFO_BTF): ${(error as Error).message}` };
+      }
+    });
+  }
+
+  feature(name: FeatureName): FeatureAnswer {
+    return this.once(`feature ${name}`, () => {
+      const { sys } = this;
+      return features[name].ask({ sys, btf: () => this.btf(), privileged: this.privileged() });
+    });
+  }
+
+  tracepoint(category: string, event: string): TracepointFormat | undefined {
+    const name = `${category}:${event}`;
+    if (this.formats.has(name)) return this.formats.get(name);
+    const tracefs = this.tracefs();
+    const format = typeof tracefs === "string" ? readEventFormat(tracefs, category, event) : undefined;
+    this.formats.set(name, format);
+    return format;
+  }
+
+  tracepoints(): readonly string[] | Missing {
+    return this.once("events", () => {
+      const tracefs = this.tracefs();
+      return typeof tracefs === "string" ? readEvents(tracefs) : tracefs;
+    });
+  }
+
+  kernelFunctions(): readonly string[] | Missing {
+    return this.once("functions", () => {
+      const tracefs = this.tracefs();
+      return readKernelFunctions(typeof tracefs === "string" ? tracefs : undefined, () => this.kallsyms());
+    });
+  }
+
+  rawTracepoints(): readonly string[] {
+    return this.once("raw tracepoints", () => {
+      const btf = this.btf();
+      const names = "missing" in btf ? this.tracepointSymbols() : namesWithPrefix(btf.names("typedef"), "btf_trace_");
+      return [...new Set(names)].sort();
+    });
+  }
+
+  kernelSymbol(name: string): bigint | undefined {
+    const symbols = this.kallsyms();
+    if ("missing" in symbols || symbols.hidden) return undefined;
+    for (const symbol of symbols.find(name)) return symbol.address;
+    return undefined;
+  }
+
+  syscallNumber(name: string): number | undefined {
+    return this.syscalls.number(name);
+  }
+
+  get syscalls(): SyscallTable {
+    return this.once("syscalls", () => new SyscallTable(this.arch));
+  }
+
+  userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing {
+    return this.once(`file ${path}`, () => readUserFunctions(path, this.places()));
+  }
+
+  userSymbol(path: string, name: string, probed: string): UserSymbol | Missing {
+    return readUserSymbol(path, name, probed, this.places());
+  }
+
+  /** The path of a program or library that is given by name. */
+  findBinary(name: string): string | undefined {
+    return findBinary(name, this.places());
+  }
+
+  /** /proc/kallsyms as it was when it was asked for first. */
+  kallsyms(): Kallsyms | Missing {
+    return this.once("kallsyms", () => {
+      try {
+        return Kallsyms.parse(readFileSync("/proc/kallsyms"));
+      } catch (error) {
+        return { missing: `/proc/kallsyms: ${(error as Error).message}` };
+      }
+    });
+  }
+
+  /** Where tracefs is; mounts it if need be. */
+  tracefs(): string | Missing {
+    return this.once("tracefs", () => ensureTracefs(this.sys));
+  }
+
+  /** Each tracepoint is a variable of the kernel; seen where CONFIG_KALLSYMS_ALL is set. */
+  private tracepointSymbols(): readonly string[] {
+    const symbols = this.kallsyms();
+    if ("missing" in symbols) return [];
+    const names = Array.from(symbols.entries(), (symbol) => symbol.name);
+    return namesWithPrefix(names, "__tracepoint_");
+  }
+
+  private places(): SearchPlaces {
+    const { PATH = "" } = process.env;
+    return { path: PATH, cwd: process.cwd() };
+  }
+
+  private privileged(): boolean {
+    return this.once("privileged", () => missingCapabilities(readFileSync("/proc/self/status", "latin1")).length === 0);
+  }
+
+  private once<T>(key: string, read: () => T): T {
+    // The key names what `read` returns: it is used in one place each.
+    if (this.cache.has(key)) return this.cache.get(key) as T;
+    const value = read();
+    this.cache.set(key, value);
+    return value;
+  }
+}
+
+function namesWithPrefix(names: Iterable<string>, prefix: string): readonly string[] {
+  const found: string[] = [];
+  for (const name of names) if (name.startsWith(prefix)) found.push(name.slice(prefix.length));
+  return found;
+}

@@ -1,0 +1,224 @@
+import {
+  BPF_MAP_TYPE_LRU_PERCPU_HASH,
+  BPF_MAP_TYPE_PERCPU_ARRAY,
+  BPF_MAP_TYPE_PERCPU_HASH,
+  progTypes,
+} from "../abi/bpf.js";
+import { BPF_CALL, BPF_JMP, BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE } from "../abi/bpf-insn.js";
+import { EPERM } from "../abi/errno.js";
+import { helpers } from "../abi/helpers.js";
+import { zeroed } from "../abi/struct.js";
+import { Disposables } from "../base/disposable.js";
+import { BeetraceError } from "../base/errors.js";
+import type { BpfObject, MapSpec, ProgramSpec } from "../bpf/object.js";
+import type { KernelView } from "../language/kernel-view.js";
+import type { Fd } from "../sys/fd.js";
+import { mapCreate, mapFreeze, mapUpdate } from "../sys/map-calls.js";
+import { ProgLoadError, progLoad } from "../sys/prog-calls.js";
+import type { Sys } from "../sys/sys.js";
+import { SyscallError } from "../sys/syscall-error.js";
+import { VerifierError } from "./verifier-error.js";
+
+/** A map in the kernel. */
+export interface LoadedMap {
+  readonly spec: MapSpec;
+  readonly fd: Fd;
+  /** One value of each possible CPU, each in a multiple of 8 bytes, where the map is per CPU; otherwise 0. */
+  readonly cpus: number;
+}
+
+/** The kernel has no type or function of that name in its BTF. */
+export class AttachTargetError extends BeetraceError {}
+
+/**
+ * Makes the maps and loads the programs of an object. Programs whose cookie is a constant in their code are loaded when
+ * {@link LoadedObject.program} is asked for them, once per cookie. Throws VerifierError, ProgLoadError, AttachTargetError or
+ * SyscallError, and leaves nothing behind then.
+ */
+export function loadObject(sys: Sys, object: BpfObject, kernel: KernelView): LoadedObject {
+  const loaded = new LoadedObject(sys, object, kernel);
+  try {
+    for (const map of object.maps) loaded.createMap(map);
+    for (const program of object.programs) if (!hasCookieConstant(program)) loaded.program(program.name, 0n);
+    return loaded;
+  } catch (error) {
+    loaded[Symbol.dispose]();
+    throw error;
+  }
+}
+
+const hasCookieConstant = (program: ProgramSpec): boolean =>
+  program.relocations.some((relocation) => relocation.kind === "cookie");
+
+const attachCookieHelper = helpers.get("get_attach_cookie")?.id ?? 0;
+
+/** Looks at every 8 bytes as an instruction; the second half of a 16-byte load has code 0 and is none of these. */
+function callsHelper(code: Uint8Array, helper: number): boolean {
+  const view = new DataView(code.buffer, code.byteOffset, code.byteLength);
+  for (let at = 0; at + 8 <= code.length; at += 8) {
+    const isHelperCall = view.getUint8(at) === (BPF_JMP | BPF_CALL) && view.getUint8(at + 1) >>> 4 === 0;
+    if (isHelperCall && view.getInt32(at + 4, true) === helper) return true;
+  }
+  return false;
+}
+
+/** Owns the maps and programs in the kernel; links keep programs alive by themselves. */
+export class LoadedObject implements Disposable {
+  readonly object: BpfObject;
+  private readonly sys: Sys;
+  private readonly kernel: KernelView;
+  private readonly owned = new Disposables();
+  private readonly maps = new Map<string, LoadedMap>();
+  private readonly specs = new Map<string, ProgramSpec>();
+  /** By name and cookie. */
+  private readonly programs = new Map<string, Fd>();
+
+  constructor(sys: Sys, object: BpfObject, kernel: KernelView) {
+    this.sys = sys;
+    this.object = object;
+    this.kernel = kernel;
+    for (const program of object.programs) this.specs.set(program.name, program);
+  }
+
+  map(name: string): LoadedMap {
+    const map = this.maps.get(name);
+    if (map === undefined) throw new Error(`internal: the object has no map ${name}`);
+    return map;
+  }
+
+  spec(program: string): ProgramSpec {
+    const spec = this.specs.get(program);
+    if (spec === undefined) throw new Error(`internal: the object has no program ${program}`);
+    return spec;
+  }
+
+  /**
+   * Where a program reads its attach cookie: from a constant in its code, from the link that attaches it, or not at all.
+   * A cookie that nobody reads is not given to the kernel: older ones refuse it for some links.
+   */
+  cookieFrom(program: string): "constant" | "link" | "nowhere" {
+    const spec = this.spec(program);
+    if (hasCookieConstant(spec)) return "constant";
+    return callsHelper(spec.code, attachCookieHelper) ? "link" : "nowhere";
+  }
+
+  /** The loaded program; `cookie` matters only where {@link cookieFrom} says `constant`. */
+  program(name: string, cookie: bigint): Fd {
+    const spec = this.spec(name);
+    const key = hasCookieConstant(spec) ? `${name} ${cookie}` : name;
+    const known = this.programs.get(key);
+    if (known !== undefined) return known;
+    const fd = this.owned.use(this.load(spec, cookie));
+    this.programs.set(key, fd);
+    return fd;
+  }
+
+  /** Every program that is loaded, copies included, e.g. to read its statistics. */
+  *loadedPrograms(): Generator<{ readonly name: string; readonly fd: Fd }> {
+    for (const [key, fd] of this.programs) yield { name: key.split(" ", 1)[0] ?? key, fd };
+  }
+
+  createMap(spec: MapSpec): void {
+    const fd = this.owned.use(mapCreate(this.sys, { ...spec, name: kernelName(spec.name) }));
+    const map: LoadedMap = { spec, fd, cpus: isPerCpu(spec.type) ? this.kernel.possibleCpus : 0 };
+    this.maps.set(spec.name, map);
+    if (spec.initial !== undefined) mapUpdate(this.sys, fd, zeroed(4), initialValue(map, spec.initial));
+    if (spec.frozen === true) mapFreeze(this.sys, fd);
+  }
+
+  private load(spec: ProgramSpec, cookie: bigint): Fd {
+    const code = relocate(spec, cookie, (map) => this.map(map).fd.raw);
+    try {
+      return progLoad(this.sys, {
+        name: kernelName(spec.name),
+        type: progTypes[spec.type],
+        code,
+        expectedAttachType: spec.expectedAttachType,
+        attachBtfId: this.attachBtfId(spec),
+      });
+    } catch (error) {
+      if (!(error instanceof ProgLoadError)) throw error;
+      if (error.log !== "") throw new VerifierError(spec, error.errno, error.log, error);
+      if (error.errno !== EPERM) throw error;
+      throw new SyscallError(error.call, error.errno, {
+        cause: error,
+        hint: "loading BPF programs needs root, or the capabilities CAP_BPF and CAP_PERFMON",
+      });
+    }
+  }
+
+  private attachBtfId(spec: ProgramSpec): number {
+    if (spec.attachBtf === undefined) return 0;
+    const btf = this.kernel.btf();
+    if ("missing" in btf) throw new AttachTargetError(`${spec.name} needs the kernel's BTF: ${btf.missing}`);
+    const id = btf.find(spec.attachBtf.name, spec.attachBtf.kind);
+    if (id === undefined) {
+      throw new AttachTargetError(`the kernel's BTF has no ${spec.attachBtf.kind} ${spec.attachBtf.name}`);
+    }
+    return id;
+  }
+
+  [Symbol.dispose](): void {
+    this.programs.clear();
+    this.maps.clear();
+    this.owned[Symbol.dispose]();
+  }
+}
+
+/** A copy of the code with what only this kernel knows: map descriptors, and the cookie where it is a constant. */
+function relocate(spec: ProgramSpec, cookie: bigint, fdOf: (map: string) => number): Uint8Array {
+  const code = zeroed(spec.code.length);
+  code.set(spec.code);
+  const view = new DataView(code.buffer);
+  // struct bpf_insn: code u8, dst:4 src:4, off s16, imm s32; a 16-byte load has a second one with the upper half as imm.
+  const setSource = (at: number, source: number) =>
+    view.setUint8(at + 1, (view.getUint8(at + 1) & 0xf) | (source << 4));
+  for (const relocation of spec.relocations) {
+    const at = relocation.insn * 8;
+    switch (relocation.kind) {
+      case "map":
+        setSource(at, BPF_PSEUDO_MAP_FD);
+        view.setInt32(at + 4, fdOf(relocation.map), true);
+        view.setInt32(at + 12, 0, true);
+        break;
+      case "mapvalue":
+        setSource(at, BPF_PSEUDO_MAP_VALUE);
+        view.setInt32(at + 4, fdOf(relocation.map), true);
+        view.setInt32(at + 12, relocation.offset, true);
+        break;
+      case "cookie":
+        setSource(at, 0);
+        view.setUint32(at + 4, Number(cookie & 0xffffffffn), true);
+        view.setUint32(at + 12, Number((cookie >> 32n) & 0xffffffffn), true);
+        break;
+    }
+  }
+  return code;
+}
+
+const perCpuTypes: readonly number[] = [
+  BPF_MAP_TYPE_PERCPU_HASH,
+  BPF_MAP_TYPE_PERCPU_ARRAY,
+  BPF_MAP_TYPE_LRU_PERCPU_HASH,
+];
+
+const isPerCpu = (type: number): boolean => perCpuTypes.includes(type);
+
+function initialValue(map: LoadedMap, initial: Uint8Array): Uint8Array {
+  const one = valueStride(map);
+  const value = zeroed(one * Math.max(1, map.cpus));
+  for (let at = 0; at < value.length; at += one) value.set(initial, at);
+  return value;
+}
+
+/** Bytes from one CPU's value to the next; the size of the value where a map is not per CPU. */
+export const valueStride = (map: LoadedMap): number =>
+  map.cpus === 0 ? map.spec.valueSize : (map.spec.valueSize + 7) & ~7;
+
+/** `@x` -> `AT_x`, as bpftrace does; bpf_obj_name_cpy() takes letters, digits, `_` and `.` only. */
+function kernelName(name: string): string {
+  return name
+    .replace("@", "AT_")
+    .replace(/[^\w.]/g, "_")
+    .slice(0, 15);
+}
