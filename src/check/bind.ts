@@ -1,11 +1,11 @@
 import type { Diagnostics } from "../base/diagnostics.js";
-import { nearest } from "../base/nearest.js";
-import type { AstProbe, AstProgram } from "../syntax/ast.js";
 import { compileGlob, hasWildcard } from "../base/glob.js";
+import { nearest } from "../base/nearest.js";
 import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Probe, ProgramVariant, Target } from "../language/probe.js";
 import { findProbe, probeNames, probes } from "../language/probes/index.js";
+import type { AstProbe, AstProgram } from "../syntax/ast.js";
 import { factsOf } from "./facts.js";
 
 /** An action with attach points that can share one program. */
@@ -46,7 +46,13 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
         const mustExist = options.config.missing_probes === "error";
         const context = { kernel, diags, span: point.span, facts, pid: options.pid, mustExist };
         for (const candidate of provider.bind(parts, context)) {
-          const target: Target = { name: candidate.name, func: candidate.func, span: point.span, provider, place: candidate.place };
+          const target: Target = {
+            name: candidate.name,
+            func: candidate.func,
+            span: point.span,
+            provider,
+            place: candidate.place,
+          };
           const key = `${provider.name}|${candidate.variant.key}`;
           let group = groups.get(key);
           if (group === undefined) {
@@ -64,9 +70,14 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
   }
   if (targets.length > options.config.max_probes) {
     const [first] = programs;
-    diags.error("too-many-probes", first?.ast.span, `the script has ${targets.length} attach points, more than max_probes = ${options.config.max_probes}`, {
-      hint: `narrow the wildcard, or set BPFTRACE_MAX_PROBES=${targets.length}`,
-    });
+    diags.error(
+      "too-many-probes",
+      first?.ast.span,
+      `the script has ${targets.length} attach points, more than max_probes = ${options.config.max_probes}`,
+      {
+        hint: `narrow the wildcard, or set BPFTRACE_MAX_PROBES=${targets.length}`,
+      },
+    );
   }
   return { programs, targets };
 }

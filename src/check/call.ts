@@ -14,7 +14,12 @@ export function checkCall(checker: ExpressionChecker, call: AstCall): TypedExpr 
   const builtin = findBuiltin(call.name);
   if (builtin === undefined) return unknownFunction(checker, call);
   if (builtin.unsafe === true && !scope.unsafe) {
-    checker.error("unsafe", call.nameSpan, `${call.name}() can change the system and needs --unsafe`, "run beetrace --unsafe ... if you mean it");
+    checker.error(
+      "unsafe",
+      call.nameSpan,
+      `${call.name}() can change the system and needs --unsafe`,
+      "run beetrace --unsafe ... if you mean it",
+    );
   }
   const args = checkArgs(checker, call.name, builtin.params ?? [], call.args, call.span);
   if (args === undefined) return checker.broken(call.span);
@@ -38,42 +43,81 @@ export function contextFor(checker: ExpressionChecker, span: Span): CheckContext
     },
     unsafe: scope.unsafe,
     registerNames: () => scope.registerNames,
-    userSymbol: (name) => scope.kernel.userSymbol(scope.targets[0]?.name.split(":")[1] ?? "", name, scope.targets[0]?.func ?? ""),
+    userSymbol: (name) =>
+      scope.kernel.userSymbol(scope.targets[0]?.name.split(":")[1] ?? "", name, scope.targets[0]?.func ?? ""),
   };
 }
 
 function unknownFunction(checker: ExpressionChecker, call: AstCall): TypedExpr {
   if (findMapFunction(call.name) !== undefined) {
-    checker.error("map-function", call.span, `${call.name}() only makes sense when it is assigned to a map`, `@ = ${call.name}(...)`);
+    checker.error(
+      "map-function",
+      call.span,
+      `${call.name}() only makes sense when it is assigned to a map`,
+      `@ = ${call.name}(...)`,
+    );
   } else {
     const near = nearest(call.name, [...builtinNames, ...mapFunctions.map((f) => f.name)]);
-    checker.error("unknown-function", call.nameSpan, `there is no function '${call.name}'`, near === undefined ? undefined : `did you mean '${near}'?`);
+    checker.error(
+      "unknown-function",
+      call.nameSpan,
+      `there is no function '${call.name}'`,
+      near === undefined ? undefined : `did you mean '${near}'?`,
+    );
   }
   for (const arg of call.args) checker.check(arg);
   return checker.broken(call.span);
 }
 
 /** Arguments by the kinds of their parameters; undefined if their number is wrong. */
-export function checkArgs(checker: ExpressionChecker, name: string, params: readonly Param[], given: readonly AstExpr[], span: Span): readonly TypedArg[] | undefined {
+export function checkArgs(
+  checker: ExpressionChecker,
+  name: string,
+  params: readonly Param[],
+  given: readonly AstExpr[],
+  span: Span,
+): readonly TypedArg[] | undefined {
   const least = params.filter((p) => p.optional !== true).length;
   const most = params.at(-1)?.rest === true ? Number.POSITIVE_INFINITY : params.length;
   if (given.length < least || given.length > most) {
-    const wanted = least === most ? `${least}` : most === Number.POSITIVE_INFINITY ? `at least ${least}` : `${least} to ${most}`;
-    checker.error("argument-count", span, `${name}() takes ${wanted} argument${wanted === "1" ? "" : "s"}, not ${given.length}`, `${name}(${params.map(showParam).join(", ")})`);
+    const wanted =
+      least === most ? `${least}` : most === Number.POSITIVE_INFINITY ? `at least ${least}` : `${least} to ${most}`;
+    checker.error(
+      "argument-count",
+      span,
+      `${name}() takes ${wanted} argument${wanted === "1" ? "" : "s"}, not ${given.length}`,
+      `${name}(${params.map(showParam).join(", ")})`,
+    );
     for (const arg of given) checker.check(arg);
     return undefined;
   }
-  return given.map((arg, i) => checkArg(checker, name, params[i] ?? params.at(-1) ?? { name: "value", kind: "any" }, arg, i === 1 ? given[0] : undefined));
+  return given.map((arg, i) =>
+    checkArg(
+      checker,
+      name,
+      params[i] ?? params.at(-1) ?? { name: "value", kind: "any" },
+      arg,
+      i === 1 ? given[0] : undefined,
+    ),
+  );
 }
 
-const showParam = (param: Param): string => `${param.optional === true ? "[" : ""}${param.name}${param.rest === true ? " ..." : ""}${param.optional === true ? "]" : ""}`;
+const showParam = (param: Param): string =>
+  `${param.optional === true ? "[" : ""}${param.name}${param.rest === true ? " ..." : ""}${param.optional === true ? "]" : ""}`;
 
-function checkArg(checker: ExpressionChecker, name: string, param: Param, arg: AstExpr, first: AstExpr | undefined): TypedArg {
+function checkArg(
+  checker: ExpressionChecker,
+  name: string,
+  param: Param,
+  arg: AstExpr,
+  first: AstExpr | undefined,
+): TypedArg {
   const value = (e: TypedExpr): TypedArg => ({ kind: "value", value: e });
   const { span } = arg;
   switch (param.kind) {
     case "any":
-      if (arg.kind === "positional" && param.positionalText === true) return value(positionalText(checker, arg.index, span));
+      if (arg.kind === "positional" && param.positionalText === true)
+        return value(positionalText(checker, arg.index, span));
       return value(checker.check(arg));
     case "int":
       return value(checker.number(arg));
@@ -85,7 +129,13 @@ function checkArg(checker: ExpressionChecker, name: string, param: Param, arg: A
     }
     case "string": {
       const e = checker.check(arg);
-      if (e.type.kind !== "string") checker.error("type-mismatch", span, `${name}() takes text here, not ${describeType(e.type)}`, "str() reads the text at an address");
+      if (e.type.kind !== "string")
+        checker.error(
+          "type-mismatch",
+          span,
+          `${name}() takes text here, not ${describeType(e.type)}`,
+          "str() reads the text at an address",
+        );
       return value(e);
     }
     case "literal-string":
@@ -115,10 +165,20 @@ function literalString(checker: ExpressionChecker, name: string, param: Param, a
   if (arg.kind === "positional") return { kind: "literal", value: checker.scope.positional[arg.index - 1] ?? "", span };
   const e = checker.check(arg);
   if (e.kind === "text") return { kind: "literal", value: e.value, span };
-  if (e.kind === "builtin" && e.builtin.name === "str" && e.args[0]?.kind === "value" && e.args[0].value.kind === "text") {
+  if (
+    e.kind === "builtin" &&
+    e.builtin.name === "str" &&
+    e.args[0]?.kind === "value" &&
+    e.args[0].value.kind === "text"
+  ) {
     return { kind: "literal", value: e.args[0].value.value, span };
   }
-  checker.error("bad-argument", span, `${name}() needs a literal text as its ${param.name}`, 'write it in quotes: "..."');
+  checker.error(
+    "bad-argument",
+    span,
+    `${name}() needs a literal text as its ${param.name}`,
+    'write it in quotes: "..."',
+  );
   return { kind: "literal", value: "", span };
 }
 
@@ -129,7 +189,13 @@ function literalInt(checker: ExpressionChecker, name: string, param: Param, arg:
   return { kind: "literal", value: 1n, span: arg.span };
 }
 
-function mapArg(checker: ExpressionChecker, name: string, param: Param, arg: AstExpr, _first: AstExpr | undefined): TypedArg {
+function mapArg(
+  checker: ExpressionChecker,
+  name: string,
+  param: Param,
+  arg: AstExpr,
+  _first: AstExpr | undefined,
+): TypedArg {
   const { scope } = checker;
   const { span } = arg;
   if (arg.kind !== "map") {
@@ -139,11 +205,20 @@ function mapArg(checker: ExpressionChecker, name: string, param: Param, arg: Ast
   }
   const known = scope.env.map(arg.name);
   if (known?.value === undefined && scope.final) {
-    const near = nearest(arg.name, scope.env.mapNames().filter((n) => scope.env.map(n)?.value !== undefined));
-    checker.error("undefined-map", span, `nothing is ever stored in ${arg.name}`, near === undefined ? undefined : `did you mean ${near}?`);
+    const near = nearest(
+      arg.name,
+      scope.env.mapNames().filter((n) => scope.env.map(n)?.value !== undefined),
+    );
+    checker.error(
+      "undefined-map",
+      span,
+      `nothing is ever stored in ${arg.name}`,
+      near === undefined ? undefined : `did you mean ${near}?`,
+    );
   }
   if (arg.keys !== undefined) {
-    if (param.kind === "map") checker.error("bad-argument", span, `${name}() takes a whole map`, `leave the key out: ${name}(${arg.name})`);
+    if (param.kind === "map")
+      checker.error("bad-argument", span, `${name}() takes a whole map`, `leave the key out: ${name}(${arg.name})`);
     return { kind: "entry", access: checker.access(arg), span };
   }
   if (param.kind === "entry-or-map" || param.kind === "entry") {
@@ -151,4 +226,3 @@ function mapArg(checker: ExpressionChecker, name: string, param: Param, arg: Ast
   }
   return { kind: "map", map: arg.name, span };
 }
-

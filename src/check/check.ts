@@ -31,26 +31,55 @@ export function check(bound: Bound, kernel: KernelView, options: CheckOptions, d
   return { programs, maps: env.finishedMaps(), targets: bound.targets };
 }
 
-function checkAll(bound: Bound, kernel: KernelView, options: CheckOptions, env: Environment, diags: Diagnostics, final: boolean): readonly TypedProgram[] {
+function checkAll(
+  bound: Bound,
+  kernel: KernelView,
+  options: CheckOptions,
+  env: Environment,
+  diags: Diagnostics,
+  final: boolean,
+): readonly TypedProgram[] {
   const idOf = new Map(bound.targets.map((target, id) => [target, id] as const));
   return bound.programs.map((program, index): TypedProgram => {
     const prefix = `${index}:`;
     const ids = program.targets.map((target) => idOf.get(target) ?? 0);
     const scope: Scope = {
-      diags, env, kernel, config: options.config, variant: program.variant, targets: program.targets,
-      firstId: ids[0] ?? 0, ids, positional: options.positional, unsafe: options.unsafe, prefix, final,
-      registerNames: options.registerNames, loopDepth: 0,
+      diags,
+      env,
+      kernel,
+      config: options.config,
+      variant: program.variant,
+      targets: program.targets,
+      firstId: ids[0] ?? 0,
+      ids,
+      positional: options.positional,
+      unsafe: options.unsafe,
+      prefix,
+      final,
+      registerNames: options.registerNames,
+      loopDepth: 0,
     };
     const statements = new StatementChecker(scope);
-    const predicate = program.ast.predicate === undefined ? undefined : statements.expressions.condition(program.ast.predicate);
+    const predicate =
+      program.ast.predicate === undefined ? undefined : statements.expressions.condition(program.ast.predicate);
     const body = statements.block(program.ast.body);
     return {
       name: programName(program.targets[0]?.name ?? "program", index),
-      variant: program.variant, targets: program.targets, predicate, body,
-      variables: env.finishedVariables(prefix), span: program.ast.span,
+      variant: program.variant,
+      targets: program.targets,
+      predicate,
+      body,
+      variables: env.finishedVariables(prefix),
+      span: program.ast.span,
     };
   });
 }
 
 /** A name that the kernel accepts (letters, digits, `_` and `.`; kernel/bpf/syscall.c, bpf_obj_name_cpy) and a reader recognises. */
-const programName = (target: string, index: number): string => `${target.split(":").at(-1)?.replace(/[^A-Za-z0-9_]/g, "_") || "program"}_${index}`;
+const programName = (target: string, index: number): string =>
+  `${
+    target
+      .split(":")
+      .at(-1)
+      ?.replace(/[^A-Za-z0-9_]/g, "_") || "program"
+  }_${index}`;

@@ -57,9 +57,14 @@ export class Environment {
       return;
     }
     if (entry.keyed !== keyed) {
-      diags.error("key-mismatch", span, keyed ? `${name} is used without a key elsewhere, here with one` : `${name} needs a key: it has one elsewhere`, {
-        notes: [{ message: `${name} is first used here`, span: entry.span }],
-      });
+      diags.error(
+        "key-mismatch",
+        span,
+        keyed ? `${name} is used without a key elsewhere, here with one` : `${name} needs a key: it has one elsewhere`,
+        {
+          notes: [{ message: `${name} is first used here`, span: entry.span }],
+        },
+      );
       return;
     }
     const known = entry.key ?? [];
@@ -83,10 +88,15 @@ export class Environment {
     const entry = this.entry(name, span);
     const joined = entry.value === undefined ? value : join(entry.value, value);
     if (joined === undefined) {
-      diags.error("type-mismatch", span, `${name} holds ${describeType(entry.value?.type ?? value.type)}, it cannot hold ${describeType(value.type)} too`, {
-        notes: [{ message: `${name} is first used here`, span: entry.span }],
-        hint: "use another map for the other kind of value",
-      });
+      diags.error(
+        "type-mismatch",
+        span,
+        `${name} holds ${describeType(entry.value?.type ?? value.type)}, it cannot hold ${describeType(value.type)} too`,
+        {
+          notes: [{ message: `${name} is first used here`, span: entry.span }],
+          hint: "use another map for the other kind of value",
+        },
+      );
       return;
     }
     if (changedFrom(entry.value, joined)) {
@@ -103,9 +113,14 @@ export class Environment {
     const known = this.variables.get(key);
     const joined = known === undefined ? value : join(known, value);
     if (joined === undefined) {
-      diags.error("type-mismatch", span, `${name} is ${describeType(known?.type ?? value.type)}, it cannot become ${describeType(value.type)}`, {
-        hint: "use another variable",
-      });
+      diags.error(
+        "type-mismatch",
+        span,
+        `${name} is ${describeType(known?.type ?? value.type)}, it cannot become ${describeType(value.type)}`,
+        {
+          hint: "use another variable",
+        },
+      );
       return;
     }
     if (changedFrom(known, joined)) {
@@ -127,13 +142,15 @@ export class Environment {
   finishedVariables(prefix: string): ReadonlyMap<string, TypedVariable> {
     const finished = new Map<string, TypedVariable>();
     for (const [key, inferred] of this.variables) {
-      if (key.startsWith(prefix)) finished.set(key.slice(prefix.length), { name: key.slice(prefix.length), type: inferred.type });
+      if (key.startsWith(prefix))
+        finished.set(key.slice(prefix.length), { name: key.slice(prefix.length), type: inferred.type });
     }
     return finished;
   }
 }
 
-const joinAt = (known: Inferred, used: Inferred | undefined): Inferred | undefined => (used === undefined ? undefined : join(known, used));
+const joinAt = (known: Inferred, used: Inferred | undefined): Inferred | undefined =>
+  used === undefined ? undefined : join(known, used);
 
 const changedFrom = (before: Inferred | undefined, after: Inferred): boolean =>
   before === undefined || before.flexible !== after.flexible || !sameTypes(before.type, after.type);

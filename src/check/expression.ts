@@ -65,7 +65,10 @@ export class ExpressionChecker {
       case "index":
         return this.index(this.check(e.object), this.check(e.index), span);
       case "tuple":
-        return this.tuple(e.items.map((item) => this.check(item)), span);
+        return this.tuple(
+          e.items.map((item) => this.check(item)),
+          span,
+        );
       case "sizeof":
         return this.sizeof(e);
       case "offsetof":
@@ -94,7 +97,8 @@ export class ExpressionChecker {
   /** An expression for its truth: anything in a register. */
   condition(e: AstExpr): TypedExpr {
     const value = this.check(e);
-    if (!isScalar(value.type)) this.error("type-mismatch", e.span, `a condition is a number or a pointer, not ${describeType(value.type)}`);
+    if (!isScalar(value.type))
+      this.error("type-mismatch", e.span, `a condition is a number or a pointer, not ${describeType(value.type)}`);
     return value;
   }
 
@@ -116,7 +120,8 @@ export class ExpressionChecker {
     if (/^-?(?:0x[0-9a-f]+|[0-9]+)$/i.test(given)) {
       const magnitude = BigInt(given.replace("-", ""));
       const value = given.startsWith("-") ? -magnitude : magnitude;
-      if (value >= -(1n << 63n) && value < 1n << 64n) return { kind: "const", value, type: value < 1n << 63n ? i64 : u64, span };
+      if (value >= -(1n << 63n) && value < 1n << 64n)
+        return { kind: "const", value, type: value < 1n << 63n ? i64 : u64, span };
     }
     return this.text(given, span);
   }
@@ -131,14 +136,20 @@ export class ExpressionChecker {
     const constant = namedConstant(name, span);
     if (constant !== undefined) return constant;
     const near = nearest(name, builtinNames);
-    this.error("unknown-name", span, `nothing is called '${name}'`, near === undefined ? "variables begin with $, maps with @" : `did you mean '${near}'?`);
+    this.error(
+      "unknown-name",
+      span,
+      `nothing is called '${name}'`,
+      near === undefined ? "variables begin with $, maps with @" : `did you mean '${near}'?`,
+    );
     return this.broken(span);
   }
 
   private variable(e: AstVariable): TypedExpr {
     const type = this.scope.env.variable(this.scope.prefix + e.name);
     if (type === undefined) {
-      if (this.scope.final) this.error("undefined-variable", e.span, `${e.name} has no value here`, `assign it first: ${e.name} = ...`);
+      if (this.scope.final)
+        this.error("undefined-variable", e.span, `${e.name} has no value here`, `assign it first: ${e.name} = ...`);
       return { ...this.broken(e.span), kind: "const", value: 0n, type: i64 };
     }
     return { kind: "variable", name: e.name, type, span: e.span };
@@ -165,13 +176,26 @@ export class ExpressionChecker {
     const type = this.scope.env.map(e.name)?.value;
     if (type === undefined) {
       if (this.scope.final) {
-        const near = nearest(e.name, this.scope.env.mapNames().filter((name) => this.scope.env.map(name)?.value !== undefined));
-        this.error("undefined-map", e.span, `nothing is ever stored in ${e.name}`, near === undefined ? `assign it somewhere: ${e.name} = ...` : `did you mean ${near}?`);
+        const near = nearest(
+          e.name,
+          this.scope.env.mapNames().filter((name) => this.scope.env.map(name)?.value !== undefined),
+        );
+        this.error(
+          "undefined-map",
+          e.span,
+          `nothing is ever stored in ${e.name}`,
+          near === undefined ? `assign it somewhere: ${e.name} = ...` : `did you mean ${near}?`,
+        );
       }
       return { kind: "const", value: 0n, type: i64, span: e.span };
     }
     if (isAggregate(type)) {
-      this.error("aggregate-read", e.span, `${e.name} holds ${type.kind}(), which is kept per CPU and cannot be read here`, `print(${e.name}) shows it; to compute with a number keep it in a map of its own: @n++`);
+      this.error(
+        "aggregate-read",
+        e.span,
+        `${e.name} holds ${type.kind}(), which is kept per CPU and cannot be read here`,
+        `print(${e.name}) shows it; to compute with a number keep it in a map of its own: @n++`,
+      );
       return this.broken(e.span);
     }
     return { kind: "map", access, type, span: e.span };
@@ -196,12 +220,20 @@ export class ExpressionChecker {
       case "-":
         return negate(this.asNumber(operand), span);
       case "!":
-        if (!isScalar(operand.type)) this.error("type-mismatch", span, `! needs a number or a pointer, not ${describeType(operand.type)}`);
+        if (!isScalar(operand.type))
+          this.error("type-mismatch", span, `! needs a number or a pointer, not ${describeType(operand.type)}`);
         return checkNot(operand, span);
       case "~": {
         const value = this.asNumber(operand);
         const ones: TypedExpr = { kind: "const", value: (1n << 64n) - 1n, type: u64, span };
-        return { kind: "arithmetic", op: "xor", left: value, right: ones, type: value.type.kind === "int" && value.type.signed ? i64 : u64, span };
+        return {
+          kind: "arithmetic",
+          op: "xor",
+          left: value,
+          right: ones,
+          type: value.type.kind === "int" && value.type.signed ? i64 : u64,
+          span,
+        };
       }
       case "*":
         return this.deref(operand, span);
@@ -215,7 +247,12 @@ export class ExpressionChecker {
     if (operand.kind === "member" || operand.kind === "element") {
       return { kind: "address", place: operand, type: pointer(operand.type, this.spaceOf(operand)), span };
     }
-    this.error("no-address", span, "& takes the address of a member of a structure", "e.g. &((struct task_struct *)curtask).comm");
+    this.error(
+      "no-address",
+      span,
+      "& takes the address of a member of a structure",
+      "e.g. &((struct task_struct *)curtask).comm",
+    );
     return this.broken(span);
   }
 
@@ -228,7 +265,12 @@ export class ExpressionChecker {
 
   deref(operand: TypedExpr, span: Span): TypedExpr {
     if (operand.type.kind !== "pointer") {
-      this.error("not-a-pointer", span, `${describeType(operand.type)} is no pointer`, isNumeric(operand.type) ? "cast it first: *(uint64 *)x" : undefined);
+      this.error(
+        "not-a-pointer",
+        span,
+        `${describeType(operand.type)} is no pointer`,
+        isNumeric(operand.type) ? "cast it first: *(uint64 *)x" : undefined,
+      );
       return this.broken(span);
     }
     const { to } = operand.type;
@@ -278,28 +320,51 @@ export class ExpressionChecker {
     }
     const joined = join(inferredFrom(whenTrue), inferredFrom(whenFalse));
     if (joined === undefined) {
-      this.error("type-mismatch", span, `both results of ?: must have one type, not ${describeType(whenTrue.type)} and ${describeType(whenFalse.type)}`);
+      this.error(
+        "type-mismatch",
+        span,
+        `both results of ?: must have one type, not ${describeType(whenTrue.type)} and ${describeType(whenFalse.type)}`,
+      );
       return this.broken(span);
     }
-    return { kind: "ternary", condition, then: this.fit(whenTrue, joined.type), else: this.fit(whenFalse, joined.type), type: joined.type, span };
+    return {
+      kind: "ternary",
+      condition,
+      then: this.fit(whenTrue, joined.type),
+      else: this.fit(whenFalse, joined.type),
+      type: joined.type,
+      span,
+    };
   }
 
   /** A type as the script writes it. */
   type(ast: AstType): Type {
-    const space: AddressSpace = this.scope.variant.context.kind === "registers" ? this.scope.variant.context.space : "kernel";
+    const space: AddressSpace =
+      this.scope.variant.context.kind === "registers" ? this.scope.variant.context.space : "kernel";
     return this.typeIn(ast, space);
   }
 
   private typeIn(ast: AstType, space: AddressSpace): Type {
-    let type: Type | undefined = ast.name === "string" ? string(this.scope.config.max_strlen) : namedType(ast.name, space, this.scope.kernel);
+    let type: Type | undefined =
+      ast.name === "string" ? string(this.scope.config.max_strlen) : namedType(ast.name, space, this.scope.kernel);
     if (type === undefined) {
       const btf = this.scope.kernel.btf();
       if ("missing" in btf) {
-        this.error("no-btf", ast.span, `'${ast.name}' is unknown: ${btf.missing}`, "the kernel's types come from BTF (CONFIG_DEBUG_INFO_BTF)");
+        this.error(
+          "no-btf",
+          ast.span,
+          `'${ast.name}' is unknown: ${btf.missing}`,
+          "the kernel's types come from BTF (CONFIG_DEBUG_INFO_BTF)",
+        );
       } else {
         const [tag, tagged] = ast.name.includes(" ") ? ast.name.split(" ") : [undefined, ast.name];
         const near = nearest(tagged ?? "", btf.names(tag === "union" ? "union" : tag === "enum" ? "enum" : "struct"));
-        this.error("unknown-type", ast.span, `this kernel has no type '${ast.name}'`, near === undefined ? undefined : `did you mean '${tag ?? "struct"} ${near}'?`);
+        this.error(
+          "unknown-type",
+          ast.span,
+          `this kernel has no type '${ast.name}'`,
+          near === undefined ? undefined : `did you mean '${tag ?? "struct"} ${near}'?`,
+        );
       }
       type = i64;
     }
@@ -311,21 +376,29 @@ export class ExpressionChecker {
   private cast(ast: AstType, operand: TypedExpr, span: Span): TypedExpr {
     const from = operand.type;
     const type = from.kind === "pointer" ? this.typeIn(ast, from.space) : this.type(ast);
-    if (isScalar(type) && (isScalar(from))) {
+    if (isScalar(type) && isScalar(from)) {
       if (operand.kind === "const" && type.kind === "int") {
-        const value = type.signed ? BigInt.asIntN(type.size * 8, operand.value) : BigInt.asUintN(type.size * 8, operand.value);
+        const value = type.signed
+          ? BigInt.asIntN(type.size * 8, operand.value)
+          : BigInt.asUintN(type.size * 8, operand.value);
         return { kind: "const", value, type, span };
       }
       return { kind: "convert", operand, type, span };
     }
     if (type.kind === "string" && from.kind === "string") return { ...operand, span };
-    this.error("bad-cast", span, `${describeType(from)} cannot be cast to ${describeType(type)}`, type.kind === "record" ? `cast to a pointer: (${type.name} *)` : undefined);
+    this.error(
+      "bad-cast",
+      span,
+      `${describeType(from)} cannot be cast to ${describeType(type)}`,
+      type.kind === "record" ? `cast to a pointer: (${type.name} *)` : undefined,
+    );
     return this.broken(span);
   }
 
   member(object: TypedExpr, name: string, nameSpan: Span, span: Span): TypedExpr {
     if (object.kind === "args") return this.argField(object, name, nameSpan, span);
-    const place = object.type.kind === "pointer" && object.type.to.kind === "record" ? this.deref(object, object.span) : object;
+    const place =
+      object.type.kind === "pointer" && object.type.to.kind === "record" ? this.deref(object, object.span) : object;
     const { type } = place;
     if (type.kind !== "record") {
       const hint = isNumeric(type) ? "cast it first: ((struct task_struct *)x)->pid" : undefined;
@@ -334,14 +407,28 @@ export class ExpressionChecker {
     }
     const members = type.members();
     const found = members.find((m) => m.name === name);
-    if (found === undefined) return this.noMember(type.name, name, members.map((m) => m.name), nameSpan, span);
-    return this.place({ kind: "member", object: place, member: found, type: found.bitSize > 0 ? bitFieldType(found) : found.type, span });
+    if (found === undefined)
+      return this.noMember(
+        type.name,
+        name,
+        members.map((m) => m.name),
+        nameSpan,
+        span,
+      );
+    return this.place({
+      kind: "member",
+      object: place,
+      member: found,
+      type: found.bitSize > 0 ? bitFieldType(found) : found.type,
+      span,
+    });
   }
 
   private noMember(what: string, name: string, known: readonly string[], nameSpan: Span, span: Span): TypedExpr {
     const near = nearest(name, known);
     const list = known.length <= 12 ? `it has ${known.join(", ")}` : undefined;
-    const hint = near !== undefined ? `did you mean '${near}'?` : known.length === 0 ? "nothing is known of its members" : list;
+    const hint =
+      near !== undefined ? `did you mean '${near}'?` : known.length === 0 ? "nothing is known of its members" : list;
     this.error("unknown-member", nameSpan, `${what} has no member '${name}'`, hint);
     return this.broken(span);
   }
@@ -354,11 +441,21 @@ export class ExpressionChecker {
       const renamed = name === "retval" && fields.some((f) => f.name === "ret") ? "ret" : undefined;
       const known = fields.map((f) => f.name);
       if (renamed !== undefined) {
-        this.error("unknown-member", nameSpan, `${targets[0]?.name ?? object.type.kind} has no argument '${name}'`, `did you mean '${renamed}'?`);
+        this.error(
+          "unknown-member",
+          nameSpan,
+          `${targets[0]?.name ?? object.type.kind} has no argument '${name}'`,
+          `did you mean '${renamed}'?`,
+        );
         return this.broken(span);
       }
       const near = nearest(name, known);
-      this.error("unknown-member", nameSpan, `${targets[0]?.name ?? "this probe"} has no argument '${name}'`, near === undefined ? `it has ${known.join(", ") || "none"}` : `did you mean '${near}'?`);
+      this.error(
+        "unknown-member",
+        nameSpan,
+        `${targets[0]?.name ?? "this probe"} has no argument '${name}'`,
+        near === undefined ? `it has ${known.join(", ") || "none"}` : `did you mean '${near}'?`,
+      );
       return this.broken(span);
     }
     return this.place({ kind: "arg-field", field: found, type: found.type, span });
@@ -384,7 +481,11 @@ export class ExpressionChecker {
       return this.deref(offset, span);
     }
     if (object.type.kind === "array") {
-      if (number.kind === "const" && object.type.count > 0 && (number.value < 0n || number.value >= BigInt(object.type.count))) {
+      if (
+        number.kind === "const" &&
+        object.type.count > 0 &&
+        (number.value < 0n || number.value >= BigInt(object.type.count))
+      ) {
         this.error("bad-index", index.span, `the array has ${object.type.count} elements, numbered from 0`);
       }
       return { kind: "element", object, index: number, type: object.type.of, span };
@@ -396,7 +497,8 @@ export class ExpressionChecker {
 
   private tuple(items: readonly TypedExpr[], span: Span): TypedExpr {
     for (const item of items) {
-      if (item.type.kind === "none" || isAggregate(item.type)) this.error("bad-tuple", item.span, `${describeType(item.type)} cannot be in a tuple`);
+      if (item.type.kind === "none" || isAggregate(item.type))
+        this.error("bad-tuple", item.span, `${describeType(item.type)} cannot be in a tuple`);
     }
     return { kind: "tuple", items, type: { kind: "tuple", items: items.map((item) => item.type) }, span };
   }
@@ -420,7 +522,14 @@ export class ExpressionChecker {
     for (const name of path) {
       const members: readonly Member[] = type.kind === "record" ? type.members() : [];
       const found = members.find((m) => m.name === name);
-      if (found === undefined) return this.noMember(describeType(type), name, members.map((m) => m.name), span, span);
+      if (found === undefined)
+        return this.noMember(
+          describeType(type),
+          name,
+          members.map((m) => m.name),
+          span,
+          span,
+        );
       bits += found.bitOffset;
       type = found.type;
     }
@@ -431,5 +540,7 @@ export class ExpressionChecker {
 /** A bit field is an integer wide enough for it, of the declared type's signedness. */
 function bitFieldType(member: Member): Type {
   const signed = member.type.kind === "int" && member.type.signed;
-  return member.type.kind === "bool" ? member.type : int(member.bitSize <= 8 ? 1 : member.bitSize <= 16 ? 2 : member.bitSize <= 32 ? 4 : 8, signed);
+  return member.type.kind === "bool"
+    ? member.type
+    : int(member.bitSize <= 8 ? 1 : member.bitSize <= 16 ? 2 : member.bitSize <= 32 ? 4 : 8, signed);
 }

@@ -1,6 +1,6 @@
-import type { AstExpr, AstProbe, AstStatement } from "../syntax/ast.js";
 import { findBuiltin } from "../language/builtins/index.js";
 import type { ActionFacts } from "../language/probe.js";
+import type { AstExpr, AstProbe, AstStatement } from "../syntax/ast.js";
 
 /** What an action uses, as far as the choice of an attachment depends on it. */
 export function factsOf(probe: AstProbe): ActionFacts {
@@ -49,5 +49,17 @@ const isNode = (value: unknown): value is { readonly kind: string } =>
   typeof value === "object" && value !== null && "kind" in value && typeof value.kind === "string" && "span" in value;
 
 const statementKinds: ReadonlySet<string> = new Set<AstStatement["kind"]>([
-  "expression", "assign", "discard", "let", "if", "unroll", "while", "for-range", "for-map", "block-statement", "return", "break", "continue",
+  "expression",
+  "assign",
+  "discard",
+  "let",
+  "if",
+  "unroll",
+  "while",
+  "for-range",
+  "for-map",
+  "block-statement",
+  "return",
+  "break",
+  "continue",
 ]);

@@ -1,7 +1,7 @@
 import type { Span } from "../base/span.js";
+import type { BinOp, CmpOp } from "../ir/ir.js";
 import { describeType } from "../language/describe-type.js";
 import type { TypedExpr } from "../language/typed.js";
-import type { BinOp, CmpOp } from "../ir/ir.js";
 import type { BinaryOp } from "../syntax/ast.js";
 import { bool, i64, type Type, u64 } from "../types/type.js";
 import { cSizeOf, residence } from "../wire/layout.js";
@@ -10,15 +10,45 @@ import { isNumeric, isScalar, operationSigned, sameTypes } from "./type-rules.js
 
 const broken = (span: Span): TypedExpr => ({ kind: "const", value: 0n, type: i64, span });
 
-const signedOps: Readonly<Record<string, BinOp>> = { "+": "add", "-": "sub", "*": "mul", "/": "sdiv", "%": "smod", "&": "and", "|": "or", "^": "xor", "<<": "shl", ">>": "ashr" };
+const signedOps: Readonly<Record<string, BinOp>> = {
+  "+": "add",
+  "-": "sub",
+  "*": "mul",
+  "/": "sdiv",
+  "%": "smod",
+  "&": "and",
+  "|": "or",
+  "^": "xor",
+  "<<": "shl",
+  ">>": "ashr",
+};
 const unsignedOps: Readonly<Record<string, BinOp>> = { ...signedOps, "/": "udiv", "%": "umod", ">>": "lshr" };
-const signedCompare: Readonly<Record<string, CmpOp>> = { "==": "eq", "!=": "ne", "<": "slt", "<=": "sle", ">": "sgt", ">=": "sge" };
-const unsignedCompare: Readonly<Record<string, CmpOp>> = { "==": "eq", "!=": "ne", "<": "ult", "<=": "ule", ">": "ugt", ">=": "uge" };
+const signedCompare: Readonly<Record<string, CmpOp>> = {
+  "==": "eq",
+  "!=": "ne",
+  "<": "slt",
+  "<=": "sle",
+  ">": "sgt",
+  ">=": "sge",
+};
+const unsignedCompare: Readonly<Record<string, CmpOp>> = {
+  "==": "eq",
+  "!=": "ne",
+  "<": "ult",
+  "<=": "ule",
+  ">": "ugt",
+  ">=": "uge",
+};
 
 export function checkBinary(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span): TypedExpr {
   if (op === "&&" || op === "||") {
     for (const side of [left, right]) {
-      if (!isScalar(side.type)) scope.diags.error("type-mismatch", side.span, `${op} needs numbers or pointers, not ${describeType(side.type)}`);
+      if (!isScalar(side.type))
+        scope.diags.error(
+          "type-mismatch",
+          side.span,
+          `${op} needs numbers or pointers, not ${describeType(side.type)}`,
+        );
     }
     return { kind: "logical", op: op === "&&" ? "and" : "or", left, right, type: bool, span };
   }
@@ -33,7 +63,8 @@ export function operationFor(op: string, left: TypedExpr, right: TypedExpr): Bin
 }
 
 function arithmetic(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span): TypedExpr {
-  if (left.type.kind === "pointer" || right.type.kind === "pointer") return pointerArithmetic(scope, op, left, right, span);
+  if (left.type.kind === "pointer" || right.type.kind === "pointer")
+    return pointerArithmetic(scope, op, left, right, span);
   for (const side of [left, right]) {
     if (isNumeric(side.type)) continue;
     scope.diags.error("type-mismatch", side.span, `${op} needs integers, not ${describeType(side.type)}`);
@@ -46,11 +77,25 @@ function arithmetic(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExp
   const type: Type = op === "-" || signed ? i64 : u64;
   const shiftSigned = left.type.kind === "int" && left.type.signed;
   const ops = op === ">>" ? (shiftSigned ? signedOps : unsignedOps) : signed ? signedOps : unsignedOps;
-  return { kind: "arithmetic", op: ops[op] ?? "add", left, right, type: op === "<<" || op === ">>" ? (shiftSigned ? i64 : u64) : type, span };
+  return {
+    kind: "arithmetic",
+    op: ops[op] ?? "add",
+    left,
+    right,
+    type: op === "<<" || op === ">>" ? (shiftSigned ? i64 : u64) : type,
+    span,
+  };
 }
 
 /** Constants are computed here already, so that `unroll (2 * 3)` and `lhist(x, 0, 10 * 100, 10)` work. */
-function fold(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span, signed: boolean): TypedExpr | undefined {
+function fold(
+  scope: Scope,
+  op: BinaryOp,
+  left: TypedExpr,
+  right: TypedExpr,
+  span: Span,
+  signed: boolean,
+): TypedExpr | undefined {
   if (left.kind !== "const" || right.kind !== "const") return undefined;
   const [a, b] = [left.value, right.value];
   if ((op === "/" || op === "%") && b === 0n) {
@@ -59,23 +104,39 @@ function fold(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExpr, spa
   }
   const wide = (): bigint | undefined => {
     switch (op) {
-      case "+": return a + b;
-      case "-": return a - b;
-      case "*": return a * b;
-      case "/": return a / b;
-      case "%": return a % b;
-      case "&": return a & b;
-      case "|": return a | b;
-      case "^": return a ^ b;
-      case "<<": return a << (b & 63n);
-      case ">>": return a >> (b & 63n);
-      default: return undefined;
+      case "+":
+        return a + b;
+      case "-":
+        return a - b;
+      case "*":
+        return a * b;
+      case "/":
+        return a / b;
+      case "%":
+        return a % b;
+      case "&":
+        return a & b;
+      case "|":
+        return a | b;
+      case "^":
+        return a ^ b;
+      case "<<":
+        return a << (b & 63n);
+      case ">>":
+        return a >> (b & 63n);
+      default:
+        return undefined;
     }
   };
   const value = wide();
   if (value === undefined) return undefined;
   const unsigned = !signed && value >= 1n << 63n;
-  return { kind: "const", value: unsigned ? BigInt.asUintN(64, value) : BigInt.asIntN(64, value), type: unsigned ? u64 : i64, span };
+  return {
+    kind: "const",
+    value: unsigned ? BigInt.asUintN(64, value) : BigInt.asIntN(64, value),
+    type: unsigned ? u64 : i64,
+    span,
+  };
 }
 
 function pointerArithmetic(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span): TypedExpr {
@@ -83,11 +144,17 @@ function pointerArithmetic(scope: Scope, op: BinaryOp, left: TypedExpr, right: T
     return { kind: "arithmetic", op: "sub", left, right, type: i64, span };
   }
   const [base, index] = left.type.kind === "pointer" ? [left, right] : [right, left];
-  const allowed = base.type.kind === "pointer" && isNumeric(index.type) && (op === "+" || (op === "-" && base === left));
+  const allowed =
+    base.type.kind === "pointer" && isNumeric(index.type) && (op === "+" || (op === "-" && base === left));
   if (!allowed || base.type.kind !== "pointer") {
-    scope.diags.error("type-mismatch", span, `${op} is not defined for ${describeType(left.type)} and ${describeType(right.type)}`, {
-      hint: "cast the pointer to an integer: (uint64)p",
-    });
+    scope.diags.error(
+      "type-mismatch",
+      span,
+      `${op} is not defined for ${describeType(left.type)} and ${describeType(right.type)}`,
+      {
+        hint: "cast the pointer to an integer: (uint64)p",
+      },
+    );
     return broken(span);
   }
   const size: TypedExpr = { kind: "const", value: BigInt(cSizeOf(base.type.to)), type: i64, span };
@@ -103,11 +170,18 @@ function checkCompare(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedE
   if (inMemory) {
     const comparable =
       (left.type.kind === "string" && right.type.kind === "string") ||
-      (left.type.kind === right.type.kind && (left.type.kind === "tuple" || left.type.kind === "array") && sameShape(left.type, right.type));
+      (left.type.kind === right.type.kind &&
+        (left.type.kind === "tuple" || left.type.kind === "array") &&
+        sameShape(left.type, right.type));
     if (!comparable || !equality) {
-      scope.diags.error("type-mismatch", span, `${describeType(left.type)} and ${describeType(right.type)} cannot be compared by ${op}`, {
-        hint: left.type.kind === "string" && !equality ? "texts are compared by == and !=" : undefined,
-      });
+      scope.diags.error(
+        "type-mismatch",
+        span,
+        `${describeType(left.type)} and ${describeType(right.type)} cannot be compared by ${op}`,
+        {
+          hint: left.type.kind === "string" && !equality ? "texts are compared by == and !=" : undefined,
+        },
+      );
       return broken(span);
     }
     return { kind: "compare-memory", equal: op === "==", left, right, type: bool, span };
@@ -120,18 +194,35 @@ function checkCompare(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedE
   }
   const pointers = left.type.kind === "pointer" || right.type.kind === "pointer";
   const signed = !pointers && operationSigned(left, right);
-  return { kind: "compare", cmp: (signed ? signedCompare : unsignedCompare)[op] ?? "eq", left, right, type: bool, span };
+  return {
+    kind: "compare",
+    cmp: (signed ? signedCompare : unsignedCompare)[op] ?? "eq",
+    left,
+    right,
+    type: bool,
+    span,
+  };
 }
 
 const sameShape = (a: Type, b: Type): boolean =>
-  a.kind === "tuple" && b.kind === "tuple" ? a.items.length === b.items.length && a.items.every((item, i) => item.kind === b.items[i]?.kind) : sameTypes(a, b);
+  a.kind === "tuple" && b.kind === "tuple"
+    ? a.items.length === b.items.length && a.items.every((item, i) => item.kind === b.items[i]?.kind)
+    : sameTypes(a, b);
 
 /** `probe == "kprobe:vfs_read"`: which attach points have that name is known by now. */
-function compareWithTarget(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span): TypedExpr | undefined {
+function compareWithTarget(
+  scope: Scope,
+  op: BinaryOp,
+  left: TypedExpr,
+  right: TypedExpr,
+  span: Span,
+): TypedExpr | undefined {
   const [named, text] = left.kind === "text" ? [right, left] : [left, right];
   if (text.kind !== "text" || (named.type.kind !== "probe" && named.type.kind !== "func")) return undefined;
   const isFunc = named.type.kind === "func";
-  const ids = scope.targets.flatMap((target, i) => ((isFunc ? target.func : target.name) === text.value ? [scope.ids[i] ?? 0] : []));
+  const ids = scope.targets.flatMap((target, i) =>
+    (isFunc ? target.func : target.name) === text.value ? [scope.ids[i] ?? 0] : [],
+  );
   return { kind: "is-target", ids, equal: op === "==", type: bool, span };
 }
 
@@ -139,5 +230,12 @@ export const checkNot = (operand: TypedExpr, span: Span): TypedExpr => ({ kind: 
 
 export function negate(value: TypedExpr, span: Span): TypedExpr {
   if (value.kind === "const") return { kind: "const", value: BigInt.asIntN(64, -value.value), type: i64, span };
-  return { kind: "arithmetic", op: "sub", left: { kind: "const", value: 0n, type: i64, span }, right: value, type: i64, span };
+  return {
+    kind: "arithmetic",
+    op: "sub",
+    left: { kind: "const", value: 0n, type: i64, span },
+    right: value,
+    type: i64,
+    span,
+  };
 }

@@ -39,7 +39,15 @@ export class StatementChecker {
       case "let":
         return this.let(s);
       case "if":
-        return [{ kind: "if", condition: expressions.condition(s.condition), then: this.block(s.then), else: this.block(s.else), span }];
+        return [
+          {
+            kind: "if",
+            condition: expressions.condition(s.condition),
+            then: this.block(s.then),
+            else: this.block(s.else),
+            span,
+          },
+        ];
       case "unroll":
         return this.unroll(s);
       case "while": {
@@ -49,11 +57,22 @@ export class StatementChecker {
       case "for-range": {
         const from = expressions.number(s.from);
         const to = expressions.number(s.to);
-        scope.env.assign(scope.prefix + s.variable.name, s.variable.name, { type: i64, flexible: false }, s.variable.span, scope.diags);
+        scope.env.assign(
+          scope.prefix + s.variable.name,
+          s.variable.name,
+          { type: i64, flexible: false },
+          s.variable.span,
+          scope.diags,
+        );
         return [{ kind: "for-range", variable: s.variable.name, from, to, body: this.loop(s.body), span }];
       }
       case "for-map":
-        expressions.error("unsupported", span, "loops over maps are not supported", "print the map; the kernel has bpf_for_each_map_elem since 5.13, beetrace will use it in its next version");
+        expressions.error(
+          "unsupported",
+          span,
+          "loops over maps are not supported",
+          "print the map; the kernel has bpf_for_each_map_elem since 5.13, beetrace will use it in its next version",
+        );
         return [];
       case "block-statement":
         return [{ kind: "block", body: this.block(s.body), span }];
@@ -77,7 +96,13 @@ export class StatementChecker {
   /** An expression that stands alone; a value that nobody looks at is probably a mistake. */
   private effect(e: AstExpr): TypedExpr {
     const value = this.expressions.check(e);
-    const hasEffect = e.kind === "call" || e.kind === "step" || e.kind === "ternary" || e.kind === "block" || e.kind === "name" || value.type.kind === "none";
+    const hasEffect =
+      e.kind === "call" ||
+      e.kind === "step" ||
+      e.kind === "ternary" ||
+      e.kind === "block" ||
+      e.kind === "name" ||
+      value.type.kind === "none";
     if (!hasEffect) this.scope.diags.warning("unused-value", e.span, "this value is not used");
     return value;
   }
@@ -85,7 +110,12 @@ export class StatementChecker {
   private unroll(s: Extract<AstStatement, { kind: "unroll" }>): readonly TypedStatement[] {
     const count = this.expressions.check(s.count);
     if (count.kind !== "const" || count.value < 1n || count.value > maxUnroll) {
-      this.expressions.error("bad-unroll", s.count.span, `unroll() takes a literal number from 1 to ${maxUnroll}`, count.kind === "const" ? undefined : "for ($i : 0..$n) { } runs as often as a value says");
+      this.expressions.error(
+        "bad-unroll",
+        s.count.span,
+        `unroll() takes a literal number from 1 to ${maxUnroll}`,
+        count.kind === "const" ? undefined : "for ($i : 0..$n) { } runs as often as a value says",
+      );
       return [];
     }
     return [{ kind: "unroll", count: Number(count.value), body: this.loop(s.body), span: s.span }];
@@ -93,7 +123,12 @@ export class StatementChecker {
 
   private assign(s: Extract<AstStatement, { kind: "assign" }>): readonly TypedStatement[] {
     if (s.op !== "=") return this.compound(s);
-    const fn = s.value.kind === "call" ? findMapFunction(s.value.name) : s.value.kind === "name" ? findMapFunction(s.value.name) : undefined;
+    const fn =
+      s.value.kind === "call"
+        ? findMapFunction(s.value.name)
+        : s.value.kind === "name"
+          ? findMapFunction(s.value.name)
+          : undefined;
     if (fn !== undefined && (s.value.kind === "call" || s.value.kind === "name")) return this.aggregate(s, s.value);
     const value = this.expressions.check(s.value);
     if (!this.storable(value)) return [];
@@ -102,11 +137,21 @@ export class StatementChecker {
 
   private storable(value: TypedExpr): boolean {
     if (value.type.kind === "none" || isAggregate(value.type) || value.type.kind === "timestamp") {
-      this.expressions.error("type-mismatch", value.span, `${describeType(value.type)} cannot be assigned`, value.type.kind === "timestamp" ? "keep the number and call strftime() where it is printed" : undefined);
+      this.expressions.error(
+        "type-mismatch",
+        value.span,
+        `${describeType(value.type)} cannot be assigned`,
+        value.type.kind === "timestamp" ? "keep the number and call strftime() where it is printed" : undefined,
+      );
       return false;
     }
     if (value.type.kind === "record" && value.type.size === 0) {
-      this.expressions.error("type-mismatch", value.span, `${describeType(value.type)} cannot be assigned`, "assign one of its members");
+      this.expressions.error(
+        "type-mismatch",
+        value.span,
+        `${describeType(value.type)} cannot be assigned`,
+        "assign one of its members",
+      );
       return false;
     }
     return true;
@@ -117,14 +162,22 @@ export class StatementChecker {
     const inferred = inferredFrom(value);
     if (target.kind === "map") scope.env.store(name, inferred, s.span, scope.diags);
     else scope.env.assign(scope.prefix + name, name, inferred, s.span, scope.diags);
-    const type: Type = (target.kind === "map" ? scope.env.map(name)?.value : scope.env.variable(scope.prefix + name)) ?? value.type;
+    const type: Type =
+      (target.kind === "map" ? scope.env.map(name)?.value : scope.env.variable(scope.prefix + name)) ?? value.type;
     return { kind: "assign", target: { ...target, type }, value: expressions.fit(value, type), span: s.span };
   }
 
   private let(s: Extract<AstStatement, { kind: "let" }>): readonly TypedStatement[] {
     const { scope, expressions } = this;
     const declared = s.type === undefined ? undefined : expressions.type(s.type);
-    if (declared !== undefined) scope.env.assign(scope.prefix + s.variable.name, s.variable.name, { type: declared, flexible: false }, s.span, scope.diags);
+    if (declared !== undefined)
+      scope.env.assign(
+        scope.prefix + s.variable.name,
+        s.variable.name,
+        { type: declared, flexible: false },
+        s.span,
+        scope.diags,
+      );
     if (s.value === undefined) return [];
     const value = expressions.check(s.value);
     if (!this.storable(value)) return [];
@@ -147,7 +200,13 @@ export class StatementChecker {
         ? { kind: "map", access: target.access, type: target.type, span: s.target.span }
         : { kind: "variable", name: target.name, type: target.type, span: s.target.span };
     if (target.kind === "variable" && scope.env.variable(scope.prefix + target.name) === undefined) {
-      if (scope.final) expressions.error("undefined-variable", s.target.span, `${target.name} has no value here`, `assign it first: ${target.name} = ...`);
+      if (scope.final)
+        expressions.error(
+          "undefined-variable",
+          s.target.span,
+          `${target.name} has no value here`,
+          `assign it first: ${target.name} = ...`,
+        );
       return [];
     }
     if (left.type.kind === "int" && right.type.kind === "int") {
@@ -157,12 +216,20 @@ export class StatementChecker {
     return [this.store(target, s.target.name, value, s)];
   }
 
-  private aggregate(s: Extract<AstStatement, { kind: "assign" }>, call: AstCall | Extract<AstExpr, { kind: "name" }>): readonly TypedStatement[] {
+  private aggregate(
+    s: Extract<AstStatement, { kind: "assign" }>,
+    call: AstCall | Extract<AstExpr, { kind: "name" }>,
+  ): readonly TypedStatement[] {
     const { scope, expressions } = this;
     const fn = findMapFunction(call.name);
     if (fn === undefined) return [];
     if (s.target.kind !== "map") {
-      expressions.error("map-function", s.span, `${call.name}() can only be assigned to a map`, `@ = ${call.name}(...)`);
+      expressions.error(
+        "map-function",
+        s.span,
+        `${call.name}() can only be assigned to a map`,
+        `@ = ${call.name}(...)`,
+      );
       return [];
     }
     const args = checkArgs(expressions, call.name, fn.params, call.kind === "call" ? call.args : [], call.span);
@@ -173,6 +240,15 @@ export class StatementChecker {
     const settled = scope.env.map(s.target.name)?.value;
     const first = args[0];
     const value = first?.kind === "value" ? first.value : undefined;
-    return [{ kind: "aggregate", access, type: settled !== undefined && isAggregate(settled) ? settled : type, fn, value, span: s.span }];
+    return [
+      {
+        kind: "aggregate",
+        access,
+        type: settled !== undefined && isAggregate(settled) ? settled : type,
+        fn,
+        value,
+        span: s.span,
+      },
+    ];
   }
 }

@@ -11,7 +11,10 @@ export interface Inferred {
 
 export const isLiteral = (e: TypedExpr): e is Extract<TypedExpr, { kind: "const" }> => e.kind === "const";
 
-export const inferredFrom = (e: TypedExpr): Inferred => ({ type: e.type, flexible: isLiteral(e) && e.type.kind === "int" && e.value >= 0n });
+export const inferredFrom = (e: TypedExpr): Inferred => ({
+  type: e.type,
+  flexible: isLiteral(e) && e.type.kind === "int" && e.value >= 0n,
+});
 
 /** The type that holds both, or undefined if nothing does. */
 export function join(a: Inferred, b: Inferred): Inferred | undefined {
@@ -33,7 +36,8 @@ const wide = (signed: boolean): Type => (signed ? i64 : u64);
 
 function joinTypes(a: Type, b: Type): Type | undefined {
   if (a.kind === "string" && b.kind === "string") return string(Math.max(a.size, b.size));
-  if (a.kind === "int" && b.kind === "int") return int(Math.max(a.size, b.size) === 8 ? 8 : a.size > b.size ? a.size : b.size, a.signed || b.signed);
+  if (a.kind === "int" && b.kind === "int")
+    return int(Math.max(a.size, b.size) === 8 ? 8 : a.size > b.size ? a.size : b.size, a.signed || b.signed);
   if (a.kind === "tuple" && b.kind === "tuple") {
     if (a.items.length !== b.items.length) return undefined;
     const items: Type[] = [];
@@ -50,10 +54,12 @@ function joinTypes(a: Type, b: Type): Type | undefined {
     if (!sameAggregate(a, b)) return undefined;
     return "signed" in a && "signed" in b ? { ...a, signed: a.signed || b.signed } : a;
   }
-  if (a.kind === "stack" && b.kind === "stack") return a.user === b.user && a.mode === b.mode && a.depth === b.depth ? a : undefined;
+  if (a.kind === "stack" && b.kind === "stack")
+    return a.user === b.user && a.mode === b.mode && a.depth === b.depth ? a : undefined;
   if (a.kind === "record" && b.kind === "record") return a.name === b.name ? a : undefined;
   if (a.kind === "enum" && b.kind === "enum") return a.name === b.name ? a : undefined;
-  if (a.kind === "array" && b.kind === "array") return a.count === b.count && joinTypes(a.of, b.of) !== undefined ? a : undefined;
+  if (a.kind === "array" && b.kind === "array")
+    return a.count === b.count && joinTypes(a.of, b.of) !== undefined ? a : undefined;
   if (a.kind === "buffer" && b.kind === "buffer") return a.size >= b.size ? a : b;
   return a.kind === b.kind ? a : undefined;
 }
@@ -64,7 +70,8 @@ function samePointee(a: Type, b: Type): boolean {
   return a.kind === b.kind || a.kind === "none" || b.kind === "none";
 }
 
-export const sameTypes = (a: Type, b: Type): boolean => a === b || JSON.stringify(keyOf(a)) === JSON.stringify(keyOf(b));
+export const sameTypes = (a: Type, b: Type): boolean =>
+  a === b || JSON.stringify(keyOf(a)) === JSON.stringify(keyOf(b));
 
 /** What tells a type from others, without the members of records. */
 function keyOf(type: Type): unknown {
@@ -86,10 +93,16 @@ function keyOf(type: Type): unknown {
 
 /** Whether the value is an integer or counts as one: usable in arithmetic, conditions and casts. */
 export const isScalar = (type: Type): boolean => residence(type) === "register";
-export const isNumeric = (type: Type): boolean => type.kind === "int" || type.kind === "bool" || type.kind === "enum" || type.kind === "username" || type.kind === "ksym";
+export const isNumeric = (type: Type): boolean =>
+  type.kind === "int" ||
+  type.kind === "bool" ||
+  type.kind === "enum" ||
+  type.kind === "username" ||
+  type.kind === "ksym";
 
 /** Whether arithmetic and order on this operand are signed. */
-export const isSignedOperand = (e: TypedExpr): boolean => (e.type.kind === "int" || e.type.kind === "enum") && e.type.signed;
+export const isSignedOperand = (e: TypedExpr): boolean =>
+  (e.type.kind === "int" || e.type.kind === "enum") && e.type.signed;
 
 /**
  * Signedness of an operation on two integers: signed if both are; a literal that fits follows the other operand; an

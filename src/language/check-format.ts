@@ -1,5 +1,5 @@
+import { parseFormat } from "../output/printf.js";
 import { isAggregate } from "../wire/layout.js";
-import { parseFormat } from "../wire/printf.js";
 import type { CheckContext } from "./builtin.js";
 import { describeType } from "./describe-type.js";
 import type { TypedExpr } from "./typed.js";
@@ -11,9 +11,17 @@ export function checkFormat(context: CheckContext, name: string, format: string,
   for (const problem of parsed.errors) diags.error("bad-format", span, `${name}: ${problem.message}`);
   const wanted = parsed.conversions.length;
   if (wanted !== values.length) {
-    diags.error("bad-format", span, `${name}: the format has ${plural(wanted, "conversion")}, but ${plural(values.length, "value")} follow${values.length === 1 ? "s" : ""}`, {
-      hint: wanted > values.length ? "each %d, %s ... needs a value; %% prints a percent sign" : "each value needs a conversion such as %d or %s",
-    });
+    diags.error(
+      "bad-format",
+      span,
+      `${name}: the format has ${plural(wanted, "conversion")}, but ${plural(values.length, "value")} follow${values.length === 1 ? "s" : ""}`,
+      {
+        hint:
+          wanted > values.length
+            ? "each %d, %s ... needs a value; %% prints a percent sign"
+            : "each value needs a conversion such as %d or %s",
+      },
+    );
     return;
   }
   for (const [i, conversion] of parsed.conversions.entries()) {
@@ -22,7 +30,10 @@ export function checkFormat(context: CheckContext, name: string, format: string,
     const kind = valueKindOf(value);
     if (!conversion.accepts.includes(kind)) {
       diags.error("bad-format", value.span, `${name}: ${conversion.text} does not print ${describeType(value.type)}`, {
-        hint: kind === "int" || kind === "pointer" ? "integers are printed by %d, %u, %x, %p; str() reads the text at an address" : "text, symbols and stacks are printed by %s",
+        hint:
+          kind === "int" || kind === "pointer"
+            ? "integers are printed by %d, %u, %x, %p; str() reads the text at an address"
+            : "text, symbols and stacks are printed by %s",
       });
     }
   }

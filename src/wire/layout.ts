@@ -154,9 +154,9 @@ export function aggregateSize(type: AggregateType): number {
 /** Buckets of hist(n, bits): see output/histogram.ts for which value goes where. */
 export const histBuckets = (bits: number): number => 2 + ((64 - bits + 1) << bits);
 
-/** One below the range, the steps, one above. */
+/** One below the range, the steps, one from the last whole step on. */
 export const lhistBuckets = (type: { readonly min: number; readonly max: number; readonly step: number }): number =>
-  Math.ceil((type.max - type.min) / type.step) + 2;
+  Math.trunc((type.max - type.min) / type.step) + 2;
 
 export const align8 = (n: number): number => (n + 7) & ~7;
 

@@ -22,7 +22,8 @@ export function optionalValue(args: readonly TypedArg[], index: number): TypedEx
 
 export function literalText(args: readonly TypedArg[], index: number): string {
   const arg = args[index];
-  if (arg?.kind !== "literal" || typeof arg.value !== "string") throw new Error(`internal: argument ${index} is no text`);
+  if (arg?.kind !== "literal" || typeof arg.value !== "string")
+    throw new Error(`internal: argument ${index} is no text`);
   return arg.value;
 }
 
@@ -31,7 +32,8 @@ export function literalNumber(args: readonly TypedArg[], index: number): bigint 
   return arg?.kind === "literal" && typeof arg.value === "bigint" ? arg.value : undefined;
 }
 
-export const expressions = (args: readonly TypedArg[]): TypedExpr[] => args.flatMap((arg) => (arg.kind === "value" ? [arg.value] : []));
+export const expressions = (args: readonly TypedArg[]): TypedExpr[] =>
+  args.flatMap((arg) => (arg.kind === "value" ? [arg.value] : []));
 
 /** Reports a use of a builtin in a probe that does not offer it. */
 export function notHere(context: CheckContext, what: string, hint?: string): void {

@@ -15,7 +15,9 @@ export const builtins: readonly Builtin[] = [
   ...outputBuiltins,
 ];
 
-const byName = new Map(builtins.flatMap((entry) => [entry.name, ...(entry.aliases ?? [])].map((name) => [name, entry] as const)));
+const byName = new Map(
+  builtins.flatMap((entry) => [entry.name, ...(entry.aliases ?? [])].map((name) => [name, entry] as const)),
+);
 
 export const findBuiltin = (name: string): Builtin | undefined => byName.get(name);
 export const builtinNames: readonly string[] = [...byName.keys()];

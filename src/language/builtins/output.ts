@@ -1,20 +1,29 @@
 // What a script says, and what it does to maps and to the trace: records that user space acts on in their order.
+
+import { formatPrintf, type ParsedFormat, parseFormat } from "../../output/printf.js";
 import { none, type Type } from "../../types/type.js";
 import { decoderFor } from "../../wire/decode.js";
 import { isAggregate, layoutOf } from "../../wire/layout.js";
-import { type ParsedFormat, formatPrintf, parseFormat } from "../../wire/printf.js";
 import type { Host } from "../action.js";
 import { recordHeader } from "../action.js";
 import type { Builtin, CheckContext } from "../builtin.js";
+import { checkFormat } from "../check-format.js";
 import type { Lowering } from "../lowering.js";
 import type { TypedArg, TypedExpr } from "../typed.js";
-import { checkFormat } from "../check-format.js";
 import { builtin, expressions, literalNumber, literalText, valueArg } from "./define.js";
 
-const formatParams = [{ name: "format", kind: "literal-string" }, { name: "values", kind: "any", optional: true, rest: true }] as const;
+const formatParams = [
+  { name: "format", kind: "literal-string" },
+  { name: "values", kind: "any", optional: true, rest: true },
+] as const;
 
 /** printf, system and cat: format string and values; `act` gets the text. */
-function formatted(name: string, doc: string, act: (host: Host, text: string) => void, extra: Partial<Builtin> = {}): Builtin {
+function formatted(
+  name: string,
+  doc: string,
+  act: (host: Host, text: string) => void,
+  extra: Partial<Builtin> = {},
+): Builtin {
   return {
     name,
     doc,
@@ -33,21 +42,43 @@ function formatted(name: string, doc: string, act: (host: Host, text: string) =>
   };
 }
 
-function sendFormatted(l: Lowering, name: string, format: ParsedFormat, values: readonly TypedExpr[], act: (host: Host, text: string) => void): void {
+function sendFormatted(
+  l: Lowering,
+  name: string,
+  format: ParsedFormat,
+  values: readonly TypedExpr[],
+  act: (host: Host, text: string) => void,
+): void {
   const decoders = values.map((v) => decoderFor(v.type));
   l.send(
     (size, offsets) => ({
       name,
       size,
-      run: (host, view, offset) => act(host, formatPrintf(format, decoders.map((decode, i) => decode(view, offset + (offsets[i] ?? 0), host)))),
+      run: (host, view, offset) =>
+        act(
+          host,
+          formatPrintf(
+            format,
+            decoders.map((decode, i) => decode(view, offset + (offsets[i] ?? 0), host)),
+          ),
+        ),
     }),
     values,
   );
 }
 
-const printf = formatted("printf", "Prints text in the format of printf(3).", (host, text) => host.emit({ kind: "printf", text }));
-const system = formatted("system", "Runs a command with /bin/sh, with the tracer's rights, and prints what it says.", (host, text) => host.runCommand(text), { unsafe: true });
-const cat = formatted("cat", "Prints the contents of a file; the name is made as printf makes text.", (host, text) => host.readFile(text));
+const printf = formatted("printf", "Prints text in the format of printf(3).", (host, text) =>
+  host.emit({ kind: "printf", text }),
+);
+const system = formatted(
+  "system",
+  "Runs a command with /bin/sh, with the tracer's rights, and prints what it says.",
+  (host, text) => host.runCommand(text),
+  { unsafe: true },
+);
+const cat = formatted("cat", "Prints the contents of a file; the name is made as printf makes text.", (host, text) =>
+  host.readFile(text),
+);
 
 const print: Builtin = {
   name: "print",
@@ -74,8 +105,18 @@ const print: Builtin = {
 };
 
 function printMap(l: Lowering, name: string, top: bigint | undefined, div: bigint | undefined): void {
-  const limits = { top: top === undefined ? undefined : Number(top), div: div === undefined || div === 0n ? undefined : Number(div) };
-  l.send((size) => ({ name: "print", size, run: (host) => host.emit({ kind: "map", map: { ...host.snapshot(name), ...limits } }) }), []);
+  const limits = {
+    top: top === undefined ? undefined : Number(top),
+    div: div === undefined || div === 0n ? undefined : Number(div),
+  };
+  l.send(
+    (size) => ({
+      name: "print",
+      size,
+      run: (host) => host.emit({ kind: "map", map: { ...host.snapshot(name), ...limits } }),
+    }),
+    [],
+  );
 }
 
 function printValue(l: Lowering, value: TypedExpr): void {
@@ -98,7 +139,8 @@ function printEntry(l: Lowering, arg: Extract<TypedArg, { kind: "entry" }>): voi
   const keys = access.key;
   const { offsets } = layoutOf(keyTypes, recordHeader);
   const decodeKey = keyTypes.map(decoderFor);
-  const readKey = (view: DataView, offset: number, host: Host) => decodeKey.map((decode, i) => decode(view, offset + (offsets[i] ?? 0), host));
+  const readKey = (view: DataView, offset: number, host: Host) =>
+    decodeKey.map((decode, i) => decode(view, offset + (offsets[i] ?? 0), host));
   if (isAggregate(map.value)) {
     l.send(
       (size) => ({
@@ -106,7 +148,10 @@ function printEntry(l: Lowering, arg: Extract<TypedArg, { kind: "entry" }>): voi
         size,
         run: (host, view, offset) => {
           const key = readKey(view, offset, host);
-          const value = host.entry(access.map, new Uint8Array(view.buffer, view.byteOffset + offset + recordHeader, size - recordHeader));
+          const value = host.entry(
+            access.map,
+            new Uint8Array(view.buffer, view.byteOffset + offset + recordHeader, size - recordHeader),
+          );
           if (value !== undefined) host.emit({ kind: "entry", name: access.map, key, value });
         },
       }),
@@ -121,7 +166,12 @@ function printEntry(l: Lowering, arg: Extract<TypedArg, { kind: "entry" }>): voi
       name: "print",
       size,
       run: (host, view, offset) =>
-        host.emit({ kind: "entry", name: access.map, key: readKey(view, offset, host), value: decode(view, offset + (all[keys.length] ?? 0), host) }),
+        host.emit({
+          kind: "entry",
+          name: access.map,
+          key: readKey(view, offset, host),
+          value: decode(view, offset + (all[keys.length] ?? 0), host),
+        }),
     }),
     [...keys, value],
   );
@@ -145,7 +195,10 @@ const zero = wholeMap("zero", "Sets all values of a map to zero and keeps its ke
 
 const remove: Builtin = {
   name: "delete",
-  params: [{ name: "entry or map", kind: "entry-or-map" }, { name: "key", kind: "any", optional: true }],
+  params: [
+    { name: "entry or map", kind: "entry-or-map" },
+    { name: "key", kind: "any", optional: true },
+  ],
   doc: "Removes an entry of a map, in the kernel at once: delete(@m[key]), delete(@m, key), or delete(@m) for a map without keys. True if it was there.",
   result: () => ({ kind: "bool" }),
   value: (l, args) => {
@@ -167,7 +220,8 @@ const exit: Builtin = {
       (size, offsets) => ({
         name: "exit",
         size,
-        run: (host, view, offset) => host.exit(code.length === 0 ? 0 : Number(view.getBigInt64(offset + (offsets[0] ?? 0), true)) & 0xff),
+        run: (host, view, offset) =>
+          host.exit(code.length === 0 ? 0 : Number(view.getBigInt64(offset + (offsets[0] ?? 0), true)) & 0xff),
       }),
       code,
     );
@@ -182,7 +236,10 @@ const joinSize = 1024;
 
 const join: Builtin = {
   name: "join",
-  params: [{ name: "array", kind: "address" }, { name: "separator", kind: "literal-string", optional: true }],
+  params: [
+    { name: "array", kind: "address" },
+    { name: "separator", kind: "literal-string", optional: true },
+  ],
   doc: `Prints an array of strings (char **, ended by NULL) with a separator between them, by default a space; at most ${joinCount} strings of ${joinSize - 1} bytes.`,
   result: (_context: CheckContext) => none,
   value: (l, args) => {

@@ -1,32 +1,47 @@
 // What fired, and with what: probe, func, arguments, registers.
-import { pointer, u16, u32, u64, u8 } from "../../types/type.js";
+import { pointer, u8, u16, u32, u64 } from "../../types/type.js";
 import type { Builtin } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
 import { builtin, literalText, notHere } from "./define.js";
 
 const probe = builtin({
-  name: "probe", aliases: ["name"], bare: true, params: [], type: { kind: "probe" },
+  name: "probe",
+  aliases: ["name"],
+  bare: true,
+  params: [],
+  type: { kind: "probe" },
   doc: "Full name of the attach point that fired.",
   value: (l) => l.targetId(),
 });
 
 const func: Builtin = {
-  name: "func", bare: true, params: [],
+  name: "func",
+  bare: true,
+  params: [],
   doc: "Name of the traced function.",
   probes: "kprobe, kretprobe, uprobe, uretprobe",
   result: (context) => {
-    if (context.variant.func === undefined) notHere(context, "func", "it is the traced function's name; probe says which probe fired");
+    if (context.variant.func === undefined)
+      notHere(context, "func", "it is the traced function's name; probe says which probe fired");
     return { kind: "func" };
   },
   value: (l) => l.targetId(),
 };
 
 const retval: Builtin = {
-  name: "retval", bare: true, params: [], uses: "argN",
+  name: "retval",
+  bare: true,
+  params: [],
+  uses: "argN",
   doc: "What the traced function returned.",
   probes: "kretprobe, uretprobe",
   result: (context) => {
-    if (context.variant.retval === undefined) notHere(context, "retval", "only kretprobe and uretprobe see a result; a syscall's is args.ret of its sys_exit tracepoint");
+    if (context.variant.retval === undefined)
+      notHere(
+        context,
+        "retval",
+        "only kretprobe and uretprobe see a result; a syscall's is args.ret of its sys_exit tracepoint",
+      );
     return context.variant.retval ?? u64;
   },
   value: (l) => l.b.load(8, false, l.b.ctx(), register(l, "retval")),
@@ -34,13 +49,23 @@ const retval: Builtin = {
 
 /** Registers that function arguments come in, as lowering.registerOffset names them: arg0 ... arg5 (arg7 on arm64). */
 const argN = (n: number): Builtin => ({
-  name: `arg${n}`, bare: true, uses: "argN",
+  name: `arg${n}`,
+  bare: true,
+  uses: "argN",
   doc: `Argument ${n} of the traced function, counted from 0, as it lies in its register.`,
   probes: "kprobe, uprobe, rawtracepoint",
   result: (context) => {
     const { variant } = context;
     if (!variant.hasArgN) {
-      notHere(context, `arg${n}`, variant.retval !== undefined ? "arguments are gone when a function returns; keep them in a map at its entry: @arg[tid] = arg0" : variant.args !== undefined ? "use args.NAME; beetrace -lv shows the names" : undefined);
+      notHere(
+        context,
+        `arg${n}`,
+        variant.retval !== undefined
+          ? "arguments are gone when a function returns; keep them in a map at its entry: @arg[tid] = arg0"
+          : variant.args !== undefined
+            ? "use args.NAME; beetrace -lv shows the names"
+            : undefined,
+      );
     }
     return u64;
   },
@@ -68,15 +93,20 @@ function register(l: Lowering, name: string): number {
 }
 
 const reg: Builtin = {
-  name: "reg", params: [{ name: "name", kind: "literal-string" }], uses: "argN",
+  name: "reg",
+  params: [{ name: "name", kind: "literal-string" }],
+  uses: "argN",
   doc: "Value of a register, by its name in struct pt_regs: ip, sp, ax, di ...",
   probes: "kprobe, kretprobe, uprobe, uretprobe, profile, interval, software, hardware",
   result: (context, args) => {
-    if (context.variant.context.kind !== "registers") notHere(context, "reg()", "only function and sampling probes see registers");
+    if (context.variant.context.kind !== "registers")
+      notHere(context, "reg()", "only function and sampling probes see registers");
     const name = literalText(args, 0);
     const known = context.registerNames();
     if (!known.includes(name)) {
-      context.diags.error("unknown-register", context.span, `there is no register '${name}'`, { hint: `registers: ${known.join(", ")}` });
+      context.diags.error("unknown-register", context.span, `there is no register '${name}'`, {
+        hint: `registers: ${known.join(", ")}`,
+      });
     }
     return u64;
   },
@@ -84,7 +114,9 @@ const reg: Builtin = {
 };
 
 const args: Builtin = {
-  name: "args", bare: true, uses: "args",
+  name: "args",
+  bare: true,
+  uses: "args",
   doc: "The probe's arguments: args.NAME.",
   probes: "tracepoint, rawtracepoint",
   result: (context) => {
@@ -95,10 +127,17 @@ const args: Builtin = {
   rewrite: (context, _args, type) => ({ kind: "args", type, span: context.span }),
 };
 
-const integersBySize = new Map([[1, u8], [2, u16], [4, u32], [8, u64]] as const);
+const integersBySize = new Map([
+  [1, u8],
+  [2, u16],
+  [4, u32],
+  [8, u64],
+] as const);
 
 const uaddr: Builtin = {
-  name: "uaddr", params: [{ name: "symbol", kind: "literal-string" }], uses: "argN",
+  name: "uaddr",
+  params: [{ name: "symbol", kind: "literal-string" }],
+  uses: "argN",
   doc: "Address of a variable or function of the traced file, as a pointer to an unsigned integer of its size. Where the file is loaded at another address in each process, the running process's is computed.",
   probes: "uprobe, uretprobe",
   result: (context, argList) => {
@@ -116,20 +155,30 @@ const uaddr: Builtin = {
     if (!symbol.relocated) return { kind: "const", value: symbol.address, type, span };
     // The probe's own address at run time minus its address in the file is where the file was loaded.
     const here = { kind: "builtin", builtin: ownAddress, args: [], type: u64, span } as const;
-    const distance = { kind: "const", value: BigInt.asUintN(64, symbol.address - symbol.probeAddress), type: u64, span } as const;
+    const distance = {
+      kind: "const",
+      value: BigInt.asUintN(64, symbol.address - symbol.probeAddress),
+      type: u64,
+      span,
+    } as const;
     return { kind: "arithmetic", op: "add", left: here, right: distance, type, span };
   },
 };
 
 /** Address of the traced function in the running process; bpf_get_func_ip, for uprobes since 6.7. */
 const ownAddress = builtin({
-  name: "(function address)", type: u64,
+  name: "(function address)",
+  type: u64,
   doc: "Used by uaddr.",
-  value: (l) => (l.variant.retval === undefined ? l.b.load(8, false, l.b.ctx(), register(l, "ip")) : l.b.call("get_func_ip", [l.b.ctx()])),
+  value: (l) =>
+    l.variant.retval === undefined
+      ? l.b.load(8, false, l.b.ctx(), register(l, "ip"))
+      : l.b.call("get_func_ip", [l.b.ctx()]),
 });
 
 const kaddr: Builtin = {
-  name: "kaddr", params: [{ name: "symbol", kind: "literal-string" }],
+  name: "kaddr",
+  params: [{ name: "symbol", kind: "literal-string" }],
   doc: "Address of a symbol of the kernel, as a pointer to a 64-bit unsigned integer.",
   result: (context, argList) => {
     const name = literalText(argList, 0);
@@ -146,4 +195,13 @@ const kaddr: Builtin = {
   },
 };
 
-export const probeBuiltins: readonly Builtin[] = [probe, func, retval, ...Array.from({ length: 10 }, (_, n) => argN(n)), reg, args, uaddr, kaddr];
+export const probeBuiltins: readonly Builtin[] = [
+  probe,
+  func,
+  retval,
+  ...Array.from({ length: 10 }, (_, n) => argN(n)),
+  reg,
+  args,
+  uaddr,
+  kaddr,
+];

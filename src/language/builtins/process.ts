@@ -1,6 +1,7 @@
 // Who runs: process, thread, user, cgroup, processor.
-import { none, pointer, string, u32, u64 } from "../../types/type.js";
+
 import { recordFromBtf } from "../../types/from-btf.js";
+import { none, pointer, string, u32, u64 } from "../../types/type.js";
 import type { Builtin } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
 import { builtin } from "./define.js";
@@ -12,31 +13,46 @@ const half = (helper: string, high: boolean) => (l: Lowering) => {
 };
 
 const pid = builtin({
-  name: "pid", bare: true, params: [], type: u32,
+  name: "pid",
+  bare: true,
+  params: [],
+  type: u32,
   doc: "Process id (the kernel's tgid) of the current thread, in the initial pid namespace.",
   value: half("get_current_pid_tgid", true),
 });
 
 const tid = builtin({
-  name: "tid", bare: true, params: [], type: u32,
+  name: "tid",
+  bare: true,
+  params: [],
+  type: u32,
   doc: "Id of the current thread (the kernel's pid), in the initial pid namespace.",
   value: half("get_current_pid_tgid", false),
 });
 
 const uid = builtin({
-  name: "uid", bare: true, params: [], type: u64,
+  name: "uid",
+  bare: true,
+  params: [],
+  type: u64,
   doc: "User id of the current process, in the initial user namespace.",
   value: half("get_current_uid_gid", false),
 });
 
 const gid = builtin({
-  name: "gid", bare: true, params: [], type: u64,
+  name: "gid",
+  bare: true,
+  params: [],
+  type: u64,
   doc: "Group id of the current process, in the initial user namespace.",
   value: half("get_current_uid_gid", true),
 });
 
 const username = builtin({
-  name: "username", bare: true, params: [], type: { kind: "username" },
+  name: "username",
+  bare: true,
+  params: [],
+  type: { kind: "username" },
   doc: "Name of the current process's user, looked up when it is printed.",
   value: half("get_current_uid_gid", false),
 });
@@ -45,7 +61,10 @@ const username = builtin({
 const commSize = 16;
 
 const comm = builtin({
-  name: "comm", bare: true, params: [], type: string(commSize),
+  name: "comm",
+  bare: true,
+  params: [],
+  type: string(commSize),
   doc: "Name of the current thread, as in /proc/PID/comm.",
   into: (l, _args, _type, dest) => {
     // The helper zeroes what the name leaves of the buffer (kernel/bpf/helpers.c, bpf_get_current_comm).
@@ -54,7 +73,9 @@ const comm = builtin({
 });
 
 const curtask: Builtin = {
-  name: "curtask", bare: true, params: [],
+  name: "curtask",
+  bare: true,
+  params: [],
   doc: "Address of the current thread's struct task_struct.",
   result: ({ kernel }) => {
     const btf = kernel.btf();
@@ -66,20 +87,29 @@ const curtask: Builtin = {
 };
 
 const cgroup = builtin({
-  name: "cgroup", bare: true, params: [], type: u64,
+  name: "cgroup",
+  bare: true,
+  params: [],
+  type: u64,
   doc: "Id of the current process's cgroup (version 2): the inode number of its directory.",
   since: "4.18",
   value: (l) => l.b.call("get_current_cgroup_id", []),
 });
 
 const cpu = builtin({
-  name: "cpu", bare: true, params: [], type: u32,
+  name: "cpu",
+  bare: true,
+  params: [],
+  type: u32,
   doc: "Number of the processor that the probe fired on.",
   value: (l) => l.b.call("get_smp_processor_id", []),
 });
 
 const rand = builtin({
-  name: "rand", bare: true, params: [], type: u32,
+  name: "rand",
+  bare: true,
+  params: [],
+  type: u32,
   doc: "A random number.",
   value: (l) => l.b.ext(4, false, l.b.call("get_prandom_u32", [])),
 });

@@ -18,7 +18,9 @@ function stackType(context: CheckContext, args: readonly TypedArg[], user: boole
     if (arg.kind === "word") {
       const found = modes.find((m) => m === arg.word);
       if (found === undefined) {
-        context.diags.error("bad-stack-mode", arg.span, `there is no stack mode '${arg.word}'`, { hint: `modes: ${modes.join(", ")}` });
+        context.diags.error("bad-stack-mode", arg.span, `there is no stack mode '${arg.word}'`, {
+          hint: `modes: ${modes.join(", ")}`,
+        });
       } else mode = found;
     } else {
       const value = literalNumber([arg], 0);
@@ -67,17 +69,31 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
   };
 }
 
-const kstack = stack("kstack", ["stack"], false, "The kernel stack: kstack, kstack(depth), kstack(mode, depth); modes are bpftrace, perf and raw.");
-const ustack = stack("ustack", [], true, "The user stack of the current process, by frame pointers: ustack, ustack(depth), ustack(mode, depth).");
+const kstack = stack(
+  "kstack",
+  ["stack"],
+  false,
+  "The kernel stack: kstack, kstack(depth), kstack(mode, depth); modes are bpftrace, perf and raw.",
+);
+const ustack = stack(
+  "ustack",
+  [],
+  true,
+  "The user stack of the current process, by frame pointers: ustack, ustack(depth), ustack(mode, depth).",
+);
 
 const ksym = builtin({
-  name: "ksym", params: [{ name: "address", kind: "address" }], type: { kind: "ksym" },
+  name: "ksym",
+  params: [{ name: "address", kind: "address" }],
+  type: { kind: "ksym" },
   doc: "The kernel symbol at an address.",
   value: (l, args) => l.value(valueArg(args, 0)),
 });
 
 const usym = builtin({
-  name: "usym", params: [{ name: "address", kind: "address" }], type: { kind: "usym" },
+  name: "usym",
+  params: [{ name: "address", kind: "address" }],
+  type: { kind: "usym" },
   doc: "The symbol at an address of the current process.",
   into: (l, args, _type, dest) => {
     const { b } = l;

@@ -6,7 +6,10 @@ import { valueArg } from "./define.js";
 
 const str: Builtin = {
   name: "str",
-  params: [{ name: "address", kind: "any", positionalText: true }, { name: "length", kind: "int", optional: true }],
+  params: [
+    { name: "address", kind: "any", positionalText: true },
+    { name: "length", kind: "int", optional: true },
+  ],
   doc: "The NUL-terminated text at an address, at most length (or the setting max_strlen) bytes with its end.",
   result: ({ config, diags, span }, args) => {
     const from = valueArg(args, 0);
@@ -14,7 +17,8 @@ const str: Builtin = {
     const usable = from.type.kind === "pointer" || from.type.kind === "int" || from.type.kind === "array";
     if (!usable) diags.error("type-mismatch", span, `str() takes an address, not ${from.type.kind}`);
     const limit = args[1]?.kind === "value" && args[1].value.kind === "const" ? args[1].value.value : undefined;
-    const size = limit === undefined || limit > BigInt(config.max_strlen) ? config.max_strlen : Number(limit > 0n ? limit : 1n);
+    const size =
+      limit === undefined || limit > BigInt(config.max_strlen) ? config.max_strlen : Number(limit > 0n ? limit : 1n);
     return string(size);
   },
   rewrite: (_context, args, type) => {
@@ -66,7 +70,10 @@ const AF_INET6 = 10n;
 
 const ntop: Builtin = {
   name: "ntop",
-  params: [{ name: "family or address", kind: "any" }, { name: "address", kind: "any", optional: true }],
+  params: [
+    { name: "family or address", kind: "any" },
+    { name: "address", kind: "any", optional: true },
+  ],
   doc: "An IPv4 or IPv6 address as text: ntop(address) or ntop(AF_INET, address); the address is an integer in network order, or 4 or 16 bytes.",
   result: ({ diags, span }, args) => {
     const { type } = valueArg(args, args.length - 1);

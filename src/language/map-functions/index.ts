@@ -2,10 +2,10 @@ import type { Value } from "../../ir/ir.js";
 import type { AggregateType } from "../../types/type.js";
 import { aggregateLayout, histBuckets, lhistBuckets } from "../../wire/layout.js";
 import type { CheckContext, Param } from "../builtin.js";
+import { literalNumber, valueArg } from "../builtins/define.js";
 import type { Dest, Lowering } from "../lowering.js";
 import type { MapFunction } from "../map-function.js";
 import type { TypedArg } from "../typed.js";
-import { literalNumber, valueArg } from "../builtins/define.js";
 
 const number: Param = { name: "n", kind: "int" };
 
@@ -58,7 +58,14 @@ function extreme(name: "min" | "max", doc: string): MapFunction {
       const later = b.newBlock();
       const store = b.newBlock();
       const done = b.newBlock();
-      b.branch("eq", b.load(8, false, dest.base, dest.offset + aggregateLayout.extremeSet), b.const(0), first, later, "else");
+      b.branch(
+        "eq",
+        b.load(8, false, dest.base, dest.offset + aggregateLayout.extremeSet),
+        b.const(0),
+        first,
+        later,
+        "else",
+      );
       b.seal(first);
       b.seal(later);
       b.setBlock(first);
@@ -172,17 +179,26 @@ const maxLhistBuckets = 1000;
 const lhist: MapFunction = {
   name: "lhist",
   doc: "A histogram with buckets of step from min to max.",
-  params: [number, { name: "min", kind: "literal-int" }, { name: "max", kind: "literal-int" }, { name: "step", kind: "literal-int" }],
+  params: [
+    number,
+    { name: "min", kind: "literal-int" },
+    { name: "max", kind: "literal-int" },
+    { name: "step", kind: "literal-int" },
+  ],
   result: ({ diags, span }: CheckContext, args) => {
     const min = Number(literalNumber(args, 1) ?? 0n);
     const max = Number(literalNumber(args, 2) ?? 0n);
     const step = Number(literalNumber(args, 3) ?? 1n);
     const problem =
-      step <= 0 ? "lhist() needs a step of at least 1"
-      : max <= min ? `lhist() needs a max above its min, not ${min} to ${max}`
-      : (max - min) / step > maxLhistBuckets ? `lhist() would have ${Math.ceil((max - min) / step)} buckets, more than ${maxLhistBuckets}`
-      : max - min < step ? `lhist() has a step of ${step}, wider than its range`
-      : undefined;
+      step <= 0
+        ? "lhist() needs a step of at least 1"
+        : max <= min
+          ? `lhist() needs a max above its min, not ${min} to ${max}`
+          : (max - min) / step > maxLhistBuckets
+            ? `lhist() would have ${Math.ceil((max - min) / step)} buckets, more than ${maxLhistBuckets}`
+            : max - min < step
+              ? `lhist() has a step of ${step}, wider than its range`
+              : undefined;
     if (problem === undefined) return { kind: "lhist", min, max, step };
     diags.error("bad-argument", span, problem, { hint: "lhist(n, min, max, step), e.g. lhist(retval, 0, 2000, 200)" });
     return { kind: "lhist", min: 0, max: 1, step: 1 };
@@ -205,7 +221,7 @@ const lhist: MapFunction = {
     b.write(index, b.const(0));
     b.jump(chosen);
     b.setBlock(notBelow);
-    b.branch("sge", value, b.const(type.max), above, inside, "else");
+    b.branch("sgt", value, b.const(type.max), above, inside, "else");
     b.seal(above);
     b.seal(inside);
     b.setBlock(above);

@@ -1,0 +1,108 @@
+import type { Value } from "../ir/ir.js";
+import type { Place } from "../language/lowering.js";
+import type { ArgField } from "../language/typed.js";
+import { cSizeOf } from "../wire/layout.js";
+import type { ProgramLowering } from "./program-lowering.js";
+
+/** TS_COMPAT in thread_info.status: the system call came through the 32-bit entry (arch/x86/include/asm/thread_info.h). */
+const TS_COMPAT = 2;
+
+export const syscallTableName = (program: number): string => `syscalls${program}`;
+
+/** struct pt_regs of the system call: argument 0 of sys_enter and sys_exit, a pointer that the verifier lets us follow. */
+export const syscallRegisters = (p: ProgramLowering): Value => p.b.load(8, false, p.b.ctx(), 0);
+
+function syscallNumber(p: ProgramLowering, exit: boolean): Value {
+  if (!exit) return p.b.load(8, false, p.b.ctx(), 8);
+  return p.b.load(8, false, syscallRegisters(p), p.object.machine.syscallNumber);
+}
+
+/**
+ * Leaves unless the system call is one of the program's; answers the id of its attach point. 32-bit calls have other
+ * numbers; the kernel's own syscall tracepoints ignore them too (kernel/trace/trace_syscalls.c, trace_get_syscall_nr).
+ */
+export function syscallId(p: ProgramLowering): Value {
+  const { b } = p;
+  const { context } = p.variant;
+  if (context.kind !== "syscall") throw new Error("internal: no syscall program");
+  const number = syscallNumber(p, context.exit);
+  const other = b.newBlock();
+  const mine = b.newBlock();
+  const [only] = context.numbers;
+  let id: Value;
+  if (only !== undefined && context.numbers.size === 1) {
+    b.branch("ne", number, b.const(only[0]), other, mine);
+    b.seal(mine);
+    b.setBlock(mine);
+    id = b.const(only[1]);
+  } else {
+    const table = new Uint32Array(Math.max(...context.numbers.keys()) + 1);
+    for (const [nr, target] of context.numbers) table[nr] = target + 1;
+    p.object.syscallTables.set(p.index, table);
+    const inside = b.newBlock();
+    b.branch("uge", number, b.const(table.length), other, inside);
+    b.seal(inside);
+    b.setBlock(inside);
+    const entry = b.bin("add", b.mapValue(syscallTableName(p.index), 0), b.bin("shl", number, b.const(2)));
+    const found = b.load(4, false, entry, 0);
+    b.branch("eq", found, b.const(0), other, mine);
+    b.seal(mine);
+    b.setBlock(mine);
+    id = b.bin("sub", found, b.const(1));
+  }
+  const status = p.object.compatStatusOffset;
+  if (status !== undefined) {
+    const native = b.newBlock();
+    const flags = b.load(4, false, b.call("get_current_task_btf", []), status);
+    b.branch("ne", b.bin("and", flags, b.const(TS_COMPAT)), b.const(0), other, native, "else");
+    b.seal(native);
+    b.seal(other);
+    b.setBlock(other);
+    b.ret(b.const(0));
+    b.setBlock(native);
+    return id;
+  }
+  b.seal(other);
+  const here = b.current;
+  b.setBlock(other);
+  b.ret(b.const(0));
+  b.setBlock(here);
+  return id;
+}
+
+/** The value of `args.x` that fits a register. */
+export function argValue(p: ProgramLowering, field: ArgField): Value {
+  const { b } = p;
+  const { source } = field;
+  switch (source.kind) {
+    case "context":
+      return p.read({ base: b.ctx(), offset: source.offset, space: "context" }, field.type);
+    case "data-loc": {
+      // Documentation/trace/events.rst: low half offset, high half length; __rel_loc counts from behind itself.
+      const word = b.load(4, false, b.ctx(), source.offset);
+      const offset = b.bin("and", word, b.const(0xffff));
+      const start = source.relative ? b.bin("add", offset, b.const(source.offset + 4)) : offset;
+      return b.bin("add", p.contextAddress(), start);
+    }
+    case "syscall-arg":
+      return b.load(8, false, syscallRegisters(p), p.object.machine.syscallArguments[source.index] ?? 0);
+    case "syscall-number": {
+      const exit = p.variant.context.kind === "syscall" && p.variant.context.exit;
+      return syscallNumber(p, exit);
+    }
+    case "syscall-result":
+      return b.load(8, false, b.ctx(), 8);
+    case "slot": {
+      const raw = b.load(8, false, b.ctx(), 8 * source.index);
+      const size = cSizeOf(field.type);
+      if (field.type.kind !== "int" && field.type.kind !== "enum") return raw;
+      return size === 8 ? raw : b.ext(size as 1 | 2 | 4, field.type.signed, raw);
+    }
+  }
+}
+
+/** `args.x` that lives in memory: an array or text in the record. */
+export function argPlace(p: ProgramLowering, field: ArgField): Place {
+  if (field.source.kind !== "context") throw new Error("internal: this argument has no place");
+  return { base: p.b.ctx(), offset: field.source.offset, space: "context" };
+}

@@ -1,0 +1,345 @@
+import { assertNever } from "../base/assert-never.js";
+import type { BlockId, Value } from "../ir/ir.js";
+import type { Dest, Place } from "../language/lowering.js";
+import type { TypedExpr } from "../language/typed.js";
+import type { Type } from "../types/type.js";
+import { cSizeOf, layoutOf, residence, sizeOf } from "../wire/layout.js";
+import { compareMemory } from "./compare-memory.js";
+import { argPlace, argValue } from "./context.js";
+import { addToEntry, placeOfEntry, readEntry } from "./maps.js";
+import { addressOf, copyFrom, readBits, readC, storeBytes } from "./memory.js";
+import type { ProgramLowering } from "./program-lowering.js";
+import { lowerBlock } from "./statements.js";
+
+/** The value of an expression that fits a register. */
+export function lowerValue(p: ProgramLowering, e: TypedExpr): Value {
+  const { b } = p;
+  const outer = b.span;
+  b.span = e.span;
+  const value = registerValue(p, e);
+  b.span = outer;
+  return value;
+}
+
+function registerValue(p: ProgramLowering, e: TypedExpr): Value {
+  const { b } = p;
+  switch (e.kind) {
+    case "const":
+      return b.const(BigInt.asIntN(64, e.value));
+    case "variable":
+      return b.read(p.register(e.name));
+    case "map":
+      return readEntry(p, e.access);
+    case "arithmetic":
+      return b.bin(e.op, p.value(e.left), p.value(e.right));
+    case "convert":
+      return convert(p, p.value(e.operand), e.operand.type, e.type);
+    case "compare":
+      return b.cmp(e.cmp, p.value(e.left), p.value(e.right));
+    case "compare-memory":
+    case "is-target":
+    case "not":
+    case "logical":
+      return truth(p, e);
+    case "ternary":
+      return ternary(p, e);
+    case "address":
+      return addressOf(p, p.place(e.place));
+    case "member": {
+      const { member } = e;
+      const object = p.place(e.object);
+      if (member.bitSize > 0) {
+        return readBits(p, object, member.bitOffset, member.bitSize, e.type.kind === "int" && e.type.signed);
+      }
+      return readC(p, { ...object, offset: object.offset + (member.bitOffset >> 3) }, e.type);
+    }
+    case "deref":
+    case "element":
+      return readC(p, p.place(e), e.type);
+    case "arg-field":
+      return argValue(p, e.field);
+    case "item": {
+      const tuple = p.place(e.object);
+      return b.load(8, false, tuple.base, tuple.offset + itemOffset(e));
+    }
+    case "step": {
+      const { target } = e;
+      const step = b.const(e.step);
+      let before: Value;
+      if (target.kind === "map") before = addToEntry(p, target.access, step, true);
+      else {
+        before = b.read(p.register(target.name));
+        b.write(p.register(target.name), b.bin("add", before, step));
+      }
+      return e.prefix ? b.bin("add", before, step) : before;
+    }
+    case "builtin":
+      return e.builtin.value?.(p, e.args, e.type) ?? b.const(0);
+    case "block":
+      lowerBlock(p, e.body);
+      return p.value(e.value);
+    case "args":
+    case "text":
+    case "tuple":
+      throw new Error(`internal: ${e.kind} does not fit a register`);
+    default:
+      return assertNever(e);
+  }
+}
+
+const itemOffset = (e: Extract<TypedExpr, { kind: "item" }>): number =>
+  e.object.type.kind === "tuple" ? (layoutOf(e.object.type.items).offsets[e.index] ?? 0) : 0;
+
+function convert(p: ProgramLowering, value: Value, from: Type, to: Type): Value {
+  if (to.kind === "bool") return from.kind === "bool" ? value : p.b.cmp("ne", value, p.b.const(0));
+  if (to.kind !== "int" && to.kind !== "enum") return value;
+  if (to.size === 8) return value;
+  return p.b.ext(to.size, to.signed, value);
+}
+
+/** Goes to one of two blocks by the truth of an expression; comparisons and && || ! need no 0 or 1 in a register. */
+export function branchOn(p: ProgramLowering, e: TypedExpr, whenTrue: BlockId, whenFalse: BlockId): void {
+  const { b } = p;
+  switch (e.kind) {
+    case "compare":
+      b.branch(e.cmp, p.value(e.left), p.value(e.right), whenTrue, whenFalse);
+      return;
+    case "not":
+      branchOn(p, e.operand, whenFalse, whenTrue);
+      return;
+    case "logical": {
+      const second = b.newBlock();
+      if (e.op === "and") branchOn(p, e.left, second, whenFalse);
+      else branchOn(p, e.left, whenTrue, second);
+      b.seal(second);
+      b.setBlock(second);
+      branchOn(p, e.right, whenTrue, whenFalse);
+      return;
+    }
+    case "compare-memory":
+      compareMemory(p, e.left, e.right, e.equal ? whenTrue : whenFalse, e.equal ? whenFalse : whenTrue);
+      return;
+    case "is-target": {
+      const [yes, no] = e.equal ? [whenTrue, whenFalse] : [whenFalse, whenTrue];
+      const id = p.targetId();
+      for (const wanted of e.ids) {
+        const next = b.newBlock();
+        b.branch("eq", id, b.const(wanted), yes, next);
+        b.seal(next);
+        b.setBlock(next);
+      }
+      b.jump(no);
+      return;
+    }
+    default:
+      b.branch("ne", p.value(e), b.const(0), whenTrue, whenFalse);
+  }
+}
+
+function truth(p: ProgramLowering, e: TypedExpr): Value {
+  const { b } = p;
+  if (e.kind === "not" && isPlain(e.operand)) return b.cmp("eq", p.value(e.operand), b.const(0));
+  const yes = b.newBlock();
+  const no = b.newBlock();
+  const done = b.newBlock();
+  const result = b.newVariable();
+  branchOn(p, e, yes, no);
+  for (const [block, value] of [
+    [yes, 1],
+    [no, 0],
+  ] as const) {
+    b.seal(block);
+    b.setBlock(block);
+    b.write(result, b.const(value));
+    b.jump(done);
+  }
+  b.seal(done);
+  b.setBlock(done);
+  return b.read(result);
+}
+
+/** A number that the verifier does not track as a maybe-null pointer. */
+const isPlain = (e: TypedExpr): boolean =>
+  e.kind !== "logical" && e.kind !== "compare-memory" && e.kind !== "is-target";
+
+function ternary(p: ProgramLowering, e: Extract<TypedExpr, { kind: "ternary" }>): Value {
+  const { b } = p;
+  const yes = b.newBlock();
+  const no = b.newBlock();
+  const done = b.newBlock();
+  const result = b.newVariable();
+  branchOn(p, e.condition, yes, no);
+  for (const [block, branch] of [
+    [yes, e.then],
+    [no, e.else],
+  ] as const) {
+    b.seal(block);
+    b.setBlock(block);
+    b.write(result, p.value(branch));
+    b.jump(done);
+  }
+  b.seal(done);
+  b.setBlock(done);
+  return b.read(result);
+}
+
+/** Where an expression that lives in memory is. */
+export function lowerPlace(p: ProgramLowering, e: TypedExpr): Place {
+  switch (e.kind) {
+    case "deref": {
+      const space = e.pointer.type.kind === "pointer" ? e.pointer.type.space : "kernel";
+      return { base: p.value(e.pointer), offset: 0, space: space === "none" ? "kernel" : space };
+    }
+    case "member": {
+      const object = p.place(e.object);
+      return { ...object, offset: object.offset + (e.member.bitOffset >> 3) };
+    }
+    case "element":
+      return elementPlace(p, e);
+    case "arg-field":
+      return argPlace(p, e.field);
+    case "map":
+      return placeOfEntry(p, e.access, e.type);
+    case "variable":
+      return { ...p.home(e.name), space: "bpf" };
+    case "item": {
+      const tuple = p.place(e.object);
+      return { ...tuple, offset: tuple.offset + itemOffset(e) };
+    }
+    default: {
+      const temporary = p.temporary(sizeOf(e.type), e.kind);
+      lowerInto(p, e, temporary, true, e.type);
+      return { ...temporary, space: "bpf" };
+    }
+  }
+}
+
+function elementPlace(p: ProgramLowering, e: Extract<TypedExpr, { kind: "element" }>): Place {
+  const { b } = p;
+  const object = p.place(e.object);
+  const size = e.object.type.kind === "string" ? 1 : cSizeOf(e.type);
+  if (e.index.kind === "const") return { ...object, offset: object.offset + Number(e.index.value) * size };
+  const index = p.value(e.index);
+  if (object.space === "kernel" || object.space === "user") {
+    return { ...object, base: b.bin("add", object.base, b.bin("mul", index, b.const(size))) };
+  }
+  // Memory that the verifier watches is read at an index that it can bound; others read element 0 of a copy.
+  const total = cSizeOf(e.object.type);
+  const count = Math.max(1, Math.floor(total / size));
+  const copy = p.temporary(count * size, "array");
+  copyFrom(p, copy, object, count * size);
+  const bounded = b.newVariable();
+  b.write(bounded, index);
+  const outside = b.newBlock();
+  const go = b.newBlock();
+  b.branch("uge", index, b.const(count), outside, go, "else");
+  b.seal(outside);
+  b.setBlock(outside);
+  b.write(bounded, b.const(0));
+  b.jump(go);
+  b.seal(go);
+  b.setBlock(go);
+  return {
+    base: b.bin("add", copy.base, b.bin("mul", b.read(bounded), b.const(size))),
+    offset: copy.offset,
+    space: "bpf",
+  };
+}
+
+const utf8 = new TextEncoder();
+
+/**
+ * Writes a value in the layout of wire/layout.ts as type `as` (of texts, the destination may be longer). `clean`: every
+ * byte is written, so that equal values have equal bytes.
+ */
+export function lowerInto(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean, as: Type): void {
+  const { b } = p;
+  const outer = b.span;
+  b.span = e.span;
+  if (residence(as) === "register") b.store(8, dest.base, dest.offset, p.value(e));
+  else memoryInto(p, e, dest, clean, as);
+  b.span = outer;
+}
+
+function memoryInto(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean, as: Type): void {
+  const { b } = p;
+  switch (e.kind) {
+    case "text": {
+      const bytes = utf8.encode(e.value);
+      const size = clean ? sizeOf(as) : Math.min(sizeOf(as), bytes.length + 1);
+      const padded = new Uint8Array(Math.min(size, align(bytes.length + 1)));
+      padded.set(bytes.subarray(0, padded.length - (bytes.length >= padded.length ? 1 : 0)));
+      storeBytes(p, dest, padded);
+      if (size > padded.length) b.zero(dest.base, dest.offset + padded.length, size - padded.length);
+      return;
+    }
+    case "tuple": {
+      const types = as.kind === "tuple" ? as.items : e.items.map((item) => item.type);
+      const { offsets } = layoutOf(types);
+      for (const [i, item] of e.items.entries()) {
+        lowerInto(p, item, { base: dest.base, offset: dest.offset + (offsets[i] ?? 0) }, clean, types[i] ?? item.type);
+      }
+      return;
+    }
+    case "ternary": {
+      const yes = b.newBlock();
+      const no = b.newBlock();
+      const done = b.newBlock();
+      branchOn(p, e.condition, yes, no);
+      for (const [block, branch] of [
+        [yes, e.then],
+        [no, e.else],
+      ] as const) {
+        b.seal(block);
+        b.setBlock(block);
+        lowerInto(p, branch, dest, clean, as);
+        b.jump(done);
+      }
+      b.seal(done);
+      b.setBlock(done);
+      return;
+    }
+    case "builtin": {
+      const into = e.builtin.into;
+      if (into === undefined) throw new Error(`internal: ${e.builtin.name} has no value in memory`);
+      const shorter = sizeOf(as) - sizeOf(e.type);
+      if (clean && shorter > 0) b.zero(dest.base, dest.offset + sizeOf(e.type), shorter);
+      into(p, e.args, e.type, dest, clean);
+      return;
+    }
+    case "block":
+      lowerBlock(p, e.body);
+      lowerInto(p, e.value, dest, clean, as);
+      return;
+    default:
+      copyPlace(p, e, dest, clean, as);
+  }
+}
+
+const align = (n: number): number => (n + 7) & ~7;
+
+/** Copies what is in memory already. Text in foreign memory ends at its NUL; what lies behind is not part of it. */
+function copyPlace(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean, as: Type): void {
+  const { b } = p;
+  const place = p.place(e);
+  const size = sizeOf(as);
+  if (e.type.kind !== "string") {
+    const bytes = e.type.kind === "record" || e.type.kind === "array" ? cSizeOf(e.type) : size;
+    copyFrom(p, dest, place, bytes);
+    if (clean && size > bytes) b.zero(dest.base, dest.offset + bytes, size - bytes);
+    return;
+  }
+  if (place.space === "bpf") {
+    const bytes = sizeOf(e.type);
+    b.copy(dest.base, dest.offset, place.base, place.offset, bytes);
+    if (clean && size > bytes) b.zero(dest.base, dest.offset + bytes, size - bytes);
+    return;
+  }
+  if (clean) b.zero(dest.base, dest.offset, size);
+  else b.store(1, dest.base, dest.offset, b.const(0));
+  // An array of char that is full has no NUL: the helper puts one at the end, over the last character.
+  const room =
+    e.kind === "member" || e.kind === "arg-field" || e.kind === "element" ? Math.min(e.type.size, size) : e.type.size;
+  const helper = place.space === "user" ? "probe_read_user_str" : "probe_read_kernel_str";
+  b.call(helper, [p.address(dest), b.const(room), addressOf(p, place)]);
+}

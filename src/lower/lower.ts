@@ -1,0 +1,43 @@
+import type { IrFunction } from "../ir/ir.js";
+import type { TypedProgram } from "../language/typed.js";
+import { branchOn } from "./expressions.js";
+import type { ObjectBuilder } from "./object-builder.js";
+import { NeedScratch, ProgramLowering, type ScratchStage } from "./program-lowering.js";
+import { lowerBlock } from "./statements.js";
+
+/** The IR of one program; what it shares with others goes into `object`. */
+export function lowerProgram(program: TypedProgram, index: number, object: ObjectBuilder): IrFunction {
+  let stage: ScratchStage = "never";
+  for (;;) {
+    const undo = object.mark();
+    try {
+      return lowerOnce(program, index, object, stage);
+    } catch (error) {
+      if (!(error instanceof NeedScratch)) throw error;
+      undo();
+      stage = error.stage;
+    }
+  }
+}
+
+function lowerOnce(program: TypedProgram, index: number, object: ObjectBuilder, stage: ScratchStage): IrFunction {
+  const p = new ProgramLowering(program, index, object, stage);
+  const { b } = p;
+  if (program.predicate !== undefined) {
+    const predicate = program.predicate;
+    const body = b.newBlock();
+    const skip = b.newBlock();
+    p.scoped(() => branchOn(p, predicate, body, skip));
+    b.seal(body);
+    b.seal(skip);
+    b.setBlock(skip);
+    b.jump(p.exit);
+    b.setBlock(body);
+  }
+  p.beginBody();
+  lowerBlock(p, program.body);
+  p.releaseScratch();
+  p.close();
+  if (p.scratchSize > 0) object.scratchSizes.set(index, p.scratchSize);
+  return b.finish();
+}

@@ -1,0 +1,221 @@
+import type { Value } from "../ir/ir.js";
+import type { Dest, Place } from "../language/lowering.js";
+import type { MapAccess, TypedExpr } from "../language/typed.js";
+import type { Type } from "../types/type.js";
+import { layoutOf, residence, sizeOf } from "../wire/layout.js";
+import { type MapStorage, storageOf, systemMaps } from "../wire/map-storage.js";
+import { lowerInto } from "./expressions.js";
+import type { ProgramLowering } from "./program-lowering.js";
+
+/** Flags of bpf_map_update_elem, uapi/linux/bpf.h. */
+const BPF_ANY = 0n;
+const BPF_NOEXIST = 1n;
+
+/** The key of an access in memory, padding and what follows the end of texts zeroed: keys are compared byte by byte. */
+export function keyOf(p: ProgramLowering, access: MapAccess): Value {
+  const { b } = p;
+  const types = p.map(access.map).key;
+  if (types === undefined) {
+    const slot = b.slotAddr(b.slot(8, 8, "key"));
+    b.store(8, slot, 0, b.const(0));
+    return slot;
+  }
+  // An entry of the same layout, such as a text from another map, can be the key where it is.
+  const layout = layoutOf(types);
+  const dest = p.temporary(layout.size, `key of ${access.map}`);
+  for (const [i, part] of access.key.entries()) {
+    const type = types[i] ?? part.type;
+    lowerInto(p, part, { base: dest.base, offset: dest.offset + (layout.offsets[i] ?? 0) }, true, type);
+  }
+  return p.address(dest);
+}
+
+const storage = (p: ProgramLowering, access: MapAccess): MapStorage => storageOf(p.map(access.map));
+
+/** Calls `use` with the address of the value, if there is one. */
+function withEntry(
+  p: ProgramLowering,
+  access: MapAccess,
+  use: (value: Value) => void,
+  missing?: (key: Value) => void,
+): void {
+  const { b } = p;
+  const key = keyOf(p, access);
+  const found = b.call("map_lookup_elem", [b.map(access.map), key]);
+  p.ifPresent(
+    found,
+    () => use(found),
+    () => missing?.(key),
+  );
+}
+
+function scalarDest(p: ProgramLowering, access: MapAccess, of: MapStorage): Dest {
+  return { base: p.b.mapValue(access.map, of.valueOffset), offset: 0 };
+}
+
+function setFlag(p: ProgramLowering, access: MapAccess, of: MapStorage): void {
+  if (of.flagOffset !== undefined) p.b.store(8, p.b.mapValue(access.map, of.flagOffset), 0, p.b.const(1));
+}
+
+/** The value of an entry that fits a register, 0 if there is none. */
+export function readEntry(p: ProgramLowering, access: MapAccess): Value {
+  const { b } = p;
+  const of = storage(p, access);
+  if (of.kind === "array") return b.load(8, false, scalarDest(p, access, of).base, 0);
+  const result = b.newVariable();
+  withEntry(
+    p,
+    access,
+    (value) => b.write(result, b.load(8, false, value, 0)),
+    () => b.write(result, b.const(0)),
+  );
+  return b.read(result);
+}
+
+/** Where the value of an entry is; zeros if there is none. */
+export function placeOfEntry(p: ProgramLowering, access: MapAccess, type: Type): Place {
+  const { b } = p;
+  const of = storage(p, access);
+  if (of.kind === "array") return { ...scalarDest(p, access, of), space: "bpf" };
+  p.object.zeroSize = Math.max(p.object.zeroSize, sizeOf(type));
+  const address = b.newVariable();
+  withEntry(
+    p,
+    access,
+    (value) => b.write(address, value),
+    () => b.write(address, b.mapValue(systemMaps.zero, 0)),
+  );
+  return { base: b.read(address), offset: 0, space: "bpf" };
+}
+
+function updateEntry(p: ProgramLowering, access: MapAccess, key: Value, value: Value): void {
+  const { b } = p;
+  p.ifNegative(b.call("map_update_elem", [b.map(access.map), key, value, b.const(BPF_ANY)]), () =>
+    p.countMapFull(access.map),
+  );
+}
+
+export function assignEntry(p: ProgramLowering, access: MapAccess, type: Type, value: TypedExpr): void {
+  const of = storage(p, access);
+  const { b } = p;
+  if (residence(type) === "register") {
+    storeRegister(p, access, of, p.value(value));
+    return;
+  }
+  if (of.kind === "array") {
+    lowerInto(p, value, scalarDest(p, access, of), true, type);
+    setFlag(p, access, of);
+    return;
+  }
+  const temporary = p.temporary(sizeOf(type), `value of ${access.map}`);
+  lowerInto(p, value, temporary, true, type);
+  const key = keyOf(p, access);
+  updateEntry(p, access, key, p.address(temporary));
+  void b;
+}
+
+function storeRegister(p: ProgramLowering, access: MapAccess, of: MapStorage, value: Value): void {
+  const { b } = p;
+  if (of.kind === "array") {
+    b.store(8, scalarDest(p, access, of).base, 0, value);
+    setFlag(p, access, of);
+    return;
+  }
+  const slot = b.slotAddr(b.slot(8, 8, "value"));
+  b.store(8, slot, 0, value);
+  updateEntry(p, access, keyOf(p, access), slot);
+}
+
+/**
+ * Adds to an entry and answers what it was before. Atomic: the entry is shared by all CPUs, and no update may be lost.
+ * `wanted` false spares the fetching form of the instruction.
+ */
+export function addToEntry(p: ProgramLowering, access: MapAccess, delta: Value, wanted: boolean): Value {
+  const { b } = p;
+  const of = storage(p, access);
+  const before = b.newVariable();
+  const add = (address: Value): void => {
+    if (wanted) b.write(before, b.atomicFetch("add", 8, address, 0, delta));
+    else b.atomic("add", 8, address, 0, delta);
+  };
+  b.write(before, b.const(0));
+  if (of.kind === "array") {
+    add(scalarDest(p, access, of).base);
+    setFlag(p, access, of);
+    return b.read(before);
+  }
+  withEntry(p, access, add, (key) => {
+    const slot = b.slotAddr(b.slot(8, 8, "value"));
+    b.store(8, slot, 0, delta);
+    p.ifNegative(b.call("map_update_elem", [b.map(access.map), key, slot, b.const(BPF_NOEXIST)]), () => {
+      // Another CPU was first, or the map is full.
+      const again = b.call("map_lookup_elem", [b.map(access.map), key]);
+      p.ifPresent(
+        again,
+        () => add(again),
+        () => p.countMapFull(access.map),
+      );
+    });
+  });
+  return b.read(before);
+}
+
+/** `@x |= n` and the like: read, compute, write. */
+export function modifyEntry(p: ProgramLowering, access: MapAccess, compute: (before: Value) => Value): void {
+  storeRegister(p, access, storage(p, access), compute(readEntry(p, access)));
+}
+
+/** This CPU's part of an aggregate, made if the key is new. */
+export function withAggregate(p: ProgramLowering, access: MapAccess, type: Type, use: (dest: Dest) => void): void {
+  const { b } = p;
+  const of = storage(p, access);
+  if (of.kind === "array") {
+    withEntry(p, access, (value) => {
+      use({ base: value, offset: of.valueOffset });
+      if (of.flagOffset !== undefined) b.store(8, value, of.flagOffset, b.const(1));
+    });
+    return;
+  }
+  p.object.zeroSize = Math.max(p.object.zeroSize, sizeOf(type));
+  const address = b.newVariable();
+  withEntry(
+    p,
+    access,
+    (value) => b.write(address, value),
+    (key) => {
+      // NOEXIST: if another CPU makes the entry meanwhile, its part of the value must stay.
+      b.call("map_update_elem", [b.map(access.map), key, b.mapValue(systemMaps.zero, 0), b.const(BPF_NOEXIST)]);
+      b.write(address, b.call("map_lookup_elem", [b.map(access.map), key]));
+    },
+  );
+  const value = b.read(address);
+  p.ifPresent(
+    value,
+    () => use({ base: value, offset: 0 }),
+    () => p.countMapFull(access.map),
+  );
+}
+
+/** 1 if the entry was there. */
+export function deleteEntry(p: ProgramLowering, access: MapAccess): Value {
+  const { b } = p;
+  const of = storage(p, access);
+  const deleted = b.newVariable();
+  if (of.kind === "hash") {
+    const result = b.call("map_delete_elem", [b.map(access.map), keyOf(p, access)]);
+    return b.cmp("eq", result, b.const(0));
+  }
+  if (of.perCpu) {
+    // Only this CPU's part can be reached from here; clear() in user space empties them all.
+    b.write(deleted, b.const(0));
+    withEntry(p, access, (value) => {
+      b.write(deleted, b.cmp("ne", b.load(8, false, value, of.flagOffset ?? 0), b.const(0)));
+      b.zero(value, 0, of.valueSize);
+    });
+    return b.read(deleted);
+  }
+  const flag = b.mapValue(access.map, of.flagOffset ?? 0);
+  const was = b.cmp("ne", b.load(8, false, flag, 0), b.const(0));
+  b.zero(b.mapValue(access.map, 0), 0, of.valueSize);
+  return was;
+}

@@ -1,0 +1,72 @@
+import type { Machine } from "../abi/registers.js";
+import type { Action } from "../language/action.js";
+import type { Config } from "../language/config.js";
+import type { LossCounter } from "../language/lowering.js";
+import type { TypedMap, TypedScript } from "../language/typed.js";
+import { lossCounters, stackMapName } from "../wire/map-storage.js";
+
+/** What the programs of one script share. */
+export class ObjectBuilder {
+  readonly script: TypedScript;
+  readonly machine: Machine;
+  readonly config: Config;
+  /** Offset of thread_info.status in task_struct; undefined where 32-bit system calls cannot be told. */
+  readonly compatStatusOffset: number | undefined;
+  readonly actions: Action[] = [];
+  readonly texts: string[] = [];
+  readonly stackDepths = new Set<number>();
+  /** Bytes of scratch memory, by program index. */
+  readonly scratchSizes = new Map<number, number>();
+  /** Ids by system call number, by program index; 0 is none, else id + 1. */
+  readonly syscallTables = new Map<number, Uint32Array>();
+  zeroSize = 8;
+  usesStart = false;
+
+  constructor(script: TypedScript, machine: Machine, config: Config, compatStatusOffset: number | undefined) {
+    this.script = script;
+    this.machine = machine;
+    this.config = config;
+    this.compatStatusOffset = compatStatusOffset;
+  }
+
+  map(name: string): TypedMap {
+    const map = this.script.maps.get(name);
+    if (map === undefined) throw new Error(`internal: no map ${name}`);
+    return map;
+  }
+
+  addAction(make: (size: number) => Action, size: number): number {
+    this.actions.push(make(size));
+    return this.actions.length - 1;
+  }
+
+  text(value: string): number {
+    const found = this.texts.indexOf(value);
+    if (found >= 0) return found;
+    this.texts.push(value);
+    return this.texts.length - 1;
+  }
+
+  stackMap(depth: number): string {
+    this.stackDepths.add(depth);
+    return stackMapName(depth);
+  }
+
+  /** Bytes from the start of the loss map's value. */
+  lossOffset(counter: LossCounter): number {
+    return 8 * lossCounters.indexOf(counter);
+  }
+
+  mapLossOffset(name: string): number {
+    return 8 * (lossCounters.length + [...this.script.maps.keys()].indexOf(name));
+  }
+
+  /** Takes back what a lowering that is done again has added. */
+  mark(): () => void {
+    const [actions, texts] = [this.actions.length, this.texts.length];
+    return () => {
+      this.actions.length = actions;
+      this.texts.length = texts;
+    };
+  }
+}

@@ -1,0 +1,184 @@
+import { assertNever } from "../base/assert-never.js";
+import type { Value } from "../ir/ir.js";
+import type { TypedExpr, TypedStatement } from "../language/typed.js";
+import { residence } from "../wire/layout.js";
+import { branchOn, lowerInto } from "./expressions.js";
+import { addToEntry, assignEntry, modifyEntry, withAggregate } from "./maps.js";
+import type { ProgramLowering } from "./program-lowering.js";
+
+export function lowerBlock(p: ProgramLowering, body: readonly TypedStatement[]): void {
+  for (const statement of body) {
+    p.b.span = statement.span;
+    p.scoped(() => lowerStatement(p, statement));
+  }
+}
+
+function lowerStatement(p: ProgramLowering, s: TypedStatement): void {
+  const { b } = p;
+  switch (s.kind) {
+    case "evaluate":
+      evaluate(p, s.value);
+      return;
+    case "assign":
+      if (s.target.kind === "map") assignEntry(p, s.target.access, s.target.type, s.value);
+      else assignVariable(p, s.target.name, s.target.type, s.value);
+      return;
+    case "update":
+      update(p, s);
+      return;
+    case "aggregate": {
+      const n = s.value === undefined ? undefined : p.value(s.value);
+      withAggregate(p, s.access, s.type, (dest) => s.fn.update(p, dest, n, s.type));
+      return;
+    }
+    case "if": {
+      const yes = b.newBlock();
+      const no = b.newBlock();
+      const done = b.newBlock();
+      branchOn(p, s.condition, yes, no);
+      for (const [block, body] of [
+        [yes, s.then],
+        [no, s.else],
+      ] as const) {
+        b.seal(block);
+        b.setBlock(block);
+        lowerBlock(p, body);
+        b.jump(done);
+      }
+      b.seal(done);
+      b.setBlock(done);
+      return;
+    }
+    case "unroll": {
+      const done = b.newBlock();
+      for (let i = 0; i < s.count; i++) {
+        const next = b.newBlock();
+        p.loops.push({ next, done });
+        lowerBlock(p, s.body);
+        p.loops.pop();
+        b.jump(next);
+        b.seal(next);
+        b.setBlock(next);
+      }
+      b.jump(done);
+      b.seal(done);
+      b.setBlock(done);
+      return;
+    }
+    case "while":
+      loop(p, s.body, (body, done) => branchOn(p, s.condition, body, done));
+      return;
+    case "for-range": {
+      const counter = b.newVariable();
+      b.write(counter, p.value(s.from));
+      const end = p.value(s.to);
+      loop(
+        p,
+        s.body,
+        (body, done) => b.branch("slt", b.read(counter), end, body, done),
+        () => b.write(p.register(s.variable), b.read(counter)),
+        () => b.write(counter, b.bin("add", b.read(counter), b.const(1))),
+      );
+      return;
+    }
+    case "block":
+      lowerBlock(p, s.body);
+      return;
+    case "return":
+      p.leave();
+      return;
+    case "break":
+    case "continue": {
+      const target = p.loops.at(-1);
+      if (target === undefined) throw new Error(`internal: ${s.kind} outside of a loop`);
+      b.jump(s.kind === "break" ? target.done : target.next);
+      return;
+    }
+    default:
+      assertNever(s);
+  }
+}
+
+/** An expression for its effect. */
+function evaluate(p: ProgramLowering, e: TypedExpr): void {
+  if (e.kind === "step" && e.target.kind === "map") addToEntry(p, e.target.access, p.b.const(e.step), false);
+  else if (e.kind === "ternary") evaluateTernary(p, e);
+  else if (e.kind === "block") {
+    lowerBlock(p, e.body);
+    evaluate(p, e.value);
+  } else if (residence(e.type) === "memory") {
+    // A value that nobody uses: its parts may still have effects.
+    if (e.kind === "tuple") for (const item of e.items) evaluate(p, item);
+  } else if (e.kind !== "args") p.value(e);
+}
+
+function evaluateTernary(p: ProgramLowering, e: Extract<TypedExpr, { kind: "ternary" }>): void {
+  const { b } = p;
+  const yes = b.newBlock();
+  const no = b.newBlock();
+  const done = b.newBlock();
+  branchOn(p, e.condition, yes, no);
+  for (const [block, branch] of [
+    [yes, e.then],
+    [no, e.else],
+  ] as const) {
+    b.seal(block);
+    b.setBlock(block);
+    evaluate(p, branch);
+    b.jump(done);
+  }
+  b.seal(done);
+  b.setBlock(done);
+}
+
+function assignVariable(p: ProgramLowering, name: string, type: TypedExpr["type"], value: TypedExpr): void {
+  if (residence(type) === "register") p.b.write(p.register(name), p.value(value));
+  else lowerInto(p, value, p.home(name), true, type);
+}
+
+function update(p: ProgramLowering, s: Extract<TypedStatement, { kind: "update" }>): void {
+  const { b } = p;
+  const operand = p.value(s.value);
+  if (s.target.kind === "variable") {
+    const variable = p.register(s.target.name);
+    b.write(variable, b.bin(s.op, b.read(variable), operand));
+    return;
+  }
+  if (s.op === "add") addToEntry(p, s.target.access, operand, false);
+  else if (s.op === "sub") addToEntry(p, s.target.access, b.bin("sub", b.const(0), operand), false);
+  else modifyEntry(p, s.target.access, (before: Value) => b.bin(s.op, before, operand));
+}
+
+type Block = ReturnType<ProgramLowering["b"]["newBlock"]>;
+
+/** `test` chooses between body and end; `next` runs after each round, also after `continue`. */
+function loop(
+  p: ProgramLowering,
+  body: readonly TypedStatement[],
+  test: (body: Block, done: Block) => void,
+  first?: () => void,
+  next?: () => void,
+): void {
+  const { b } = p;
+  const head = b.newBlock();
+  const inside = b.newBlock();
+  const again = b.newBlock();
+  const done = b.newBlock();
+  b.jump(head);
+  b.setBlock(head);
+  test(inside, done);
+  b.seal(inside);
+  b.setBlock(inside);
+  first?.();
+  p.loops.push({ next: again, done });
+  lowerBlock(p, body);
+  p.loops.pop();
+  b.jump(again);
+  b.seal(again);
+  b.setBlock(again);
+  next?.();
+  b.jump(head);
+  b.seal(head);
+  b.seal(done);
+  b.setBlock(done);
+}

@@ -1,0 +1,52 @@
+import type { Type } from "../types/type.js";
+import { isAggregate, layoutOf, sizeOf } from "./layout.js";
+
+/**
+ * How a map of the script lies in the kernel. A scalar map is an array of one element: programs reach it without a
+ * lookup, and a word in it says whether it has been set, because only then is it printed. Aggregates have a value per CPU.
+ */
+export interface MapStorage {
+  readonly kind: "array" | "hash";
+  readonly perCpu: boolean;
+  /** Bytes. */
+  readonly keySize: number;
+  readonly valueSize: number;
+  /** Where the value begins. */
+  readonly valueOffset: number;
+  /** u64, not 0 once the map was set; scalar maps only. */
+  readonly flagOffset: number | undefined;
+}
+
+export function storageOf(map: { readonly key: readonly Type[] | undefined; readonly value: Type }): MapStorage {
+  const perCpu = isAggregate(map.value);
+  const size = Math.max(8, sizeOf(map.value) + 7 - ((sizeOf(map.value) + 7) % 8));
+  if (map.key !== undefined) {
+    return {
+      kind: "hash",
+      perCpu,
+      keySize: layoutOf(map.key).size,
+      valueSize: size,
+      valueOffset: 0,
+      flagOffset: undefined,
+    };
+  }
+  return { kind: "array", perCpu, keySize: 4, valueSize: size + 8, valueOffset: 0, flagOffset: size };
+}
+
+/** Names of the maps that every object may have beside those of its script. */
+export const systemMaps = {
+  /** Ring buffer of records. */
+  events: "events",
+  /** Counters of what was lost, u64 each: lossCounters, then one for each map of the script in its order. */
+  loss: "loss",
+  /** Memory of programs that need more than the stack. */
+  scratch: "scratch",
+  /** Zeros: what a key that is not there reads as. */
+  zero: "zero",
+  /** One u64: monotonic time of the start. */
+  start: "start",
+} as const;
+
+export const lossCounters = ["ring-full", "stack-collision", "scratch-busy"] as const;
+
+export const stackMapName = (depth: number): string => `stacks${depth}`;
