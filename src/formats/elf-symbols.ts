@@ -13,6 +13,7 @@ export interface ElfSymbol {
   readonly binding: number;
 }
 
+const STT_OBJECT = 1;
 const STT_FUNC = 2;
 const STT_GNU_IFUNC = 10;
 const SHN_UNDEF = 0;
@@ -31,6 +32,7 @@ export class ElfSymbols {
   private readonly functionIndexes: Uint32Array;
   private byAddress: AddressIndex | undefined;
   private byName: NameIndex | undefined;
+  private objects: { readonly indexes: Uint32Array; readonly names: NameIndex } | undefined;
 
   /** `bytes` is the table, `strings` the section that it links to. What does not fit into them is left out. */
   constructor(bytes: Uint8Array, strings: Uint8Array, is64: boolean) {
@@ -76,6 +78,17 @@ export class ElfSymbols {
     return best;
   }
 
+  /** The variable of that name; a global one before others. */
+  findObject(name: string): ElfSymbol | undefined {
+    this.objects ??= this.indexObjects();
+    let best: ElfSymbol | undefined;
+    for (const i of this.objects.names.find(name)) {
+      const symbol = this.symbol(this.objects.indexes[i] ?? 0);
+      if (best === undefined || rankOf(symbol) < rankOf(best)) best = symbol;
+    }
+    return best;
+  }
+
   /**
    * The function that holds `address`: one whose size covers it, or, where the nearest one below has no size (assembler),
    * that one. Undefined between functions.
@@ -104,6 +117,19 @@ export class ElfSymbols {
       const symbol = this.symbol(index);
       if (symbol.name !== "") yield symbol;
     }
+  }
+
+  private indexObjects(): { readonly indexes: Uint32Array; readonly names: NameIndex } {
+    const { view, entrySize } = this;
+    const wide = entrySize === 24;
+    const found: number[] = [];
+    for (let at = 0; at + entrySize <= view.byteLength; at += entrySize) {
+      if ((view.getUint8(at + (wide ? 4 : 12)) & 0xf) !== STT_OBJECT) continue;
+      if (view.getUint16(at + (wide ? 6 : 14), true) !== SHN_UNDEF) found.push(at / entrySize);
+    }
+    const indexes = Uint32Array.from(found);
+    const starts = indexes.map((index) => view.getUint32(index * entrySize, true));
+    return { indexes, names: new NameIndex(this.strings, starts, 0) };
   }
 
   private addressIndex(): AddressIndex {

@@ -149,6 +149,15 @@ export class Elf {
     return undefined;
   }
 
+  /** Address and size of a variable by its exact name. */
+  variable(name: string): { readonly address: bigint; readonly size: number } | undefined {
+    for (const table of ["symtab", "dynsym"] as const) {
+      const symbol = this.symbols(table)?.findObject(name);
+      if (symbol !== undefined) return { address: symbol.address, size: symbol.size };
+    }
+    return undefined;
+  }
+
   /** Where in the file the byte lies that is at `address` in memory; undefined if it is not loaded from the file. */
   fileOffset(address: bigint): number | undefined {
     for (const segment of this.segments) {

@@ -1,0 +1,27 @@
+/**
+ * What lies at an address. Not to find a name is a result, with the reason:
+ * `unmapped` nothing is there; `anonymous` no file is (code made at run time, stacks, the heap); `stripped` the file has no
+ * symbol for the address; `unreadable` the file cannot be opened or is no ELF file; `process-gone` the process had ended
+ * before anything was known of it; `hidden` the kernel does not show its addresses (kptr_restrict).
+ */
+export type Symbolized =
+  | {
+      readonly kind: "symbol";
+      /** Demangled, unless that was turned off. */
+      readonly name: string;
+      /** Bytes from the start of the symbol. */
+      readonly offset: bigint;
+      /** Path as the process sees it, or the kernel module; undefined for the kernel itself. */
+      readonly module: string | undefined;
+    }
+  | {
+      readonly kind: "unknown";
+      readonly reason: "unmapped" | "anonymous" | "stripped" | "unreadable" | "process-gone" | "hidden";
+      /** Known even where the name is not. */
+      readonly module: string | undefined;
+    };
+
+export const unknown = (
+  reason: Extract<Symbolized, { kind: "unknown" }>["reason"],
+  module?: string | undefined,
+): Symbolized => ({ kind: "unknown", reason, module });

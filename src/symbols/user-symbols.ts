@@ -1,0 +1,243 @@
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { bytesSource } from "../formats/byte-source.js";
+import { demangle } from "../formats/itanium-demangle.js";
+import { type ProcMap, parseProcMaps } from "../formats/proc-maps.js";
+import { ElfFile, isSystemError, type OpenFile, openFile } from "./elf-file.js";
+import { KnownProcess, readIdentity, readProcessImage } from "./process-maps.js";
+import { type Symbolized, unknown } from "./symbolized.js";
+
+export interface UserSymbolsOptions {
+  /** Of proc(5). */
+  readonly procRoot?: string;
+  /** Whether C++ names are shown as they were written; true if not given. */
+  readonly demangle?: boolean;
+  /** Bytes of symbol tables to keep. */
+  readonly maxMemory?: number;
+  /** Milliseconds, only differences count. */
+  readonly now?: () => number;
+}
+
+/** Processes remembered; the one not asked for the longest goes first. */
+const maxProcesses = 8192;
+/** Files held open or in memory. */
+const maxFiles = 512;
+/** How long a process is taken for the one that it was. */
+const trustMilliseconds = 100;
+
+/**
+ * Names of addresses in processes. What was seen of a process is kept when it ends: its mappings, and the files in them.
+ * Processes in containers have their own paths; files are opened through `/proc/PID/map_files`, which leads to the very
+ * file that is mapped, even if it has been deleted or replaced since, or through `/proc/PID/root`.
+ */
+export class UserSymbols implements Disposable {
+  private readonly procRoot: string;
+  private readonly demangles: boolean;
+  private readonly maxMemory: number;
+  private readonly now: () => number;
+  /** Both are in the order of last use. */
+  private readonly processes = new Map<number, KnownProcess>();
+  private readonly files = new Map<string, ElfFile | undefined>();
+  private readonly names = new Map<string, string>();
+
+  constructor(options: UserSymbolsOptions = {}) {
+    this.procRoot = options.procRoot ?? "/proc";
+    this.demangles = options.demangle ?? true;
+    this.maxMemory = options.maxMemory ?? 256 << 20;
+    this.now = options.now ?? (() => performance.now());
+  }
+
+  /**
+   * Looks at a process now, so that its addresses can be resolved after it has ended. Worth a call when an event of an
+   * unknown process arrives; cheap for known ones.
+   */
+  remember(pid: number): void {
+    this.process(pid);
+  }
+
+  /** The function at an address of a process. */
+  resolve(pid: number, address: bigint): Symbolized {
+    const known = this.process(pid);
+    let map = known.at(address);
+    if (map === undefined && !known.gone && this.now() - known.readAt > trustMilliseconds) {
+      // Something was mapped since (dlopen, or code made at run time).
+      this.reread(pid, known);
+      map = known.at(address);
+    }
+    if (map === undefined) return unknown(known.seen ? "unmapped" : "process-gone");
+    return this.resolveIn(pid, map, address);
+  }
+
+  /** The address of a function or variable in a process: of its program first, then of its libraries. */
+  address(pid: number, name: string): bigint | undefined {
+    const known = this.process(pid);
+    const tried = new Set<string>();
+    for (const map of known.maps) {
+      if (map.path === undefined || !map.execute || tried.has(map.path)) continue;
+      tried.add(map.path);
+      const offset = this.file(pid, map)?.offsetOf(name);
+      if (offset === undefined) continue;
+      const wanted = BigInt(offset);
+      for (const each of known.maps) {
+        if (each.path !== map.path || wanted < each.offset) continue;
+        if (wanted - each.offset < each.end - each.start) return each.start + wanted - each.offset;
+      }
+    }
+    return undefined;
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of this.files.values()) file?.[Symbol.dispose]();
+    this.files.clear();
+    this.processes.clear();
+  }
+
+  private resolveIn(pid: number, map: ProcMap, address: bigint): Symbolized {
+    const { path } = map;
+    if (path === undefined || (path.startsWith("[") && path !== "[vdso]") || path.startsWith("//")) {
+      return unknown("anonymous", path);
+    }
+    const file = this.file(pid, map);
+    if (file === undefined) return unknown("unreadable", path);
+    const found = file.at(Number(address - map.start + map.offset));
+    if (found.kind === "unknown") return unknown(found.reason, path);
+    const { symbol } = found;
+    return { kind: "symbol", name: this.display(symbol.name), offset: found.address - symbol.address, module: path };
+  }
+
+  private display(name: string): string {
+    if (!this.demangles || !name.startsWith("_Z")) return name;
+    let shown = this.names.get(name);
+    if (shown === undefined) {
+      shown = demangle(name) ?? name;
+      if (this.names.size >= 16384) this.names.clear();
+      this.names.set(name, shown);
+    }
+    return shown;
+  }
+
+  private process(pid: number): KnownProcess {
+    const now = this.now();
+    const known = this.processes.get(pid);
+    if (known === undefined) {
+      const image = readProcessImage(this.procRoot, pid);
+      const fresh = new KnownProcess(image, now);
+      this.keep(pid, fresh);
+      this.openFiles(pid, fresh);
+      return fresh;
+    }
+    this.processes.delete(pid);
+    this.processes.set(pid, known);
+    if (now - known.checkedAt > trustMilliseconds) {
+      known.checkedAt = now;
+      const identity = readIdentity(this.procRoot, pid);
+      if (identity === undefined) known.gone = true;
+      else if (identity !== known.identity) this.reread(pid, known);
+    }
+    return known;
+  }
+
+  private reread(pid: number, known: KnownProcess): void {
+    const image = readProcessImage(this.procRoot, pid);
+    known.readAt = this.now();
+    if (image === undefined) {
+      known.gone = true;
+      return;
+    }
+    known.update(image, known.readAt);
+    this.openFiles(pid, known);
+  }
+
+  private keep(pid: number, known: KnownProcess): void {
+    for (const oldest of this.processes.keys()) {
+      if (this.processes.size < maxProcesses) break;
+      this.processes.delete(oldest);
+    }
+    this.processes.set(pid, known);
+  }
+
+  /** Opens what the process runs while it is there; parsing waits until a name is wanted. */
+  private openFiles(pid: number, known: KnownProcess): void {
+    for (const map of known.maps) if (map.execute && map.inode !== 0n) this.file(pid, map);
+  }
+
+  private file(pid: number, map: ProcMap): ElfFile | undefined {
+    const key = map.path === "[vdso]" ? "[vdso]" : `${map.device} ${map.inode} ${map.path}`;
+    if (this.files.has(key)) {
+      const known = this.files.get(key);
+      this.files.delete(key);
+      this.files.set(key, known);
+      return known;
+    }
+    const opened = map.path === "[vdso]" ? this.openVdso(pid, map) : this.openMapped(pid, map);
+    const file = opened === undefined ? undefined : new ElfFile(opened, map.path ?? "");
+    this.makeRoom();
+    this.files.set(key, file);
+    return file;
+  }
+
+  private makeRoom(): void {
+    let memory = 0;
+    for (const file of this.files.values()) memory += file?.memory ?? 0;
+    for (const [key, file] of this.files) {
+      if (this.files.size < maxFiles && memory <= this.maxMemory) break;
+      memory -= file?.memory ?? 0;
+      file?.[Symbol.dispose]();
+      this.files.delete(key);
+    }
+  }
+
+  private openMapped(pid: number, map: ProcMap): OpenFile | undefined {
+    const range = `${map.start.toString(16)}-${map.end.toString(16)}`;
+    const path = map.path ?? "";
+    for (const candidate of [
+      `${this.procRoot}/${pid}/map_files/${range}`,
+      `${this.procRoot}/${pid}/root${path}`,
+      // The process has ended: only a file of our own mount namespace can still be found.
+      path,
+    ]) {
+      try {
+        const file = openFile(candidate);
+        // Another file of the same name has other symbols. (The device is no help: overlayfs and Btrfs report another.)
+        if (file.inode === map.inode) return file;
+        file[Symbol.dispose]();
+      } catch (error) {
+        if (!isSystemError(error)) throw error;
+      }
+    }
+    return undefined;
+  }
+
+  /** The vDSO is no file; its bytes are in the memory of each process, ours included. */
+  private openVdso(pid: number, map: ProcMap): OpenFile | undefined {
+    const bytes = readMemory(`${this.procRoot}/${pid}/mem`, map) ?? this.ownVdso();
+    if (bytes === undefined) return undefined;
+    return { ...bytesSource(bytes, "vdso"), inode: 0n, [Symbol.dispose]: () => undefined };
+  }
+
+  private ownVdso(): Uint8Array | undefined {
+    try {
+      const maps = parseProcMaps(readFileSync(`${this.procRoot}/self/maps`, "utf8"));
+      const own = maps.find((map) => map.path === "[vdso]");
+      return own === undefined ? undefined : readMemory(`${this.procRoot}/self/mem`, own);
+    } catch (error) {
+      if (isSystemError(error)) return undefined;
+      throw error;
+    }
+  }
+}
+
+function readMemory(path: string, map: ProcMap): Uint8Array | undefined {
+  try {
+    const fd = openSync(path, "r");
+    try {
+      const bytes = Buffer.alloc(Number(map.end - map.start));
+      const got = readSync(fd, bytes, 0, bytes.length, map.start);
+      return bytes.subarray(0, got);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (isSystemError(error)) return undefined;
+    throw error;
+  }
+}
