@@ -61,10 +61,7 @@ export class ProgramLowering implements Lowering {
     this.scratchStage = scratchStage;
     this.b = new FunctionBuilder(program.name, "program");
     this.b.span = program.span;
-    const entry = this.b.newBlock();
     this.exit = this.b.newBlock();
-    this.b.seal(entry);
-    this.b.setBlock(entry);
     if (this.variant.context.kind === "syscall") this.id = syscallId(this);
     if (scratchStage === "predicate") this.openScratch();
   }

@@ -25,4 +25,6 @@ export type TraceEvent =
   | { readonly kind: "lost"; readonly losses: readonly Loss[] }
   /** Something went wrong that does not end the trace, e.g. cat() of a missing file. */
   | { readonly kind: "warning"; readonly message: string }
+  /** The last probe has run: what follows are the maps and what was lost. */
+  | { readonly kind: "end" }
   | { readonly kind: "exit"; readonly code: number };

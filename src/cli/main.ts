@@ -1,0 +1,188 @@
+import { readFileSync } from "node:fs";
+import { type Diagnostic, renderDiagnostic } from "../base/diagnostics.js";
+import { BeetraceError } from "../base/errors.js";
+import { compile, type Compiled } from "../compile.js";
+import { openKernelView } from "../kernel/kernel-view.js";
+import { checkPrivileges } from "../kernel/privileges.js";
+import type { KernelView } from "../language/kernel-view.js";
+import { configNameOf, isConfigName } from "../language/config.js";
+import { renderJson } from "../output/json.js";
+import type { OutputEvent } from "../output/event.js";
+import { renderText } from "../output/text.js";
+import { openSys } from "../sys/ffi.js";
+import { Child } from "../trace/child.js";
+import { Trace } from "../trace/trace.js";
+import { helpText, type Options, parseOptions } from "./options.js";
+import { Writer } from "./writer.js";
+
+/** Exit status of a run that failed before or while it traced. */
+const failure = 1;
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args);
+  if (options.mode === "help") return print(helpText());
+  if (options.mode === "version") return print(`beetrace ${(await import("./version.js")).version}\n`);
+  const source = options.script === undefined ? undefined : readScript(options.script);
+  const sys = openSys();
+  const kernel = openKernelView(sys);
+  if (options.mode === "list") return await list(options, kernel);
+  if (options.mode === "info") return print((await import("./info.js")).infoText(kernel, options.format));
+  if (source === undefined) return failure;
+  checkPrivileges();
+  if (options.pid !== undefined) requireProcess(options.pid);
+  const child = options.command === undefined ? undefined : await Child.start(options.command);
+  let compiled: Compiled | undefined;
+  try {
+    compiled = compileScript(source, kernel, options, child?.pid);
+    if (compiled === undefined) return failure;
+    const output = new Output(options);
+    using trace = new Trace({ sys, kernel, compiled, child, pid: options.pid, onEvent: (event) => output.event(event), afterTurn: () => output.flush() });
+    output.onClosed = () => trace.stop();
+    if (options.dryRun) return 0;
+    const release = onSignals(trace);
+    try {
+      return await trace.run();
+    } finally {
+      release();
+      output.close();
+    }
+  } finally {
+    child?.end();
+  }
+}
+
+function print(text: string): number {
+  const writer = new Writer(1, () => undefined);
+  writer.write(text);
+  writer.close();
+  return 0;
+}
+
+function readScript(script: NonNullable<Options["script"]>): { name: string; text: string } {
+  if ("text" in script) return script;
+  try {
+    return { name: script.name, text: readFileSync(script.file === "-" ? 0 : script.file, "utf8") };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a directory" : message;
+    throw new BeetraceError(`cannot read ${script.file}: ${reason}`, /[\s{]/.test(script.file) ? { hint: "a program on the command line comes behind -e" } : {});
+  }
+}
+
+function requireProcess(pid: number): void {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") throw new BeetraceError(`there is no process ${pid}`, { hint: "ps -e lists the processes" });
+  }
+}
+
+function compileScript(source: { name: string; text: string }, kernel: KernelView, options: Options, childPid: number | undefined): Compiled | undefined {
+  const settings: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    const key = name.startsWith("BPFTRACE_") ? configNameOf(name) : "";
+    if (value !== undefined && isConfigName(key)) settings[key] = value;
+  }
+  const { positional, unsafe } = options;
+  const dump = options.dump.size === 0 ? undefined : (stage: "ast" | "types" | "ir" | "bytecode", title: string, text: string): void => {
+    if (options.dump.has(stage)) process.stdout.write(`// ${stage}: ${title}\n${text}\n\n`);
+  };
+  const result = compile(source, kernel, { settings, positional, unsafe, pid: options.pid ?? childPid, dump });
+  report(result.diagnostics, result.suppressed, options);
+  return result.compiled;
+}
+
+function report(diagnostics: readonly Diagnostic[], suppressed: number, options: Options): void {
+  const shown = diagnostics.filter((d) => d.severity === "error" || options.warnings);
+  let text = shown.map((d) => `${renderDiagnostic(d)}\n`).join("");
+  if (suppressed > 0) text += `${suppressed} more errors\n`;
+  process.stderr.write(text);
+}
+
+async function list(options: Options, kernel: KernelView): Promise<number> {
+  const { listProbes } = await import("./list.js");
+  const writer = new Writer(1, () => undefined);
+  let found = false;
+  for (const { name, probe } of listProbes(options.pattern, kernel)) {
+    found = true;
+    writer.write(`${name}\n`);
+    if (options.verbose) for (const line of probe.describe?.(name, kernel) ?? []) writer.write(`    ${line}\n`);
+  }
+  writer.close();
+  if (!found) process.stderr.write(`No probe matches '${options.pattern ?? "*"}'.\n`);
+  return found ? 0 : failure;
+}
+
+/** Ctrl-C and the polite signals end a trace; a second one ends the program at once. */
+function onSignals(trace: Trace): () => void {
+  let asked = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (asked) process.exit(signal === "SIGINT" ? 130 : 143);
+    asked = true;
+    trace.stop();
+  };
+  const show = (): void => trace.printMaps();
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.on(signal, stop);
+  process.on("SIGUSR1", show);
+  return () => {
+    for (const signal of signals) process.off(signal, stop);
+    process.off("SIGUSR1", show);
+  };
+}
+
+/** Renders events and writes them to where they belong. */
+class Output {
+  onClosed: () => void = () => undefined;
+  private readonly out: Writer;
+  private readonly err: Writer;
+  private readonly options: Options;
+
+  constructor(options: Options) {
+    this.options = options;
+    this.out = new Writer(options.outputFile ?? 1, () => this.onClosed());
+    this.err = new Writer(2, () => undefined);
+  }
+
+  event(event: OutputEvent): void {
+    if (this.options.quiet && event.kind === "attached") return;
+    const { stream, text } = this.options.format === "json" ? renderJson(event) : renderText(event);
+    if (stream === "out") this.out.write(text);
+    else {
+      this.out.flush();
+      this.err.write(text);
+      this.err.flush();
+    }
+  }
+
+  flush(): void {
+    this.out.flush();
+  }
+
+  close(): void {
+    this.out.close();
+    this.err.close();
+  }
+}
+
+function explain(error: unknown): string {
+  if (error instanceof BeetraceError) {
+    const lines = [`ERROR: ${error.message}`];
+    if (error.hint !== undefined) lines.push(`HINT: ${error.hint}`);
+    return `${lines.join("\n")}\n`;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const detail = process.env["BEETRACE_DEBUG"] !== undefined && error instanceof Error ? `${error.stack}\n` : "";
+  return `ERROR: internal error: ${message.replace(/^internal: /, "")}\nHINT: this is a bug in beetrace; please report it with the script and what beetrace --info prints\n${detail}`;
+}
+
+process.title = "beetrace";
+main(process.argv.slice(2)).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    process.stderr.write(explain(error));
+    process.exitCode = failure;
+  },
+);

@@ -1,0 +1,178 @@
+import { parseArgs } from "node:util";
+import { BeetraceError } from "../base/errors.js";
+import { nearest } from "../base/nearest.js";
+import type { Stage } from "../compile.js";
+
+/** The command line is wrong; the message says how. */
+export class UsageError extends BeetraceError {}
+
+export interface Options {
+  readonly mode: "run" | "list" | "info" | "help" | "version";
+  /** Script of -e, or of the file; undefined for the other modes. */
+  readonly script: { readonly name: string; readonly file: string } | { readonly name: string; readonly text: string } | undefined;
+  readonly positional: readonly string[];
+  /** Of -l. */
+  readonly pattern: string | undefined;
+  readonly pid: number | undefined;
+  readonly command: string | undefined;
+  readonly outputFile: string | undefined;
+  readonly format: "text" | "json";
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly unsafe: boolean;
+  readonly warnings: boolean;
+  readonly dryRun: boolean;
+  readonly dump: ReadonlySet<Stage>;
+}
+
+const stages: readonly Stage[] = ["ast", "types", "ir", "bytecode"];
+
+/** name, short name, whether a value follows, what --help says; the order is that of --help. */
+const table = [
+  ["execute", "e", "PROGRAM", "run this program"],
+  ["list", "l", undefined, "list probes; with a pattern those that match; with -v what is known of each"],
+  ["pid", "p", "PID", "trace this process: user probes and sampling; the trace ends when it does"],
+  ["command", "c", "COMMAND", "run this command and trace it; it starts when the probes are attached"],
+  ["output", "o", "FILE", "write to this file instead of standard output"],
+  ["format", "f", "FORMAT", "text (default) or json, one object a line"],
+  ["quiet", "q", undefined, "only print what the script prints"],
+  ["verbose", "v", undefined, "say more"],
+  ["unsafe", "", undefined, "allow system() and others that change the system"],
+  ["include", "", "HEADER", "accepted as bpftrace does; the kernel's types come from BTF"],
+  ["include-path", "I", "DIRECTORY", "accepted as bpftrace does"],
+  ["no-warnings", "", undefined, "do not warn about the script"],
+  ["buffer", "B", "MODE", "accepted as bpftrace does: line, full or none"],
+  ["debug", "d", "STAGE", `show a stage of the compiler: ${stages.join(", ")} or all`],
+  ["dry-run", "", undefined, "check and load, but attach nothing"],
+  ["info", "", undefined, "what this kernel offers, and what lacks"],
+  ["version", "V", undefined, "print the version"],
+  ["help", "h", undefined, "print this text"],
+] as const;
+
+type OptionName = (typeof table)[number][0];
+
+const parserOptions = Object.fromEntries(
+  table.map(([name, short, value]) => [name, { type: value === undefined ? "boolean" : "string", ...(short === "" ? {} : { short }), multiple: true }] as const),
+) as Record<OptionName, { type: "boolean" | "string"; short?: string; multiple: true }>;
+
+/** Reads the arguments behind the program's name. Throws UsageError. */
+export function parseOptions(args: readonly string[]): Options {
+  const { own, rest } = splitArguments(args);
+  const values = parseOwn(own);
+  const last = (name: OptionName): string | undefined => {
+    const value = values[name]?.at(-1);
+    return typeof value === "string" ? value : undefined;
+  };
+  const has = (name: OptionName): boolean => values[name] !== undefined;
+  const mode = has("help") ? "help" : has("version") ? "version" : has("info") ? "info" : has("list") ? "list" : "run";
+  const program = last("execute");
+  const [first] = rest;
+  let script: Options["script"];
+  let positional = rest;
+  if (mode === "run") {
+    if (program !== undefined) script = { name: "stdin", text: program };
+    else if (first !== undefined) {
+      script = { name: first, file: first };
+      positional = rest.slice(1);
+    } else throw new UsageError("nothing to run", { hint: "beetrace -e 'PROGRAM' or beetrace FILE; beetrace --help says more" });
+  }
+  return {
+    mode,
+    script,
+    positional: positional.filter((arg) => arg !== "--"),
+    pattern: mode === "list" ? first : undefined,
+    pid: pidOf(last("pid")),
+    command: last("command"),
+    outputFile: last("output"),
+    format: oneOf("-f", last("format") ?? "text", ["text", "json"]),
+    quiet: has("quiet"),
+    verbose: has("verbose"),
+    unsafe: has("unsafe"),
+    warnings: !has("no-warnings"),
+    dryRun: has("dry-run"),
+    dump: new Set((values.debug ?? []).flatMap((stage) => (stage === "all" ? stages : [oneOf("-d", String(stage), stages)]))),
+  };
+}
+
+/** Options end at the script's name (or at the first other word with -e): what follows is the script's own. */
+function splitArguments(args: readonly string[]): { own: string[]; rest: string[] } {
+  const withValue = new Set(table.flatMap(([name, short, value]) => (value === undefined ? [] : [`--${name}`, ...(short === "" ? [] : [short])])));
+  const own: string[] = [];
+  const rest: string[] = [];
+  let i = 0;
+  for (; i < args.length; i++) {
+    const arg = args[i] ?? "";
+    if (arg === "--") break;
+    if (!arg.startsWith("-") || arg === "-") {
+      rest.push(arg);
+      // With -e, options may still follow: bpftrace -e '...' -c ls.
+      if (own.some((o) => /^-[a-zA-Z]*e$/.test(o) || o === "--execute" || o.startsWith("--execute=")) || own.some((o) => /^-[a-zA-Z]*l/.test(o) || o === "--list")) continue;
+      i++;
+      break;
+    }
+    own.push(arg);
+    const takesNext = arg.startsWith("--") ? withValue.has(arg) : withValue.has(arg.at(-1) ?? "") && shortTakesNext(arg, withValue);
+    if (takesNext && i + 1 < args.length) own.push(args[++i] ?? "");
+  }
+  rest.push(...args.slice(i));
+  return { own, rest };
+}
+
+/** In `-ve` the e takes the next argument; in `-epid` it took what follows it. */
+function shortTakesNext(group: string, withValue: ReadonlySet<string>): boolean {
+  const at = [...group.slice(1)].findIndex((letter) => withValue.has(letter));
+  return at === group.length - 2;
+}
+
+function parseOwn(own: string[]): Partial<Record<OptionName, (string | boolean)[]>> {
+  try {
+    return parseArgs({ args: own, options: parserOptions, strict: true, allowPositionals: false }).values as Partial<Record<OptionName, (string | boolean)[]>>;
+  } catch (error) {
+    const message = (error as Error).message;
+    const unknown = /Unknown option '(-{1,2}[^']+)'/.exec(message)?.[1];
+    if (unknown !== undefined) {
+      const near = nearest(unknown.replace(/^-+/, ""), table.map(([name]) => name));
+      throw new UsageError(`there is no option ${unknown}`, { hint: near === undefined || unknown.length < 4 ? "beetrace --help lists the options" : `did you mean --${near}?` });
+    }
+    const missing = /'(?:(-\w), )?--([\w-]+)[^']*' argument missing/.exec(message);
+    if (missing !== null) throw new UsageError(`option ${missing[1] ?? `--${missing[2]}`} needs a value`, { hint: "beetrace --help lists the options" });
+    throw new UsageError(message.split(/[.\n]/, 1)[0] ?? message, { hint: "beetrace --help lists the options" });
+  }
+}
+
+function pidOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const pid = /^[0-9]+$/.test(text) ? Number(text) : 0;
+  if (pid < 1 || pid > 4_194_304) throw new UsageError(`'${text}' is no process id`, { hint: "-p takes a number, e.g. -p $(pgrep -n nginx)" });
+  return pid;
+}
+
+function oneOf<T extends string>(option: string, text: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === text);
+  if (found === undefined) throw new UsageError(`${option} cannot be '${text}'`, { hint: `it is one of ${choices.join(", ")}` });
+  return found;
+}
+
+export function helpText(): string {
+  const rows = table.map(([name, short, value, text]) => {
+    const left = `${short === "" ? "    " : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;
+    return `  ${left.padEnd(30)} ${text}`;
+  });
+  return `Traces Linux with programs in bpftrace's language.
+
+Usage:
+  beetrace [options] FILE [ARGUMENTS]
+  beetrace [options] -e 'PROGRAM' [ARGUMENTS]
+  beetrace -l [PATTERN]
+
+Options:
+${rows.join("\n")}
+
+Settings are read from environment variables named BPFTRACE_*, e.g. BPFTRACE_MAX_STRLEN.
+
+Examples:
+  beetrace -e 'tracepoint:syscalls:sys_enter_openat { printf("%s %s\\n", comm, str(args.filename)); }'
+  beetrace -e 'tracepoint:raw_syscalls:sys_enter { @[comm] = count(); }'
+  beetrace -l 'tracepoint:sched:*'
+`;
+}

@@ -1,0 +1,58 @@
+import { closeSync, openSync, writeSync } from "node:fs";
+import { BeetraceError } from "../base/errors.js";
+
+/** Enough that one write(2) serves thousands of lines, little enough to stay in the cache. */
+const chunk = 1 << 16;
+
+/** Collects text and writes it in large pieces; a full pipe blocks, a closed one is told once. */
+export class Writer {
+  private readonly fd: number;
+  private readonly onClosed: () => void;
+  private pending: string[] = [];
+  private length = 0;
+  private closed = false;
+  private readonly owned: boolean;
+
+  constructor(target: number | string, onClosed: () => void) {
+    this.onClosed = onClosed;
+    this.owned = typeof target === "string";
+    try {
+      this.fd = typeof target === "string" ? openSync(target, "w") : target;
+    } catch (error) {
+      throw new BeetraceError(`cannot write to ${target}: ${(error as Error).message}`);
+    }
+  }
+
+  write(text: string): void {
+    if (text === "" || this.closed) return;
+    this.pending.push(text);
+    this.length += text.length;
+    if (this.length >= chunk) this.flush();
+  }
+
+  flush(): void {
+    if (this.length === 0) return;
+    const bytes = Buffer.from(this.pending.join(""));
+    this.pending = [];
+    this.length = 0;
+    let at = 0;
+    while (at < bytes.length && !this.closed) {
+      try {
+        at += writeSync(this.fd, bytes, at);
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === "EAGAIN") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+        else {
+          this.closed = true;
+          this.onClosed();
+          if (code !== "EPIPE") throw new BeetraceError(`cannot write the output: ${(error as Error).message}`);
+        }
+      }
+    }
+  }
+
+  close(): void {
+    this.flush();
+    if (this.owned) closeSync(this.fd);
+  }
+}

@@ -1,0 +1,105 @@
+import { machines } from "./abi/registers.js";
+import { type Diagnostic, Diagnostics } from "./base/diagnostics.js";
+import type { Source } from "./base/span.js";
+import { disassemble } from "./bpf/disassemble.js";
+import { emitFunctions } from "./bpf/emit.js";
+import type { BpfObject, ProgramSpec } from "./bpf/object.js";
+import { bindProbes } from "./check/bind.js";
+import { check } from "./check/check.js";
+import { readConfig } from "./check/config.js";
+import type { IrFunction } from "./ir/ir.js";
+import { optimize } from "./ir/passes/index.js";
+import { printIr } from "./ir/printer.js";
+import type { Action } from "./language/action.js";
+import type { Config } from "./language/config.js";
+import type { KernelView } from "./language/kernel-view.js";
+import type { TypedProgram, TypedScript } from "./language/typed.js";
+import { lowerProgram } from "./lower/lower.js";
+import { mapSpecs } from "./lower/map-specs.js";
+import { ObjectBuilder } from "./lower/object-builder.js";
+import { dumpAst, dumpTypes } from "./check/dump.js";
+import { parse } from "./syntax/parser.js";
+
+export type Stage = "ast" | "types" | "ir" | "bytecode";
+
+export interface CompileOptions {
+  /** Settings from outside the script (environment variables, by config name); they win over the script's. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** `$1`, `$2` ... */
+  readonly positional: readonly string[];
+  readonly unsafe: boolean;
+  /** Process that probes are limited to. */
+  readonly pid: number | undefined;
+  /** Is told each stage's result as text. */
+  readonly dump?: ((stage: Stage, title: string, text: string) => void) | undefined;
+  /** False leaves the IR as it was lowered. */
+  readonly optimize?: boolean;
+}
+
+/** A compiled script: nothing of it has touched the kernel yet. */
+export interface Compiled {
+  readonly object: BpfObject;
+  readonly script: TypedScript;
+  readonly actions: readonly Action[];
+  readonly texts: readonly string[];
+  readonly config: Config;
+  /** Depth of each stack map. */
+  readonly stackDepths: readonly number[];
+}
+
+export interface CompileResult {
+  readonly diagnostics: readonly Diagnostic[];
+  /** Errors beyond those in `diagnostics`. */
+  readonly suppressed: number;
+  /** Absent if there are errors. */
+  readonly compiled?: Compiled;
+}
+
+/** The stages in their order; pure but for what `kernel` looks up. The same script gives the same bytes. */
+export function compile(source: Source, kernel: KernelView, options: CompileOptions): CompileResult {
+  const diags = new Diagnostics();
+  const failed = (): CompileResult => ({ diagnostics: diags.list, suppressed: diags.suppressed });
+  const ast = parse(source, diags);
+  options.dump?.("ast", source.name, dumpAst(ast));
+  const config = readConfig(ast, options.settings, diags);
+  if (diags.failed) return failed();
+  const { pid, positional, unsafe } = options;
+  const bound = bindProbes(ast, kernel, { config, pid, positional }, diags);
+  const machine = machines[kernel.arch];
+  const script = check(bound, kernel, { config, positional, unsafe, registerNames: Object.keys(machine.registers) }, diags);
+  if (diags.failed) return failed();
+  options.dump?.("types", source.name, dumpTypes(script));
+  const builder = new ObjectBuilder(script, machine, config, compatStatusOffset(kernel));
+  const programs = script.programs.map((program, index) => emit(program, index, builder, kernel, options));
+  const object: BpfObject = { maps: mapSpecs(builder, config), programs };
+  const compiled = { object, script, actions: builder.actions, texts: builder.texts, config, stackDepths: [...builder.stackDepths] };
+  return { diagnostics: diags.list, suppressed: 0, compiled };
+}
+
+function emit(program: TypedProgram, index: number, builder: ObjectBuilder, kernel: KernelView, options: CompileOptions): ProgramSpec {
+  const { dump } = options;
+  const lowered = lowerProgram(program, index, builder);
+  dump?.("ir", `${program.name} as lowered`, printIr(lowered));
+  const fn: IrFunction = options.optimize === false ? lowered : optimize(lowered);
+  dump?.("ir", program.name, printIr(fn));
+  const { variant } = program;
+  const cookieFeature = variant.type === "raw_tracepoint" || variant.type === "tracing" ? "rawTracepointCookie" : "attachCookie";
+  // begin and end are run without a link that could carry a cookie; one attach point needs none.
+  const needsCookie = program.targets.length > 1 && program.targets[0]?.provider.moment === undefined;
+  const cookie = needsCookie && kernel.feature(cookieFeature) === "yes" ? "helper" : "constant";
+  const { code, relocations, spans } = emitFunctions([fn], { cpuV4: kernel.feature("cpuV4") === "yes", cookie });
+  dump?.("bytecode", program.name, disassemble(code, { relocations }).join("\n"));
+  const { type, expectedAttachType, attachBtf } = variant;
+  return { name: program.name, type, expectedAttachType, attachBtf, code, relocations, spans };
+}
+
+/** Where the kernel notes that a system call is a 32-bit one; x86-64 only. */
+function compatStatusOffset(kernel: KernelView): number | undefined {
+  if (kernel.arch !== "x86_64") return undefined;
+  const btf = kernel.btf();
+  if ("missing" in btf) return undefined;
+  const task = btf.find("task_struct", "struct");
+  const info = task === undefined ? undefined : btf.memberOf(task, "thread_info");
+  const status = info === undefined ? undefined : btf.memberOf(info.type, "status");
+  return info === undefined || status === undefined ? undefined : (info.bitOffset + status.bitOffset) >> 3;
+}

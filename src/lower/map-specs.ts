@@ -1,0 +1,80 @@
+import {
+  BPF_F_NO_PREALLOC,
+  BPF_F_RDONLY_PROG,
+  BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_HASH,
+  BPF_MAP_TYPE_PERCPU_ARRAY,
+  BPF_MAP_TYPE_PERCPU_HASH,
+  BPF_MAP_TYPE_RINGBUF,
+  BPF_MAP_TYPE_STACK_TRACE,
+} from "../abi/bpf.js";
+import type { Config } from "../language/config.js";
+import { align8 } from "../wire/layout.js";
+import { lossCounters, type MapStorage, stackMapName, storageOf, systemMaps } from "../wire/map-storage.js";
+import { syscallTableName } from "./context.js";
+import type { ObjectBuilder } from "./object-builder.js";
+
+/** What the kernel is asked for; bpf/object.ts has the same as MapSpec. */
+interface Spec {
+  readonly name: string;
+  readonly type: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  readonly flags: number;
+  readonly initial?: Uint8Array;
+  readonly frozen?: boolean;
+}
+
+/** Stacks that a map can hold; it is a hash table without chains, so that it must be much larger than what it holds. */
+const stackEntries = 16384;
+/** Values up to here are allocated before the programs run; larger ones when their key comes, or maps would be huge. */
+const preallocatedValue = 512;
+const pageSize = 4096;
+
+/** All maps of an object, in a fixed order. */
+export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[] {
+  const { script } = object;
+  const specs: Spec[] = [];
+  for (const map of script.maps.values()) specs.push(scriptMap(map.name, storageOf(map), config));
+  const array = (name: string, valueSize: number, initial?: Uint8Array): Spec => ({
+    name,
+    type: BPF_MAP_TYPE_ARRAY,
+    keySize: 4,
+    valueSize: align8(valueSize),
+    maxEntries: 1,
+    flags: initial === undefined ? 0 : BPF_F_RDONLY_PROG,
+    ...(initial === undefined ? {} : { initial, frozen: true }),
+  });
+  if (object.actions.length > 0) {
+    const size = 2 ** Math.ceil(Math.log2(config.perf_rb_pages * pageSize));
+    specs.push({ name: systemMaps.events, type: BPF_MAP_TYPE_RINGBUF, keySize: 0, valueSize: 0, maxEntries: size, flags: 0 });
+  }
+  specs.push(array(systemMaps.loss, 8 * (lossCounters.length + script.maps.size)));
+  if (object.zeroSize > 8 || script.maps.size > 0) specs.push(array(systemMaps.zero, object.zeroSize, new Uint8Array(align8(object.zeroSize))));
+  if (object.usesStart) specs.push(array(systemMaps.start, 8, new Uint8Array(8)));
+  for (const depth of object.stackDepths) {
+    specs.push({ name: stackMapName(depth), type: BPF_MAP_TYPE_STACK_TRACE, keySize: 4, valueSize: 8 * depth, maxEntries: stackEntries, flags: 0 });
+  }
+  if (object.scratchSizes.size > 0) {
+    const valueSize = align8(Math.max(...object.scratchSizes.values()));
+    specs.push({ name: systemMaps.scratch, type: BPF_MAP_TYPE_PERCPU_ARRAY, keySize: 4, valueSize, maxEntries: script.programs.length, flags: 0 });
+  }
+  for (const [program, table] of object.syscallTables) {
+    const bytes = new Uint8Array(align8(table.byteLength));
+    bytes.set(new Uint8Array(table.buffer));
+    specs.push(array(syscallTableName(program), bytes.length, bytes));
+  }
+  return specs;
+}
+
+function scriptMap(name: string, storage: MapStorage, config: Config): Spec {
+  const { keySize, valueSize } = storage;
+  if (storage.kind === "array") {
+    const type = storage.perCpu ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY;
+    return { name, type, keySize, valueSize, maxEntries: 1, flags: 0 };
+  }
+  const type = storage.perCpu ? BPF_MAP_TYPE_PERCPU_HASH : BPF_MAP_TYPE_HASH;
+  const flags = valueSize > preallocatedValue ? BPF_F_NO_PREALLOC : 0;
+  return { name, type, keySize, valueSize, maxEntries: config.max_map_keys, flags };
+}

@@ -1,0 +1,27 @@
+import type { LoadedObject } from "../load/loaded-object.js";
+import { readValue } from "../load/map-reader.js";
+import { programInfo } from "../sys/prog-calls.js";
+import type { Sys } from "../sys/sys.js";
+import type { Loss } from "../wire/event.js";
+import { lossCounters, systemMaps } from "../wire/map-storage.js";
+
+/** What has been lost since the start, by reason; empty if nothing was. */
+export function readLosses(sys: Sys, loaded: LoadedObject, maps: readonly string[]): readonly Loss[] {
+  const bytes = readValue(sys, loaded.map(systemMaps.loss), new Uint8Array(4));
+  if (bytes === undefined) return [];
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const losses: Loss[] = [];
+  const note = (at: number, loss: Omit<Loss, "count">): void => {
+    const count = view.getBigUint64(8 * at, true);
+    if (count > 0n) losses.push({ ...loss, count });
+  };
+  for (const [i, reason] of lossCounters.entries()) note(i, { reason });
+  for (const [i, map] of maps.entries()) note(lossCounters.length + i, { reason: "map-full", subject: map });
+  const missed = new Map<string, bigint>();
+  for (const { name, fd } of loaded.loadedPrograms()) {
+    const { recursionMisses } = programInfo(sys, fd);
+    if (recursionMisses > 0n) missed.set(name, (missed.get(name) ?? 0n) + recursionMisses);
+  }
+  for (const [subject, count] of missed) losses.push({ reason: "missed", subject, count });
+  return losses;
+}

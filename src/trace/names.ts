@@ -1,0 +1,107 @@
+import { readFileSync } from "node:fs";
+import type { Target } from "../language/probe.js";
+import type { LoadedObject } from "../load/loaded-object.js";
+import { readValue } from "../load/map-reader.js";
+import { formatTime } from "../output/format-time.js";
+import { KernelSymbols } from "../symbols/kernel-symbols.js";
+import type { Symbolized } from "../symbols/symbolized.js";
+import { UserSymbols } from "../symbols/user-symbols.js";
+import type { Sys } from "../sys/sys.js";
+import type { StackMode } from "../types/type.js";
+import type { Resolver } from "../wire/decode.js";
+import { stackMapName } from "../wire/map-storage.js";
+import type { Frame } from "../wire/value.js";
+
+/** Text for the numbers that a trace's programs send: symbols, users, probes, times. Reads what it needs when asked first. */
+export class Names implements Resolver, Disposable {
+  private readonly sys: Sys;
+  private readonly loaded: LoadedObject;
+  private readonly targets: readonly Target[];
+  private readonly texts: readonly string[];
+  private readonly kernel = new KernelSymbols();
+  private readonly users: UserSymbols;
+  private userNames: ReadonlyMap<string, string> | undefined;
+
+  constructor(sys: Sys, loaded: LoadedObject, targets: readonly Target[], texts: readonly string[], demangle: boolean) {
+    this.sys = sys;
+    this.loaded = loaded;
+    this.targets = targets;
+    this.texts = texts;
+    this.users = new UserSymbols({ demangle });
+  }
+
+  [Symbol.dispose](): void {
+    this.users[Symbol.dispose]();
+  }
+
+  kernelSymbol(address: bigint): string {
+    return nameOf(this.kernel.resolve(address), address);
+  }
+
+  userSymbol(pid: number, address: bigint): string {
+    return nameOf(this.users.resolve(pid, address), address);
+  }
+
+  userName(uid: bigint): string {
+    this.userNames ??= readUserNames();
+    return this.userNames.get(uid.toString()) ?? uid.toString();
+  }
+
+  probeName(id: number): string {
+    return this.targets[id]?.name ?? `probe ${id}`;
+  }
+
+  functionName(id: number): string {
+    return this.targets[id]?.func ?? `probe ${id}`;
+  }
+
+  formatTime(nanoseconds: bigint, format: number): string {
+    // The monotonic clock's zero on the wall clock; measured each time, since the wall clock can be set.
+    const now = process.hrtime.bigint();
+    const wall = wallMicroseconds() + (nanoseconds - now) / 1000n;
+    return formatTime(this.texts[format] ?? "", Number(wall / 1000n), Number(((wall % 1_000_000n) + 1_000_000n) % 1_000_000n));
+  }
+
+  stack(id: bigint, pid: number, user: boolean, depth: number, mode: StackMode): { readonly frames: readonly Frame[]; readonly missing?: string } {
+    if (id < 0n) return { frames: [], missing: id === -17n ? "another stack has the same hash" : id === -14n ? "there is none" : `bpf_get_stackid failed: ${id}` };
+    const key = new Uint8Array(4);
+    new DataView(key.buffer).setUint32(0, Number(id), true);
+    const bytes = readValue(this.sys, this.loaded.map(stackMapName(depth)), key);
+    if (bytes === undefined) return { frames: [], missing: "the stack is no longer in the kernel's map" };
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const frames: Frame[] = [];
+    for (let i = 0; i < depth; i++) {
+      const address = view.getBigUint64(8 * i, true);
+      if (address === 0n) break;
+      frames.push(this.frame(address, pid, user, mode));
+    }
+    return { frames };
+  }
+
+  private frame(address: bigint, pid: number, user: boolean, mode: StackMode): Frame {
+    if (mode === "raw") return { address, symbol: undefined, offset: 0n, module: undefined };
+    const found = user ? this.users.resolve(pid, address) : this.kernel.resolve(address);
+    if (found.kind === "symbol") return { address, symbol: found.name, offset: found.offset, module: found.module };
+    return { address, symbol: undefined, offset: 0n, module: found.module, reason: found.reason };
+  }
+}
+
+const nameOf = (found: Symbolized, address: bigint): string => (found.kind === "symbol" ? found.name : `0x${address.toString(16)}`);
+
+export const wallMicroseconds = (): bigint => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000));
+
+/** User names by id, as passwd(5) has them; the first of an id counts. */
+function readUserNames(): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  let text = "";
+  try {
+    text = readFileSync("/etc/passwd", "utf8");
+  } catch {
+    // Without the file, ids are all there is to show.
+  }
+  for (const line of text.split("\n")) {
+    const [name, , uid] = line.split(":");
+    if (name !== undefined && uid !== undefined && !names.has(uid)) names.set(uid, name);
+  }
+  return names;
+}

@@ -1,0 +1,269 @@
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync, readSync } from "node:fs";
+import { Disposables } from "../base/disposable.js";
+import type { MapSpec } from "../bpf/object.js";
+import type { Compiled } from "../compile.js";
+import { RingFollower } from "../events/ring-follower.js";
+import { RingReader } from "../events/ring-reader.js";
+import type { Host } from "../language/action.js";
+import type { KernelView } from "../language/kernel-view.js";
+import { AttachError, KernelAttachPort } from "../load/attach-port.js";
+import { type LoadedObject, loadObject } from "../load/loaded-object.js";
+import { formatTime } from "../output/format-time.js";
+import type { Sys } from "../sys/sys.js";
+import type { TraceEvent } from "../wire/event.js";
+import { systemMaps } from "../wire/map-storage.js";
+import type { Value } from "../wire/value.js";
+import type { Child } from "./child.js";
+import { readLosses } from "./losses.js";
+import { Names, wallMicroseconds } from "./names.js";
+import { ScriptMaps } from "./script-maps.js";
+
+export interface TraceOptions {
+  readonly sys: Sys;
+  readonly kernel: KernelView;
+  readonly compiled: Compiled;
+  /** Told every event, in the kernel's order. */
+  readonly onEvent: (event: TraceEvent) => void;
+  /** Told when a batch of events has been handled. */
+  readonly afterTurn?: () => void;
+  /** The command of -c, stopped in front of its start. */
+  readonly child?: Child | undefined;
+  /** The trace ends when this process does. */
+  readonly pid?: number | undefined;
+}
+
+/** How often the process of -p is looked at. */
+const pidCheckMilliseconds = 100;
+
+/** The life of one trace: load, begin, attach, read, detach, end, maps, losses. */
+export class Trace implements Disposable {
+  private readonly options: TraceOptions;
+  private readonly owned = new Disposables();
+  private readonly loaded: LoadedObject;
+  private readonly port: KernelAttachPort;
+  private readonly maps: ScriptMaps;
+  private readonly names: Names;
+  private readonly host: Host;
+  private readonly ring: RingReader | undefined;
+  private readonly attachments: Disposables;
+  private exiting = false;
+  private exitCode = 0;
+  /** Records are handled; after exit() those behind it are not, until the end probes run. */
+  private handling = true;
+  private wakeUp: () => void = () => undefined;
+
+  /** Loads the programs; throws VerifierError and the errors of system calls. */
+  constructor(options: TraceOptions) {
+    this.options = options;
+    const { sys, kernel, compiled } = options;
+    const object = { ...compiled.object, maps: compiled.object.maps.map(withStartTime) };
+    this.loaded = this.owned.use(loadObject(sys, object, kernel));
+    this.port = this.owned.use(new KernelAttachPort(sys, this.loaded));
+    const { script, texts, config } = compiled;
+    this.names = this.owned.use(new Names(sys, this.loaded, script.targets, texts, config.cpp_demangle));
+    this.maps = new ScriptMaps(sys, script.maps, this.loaded);
+    this.host = this.makeHost();
+    const events = object.maps.find((map) => map.name === systemMaps.events);
+    this.ring = events === undefined ? undefined : this.owned.use(RingReader.open(sys, this.loaded.map(events.name).fd, events.maxEntries));
+    this.attachments = this.owned.use(new Disposables());
+  }
+
+  [Symbol.dispose](): void {
+    this.owned[Symbol.dispose]();
+  }
+
+  /** Ends the trace from outside, as Ctrl-C does; what is in the ring is still handled. */
+  stop(): void {
+    this.exiting = true;
+    this.wakeUp();
+  }
+
+  /** Runs until exit(), stop(), or the end of the traced process; answers the exit status that the script wants. */
+  async run(): Promise<number> {
+    const { sys, child, pid } = this.options;
+    const stopped = new Promise<void>((resolve) => {
+      this.wakeUp = resolve;
+    });
+    this.runMoment("begin");
+    this.drain();
+    const attached = this.exiting ? this.countMoments() : this.attachAll();
+    this.emit({ kind: "attached", probes: attached });
+    this.options.afterTurn?.();
+    const timers = new Disposables();
+    let follower: RingFollower | undefined;
+    try {
+      if (this.ring !== undefined && !this.exiting) {
+        const afterTurn = this.options.afterTurn;
+        follower = new RingFollower(sys, this.loaded.map(systemMaps.events).fd, this.ring, this.handleRecord, afterTurn === undefined ? {} : { afterTurn });
+      }
+      if (child !== undefined) {
+        child.go();
+        void child.ended.then(() => this.stop());
+      }
+      if (pid !== undefined && child === undefined) timers.defer(this.watch(pid));
+      // Without a ring nothing else keeps Node's event loop alive.
+      const alive = setInterval(() => undefined, 1 << 30);
+      timers.defer(() => clearInterval(alive));
+      if (!this.exiting) await (follower === undefined ? stopped : Promise.race([stopped, follower.done]));
+    } finally {
+      await follower?.stop();
+      timers[Symbol.dispose]();
+    }
+    this.finish();
+    return this.exitCode;
+  }
+
+  private finish(): void {
+    this.attachments.move()[Symbol.dispose]();
+    this.drain();
+    this.handling = true;
+    this.runMoment("end");
+    this.drain();
+    this.options.child?.end();
+    const { compiled } = this.options;
+    this.emit({ kind: "end" });
+    if (compiled.config.print_maps_on_exit) {
+      for (const name of this.maps.names()) this.emit({ kind: "map", map: this.maps.snapshot(name, this.names) });
+    }
+    const losses = readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()]);
+    if (losses.length > 0) this.emit({ kind: "lost", losses });
+    this.emit({ kind: "exit", code: this.exitCode });
+    this.options.afterTurn?.();
+  }
+
+  /** Prints every map now. */
+  printMaps(): void {
+    for (const name of this.maps.names()) this.emit({ kind: "map", map: this.maps.snapshot(name, this.names) });
+    this.options.afterTurn?.();
+  }
+
+  private emit(event: TraceEvent): void {
+    this.options.onEvent(event);
+  }
+
+  private drain(): void {
+    this.ring?.drain(this.handleRecord);
+  }
+
+  private readonly handleRecord = (view: DataView, offset: number): void => {
+    if (!this.handling) return;
+    const action = this.options.compiled.actions[view.getUint32(offset, true)];
+    if (action === undefined) throw new Error("internal: a record of no action");
+    action.run(this.host, view, offset);
+  };
+
+  private runMoment(moment: "begin" | "end"): void {
+    const { programs, targets } = this.options.compiled.script;
+    for (const program of programs) {
+      for (const target of program.targets) {
+        if (target.provider.moment === moment) this.port.runOnce(program.name, BigInt(targets.indexOf(target)));
+      }
+    }
+  }
+
+  private countMoments(): number {
+    return this.options.compiled.script.targets.filter((target) => target.provider.moment !== undefined).length;
+  }
+
+  /** Attaches everything; answers the number of attach points. */
+  private attachAll(): number {
+    const { compiled } = this.options;
+    const { programs, targets } = compiled.script;
+    const idOf = new Map(targets.map((target, id) => [target, BigInt(id)] as const));
+    let count = this.countMoments();
+    for (const program of programs) {
+      const items = program.targets.map((target) => ({ target, id: idOf.get(target) ?? 0n }));
+      const [first] = items;
+      if (first === undefined || first.target.provider.moment !== undefined) continue;
+      try {
+        for (const attachment of first.target.provider.attach(this.port, program.name, program.variant, items)) this.attachments.use(attachment);
+        count += items.length;
+      } catch (error) {
+        if (!(error instanceof AttachError) || compiled.config.missing_probes === "error") throw error;
+        if (compiled.config.missing_probes === "warn") this.emit({ kind: "warning", message: error.message });
+      }
+    }
+    return count;
+  }
+
+  private watch(pid: number): () => void {
+    const timer = setInterval(() => {
+      try {
+        process.kill(pid, 0);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === "ESRCH") this.stop();
+      }
+    }, pidCheckMilliseconds);
+    return () => clearInterval(timer);
+  }
+
+  private makeHost(): Host {
+    const { names, maps } = this;
+    const { config } = this.options.compiled;
+    return {
+      kernelSymbol: (address) => names.kernelSymbol(address),
+      userSymbol: (pid, address) => names.userSymbol(pid, address),
+      userName: (uid) => names.userName(uid),
+      probeName: (id) => names.probeName(id),
+      functionName: (id) => names.functionName(id),
+      formatTime: (nanoseconds, format) => names.formatTime(nanoseconds, format),
+      stack: (id, pid, user, depth, mode) => names.stack(id, pid, user, depth, mode),
+      emit: (event) => this.emit(event),
+      snapshot: (map) => maps.snapshot(map, names),
+      entry: (map, key): Value | undefined => maps.entry(map, key, names),
+      clearMap: (map) => maps.clear(map),
+      zeroMap: (map) => maps.zero(map),
+      exit: (code) => {
+        this.exitCode = code;
+        this.exiting = true;
+        this.handling = false;
+        this.wakeUp();
+      },
+      formatNow: (format) => {
+        const now = wallMicroseconds();
+        return formatTime(format, Number(now / 1000n), Number(now % 1_000_000n));
+      },
+      runCommand: (command) => {
+        // What was said before must stand before what the command says itself on standard error.
+        this.options.afterTurn?.();
+        const { stdout, error } = spawnSync("/bin/sh", ["-c", command], { stdio: ["inherit", "pipe", "inherit"], encoding: "utf8", maxBuffer: 1 << 26 });
+        if (error !== undefined) this.emit({ kind: "warning", message: `system("${command}"): ${error.message}` });
+        if (stdout !== null && stdout !== "") this.emit({ kind: "system", text: stdout });
+      },
+      readFile: (path) => {
+        try {
+          this.emit({ kind: "cat", text: readPrefix(path, config.max_cat_bytes) });
+        } catch (error) {
+          this.emit({ kind: "warning", message: `cat("${path}"): ${(error as Error).message}` });
+        }
+      },
+    };
+  }
+}
+
+/** `elapsed` counts from here. */
+function withStartTime(map: MapSpec): MapSpec {
+  if (map.name !== systemMaps.start) return map;
+  const initial = new Uint8Array(8);
+  new DataView(initial.buffer).setBigUint64(0, process.hrtime.bigint(), true);
+  return { ...map, initial };
+}
+
+/** The first bytes of a file; files of /proc have no size to ask for. */
+function readPrefix(path: string, limit: number): string {
+  const fd = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(limit);
+    let length = 0;
+    while (length < limit) {
+      const read = readSync(fd, bytes, length, limit - length, null);
+      if (read === 0) break;
+      length += read;
+    }
+    return bytes.toString("utf8", 0, length);
+  } finally {
+    closeSync(fd);
+  }
+}
+

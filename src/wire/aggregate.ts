@@ -1,0 +1,58 @@
+import { assertNever } from "../base/assert-never.js";
+import type { AggregateType } from "../types/type.js";
+import { aggregateLayout, aggregateSize } from "./layout.js";
+import type { Value } from "./value.js";
+
+/** Adds up the per-CPU parts of an aggregate, each in the layout of wire/layout.ts. */
+export function decodeAggregate(type: AggregateType, parts: readonly DataView[]): Value {
+  switch (type.kind) {
+    case "count":
+      return { kind: "count", value: total(parts, aggregateLayout.count, false) };
+    case "sum":
+      return { kind: "sum", value: total(parts, aggregateLayout.sum, type.signed) };
+    case "min":
+    case "max":
+      return { kind: type.kind, value: extreme(type.kind, type.signed, parts) };
+    case "avg":
+    case "stats": {
+      const count = total(parts, aggregateLayout.samples, false);
+      const sum = total(parts, aggregateLayout.total, type.signed);
+      return { kind: type.kind, count, total: sum, average: count === 0n ? 0n : sum / count };
+    }
+    case "hist":
+      return { kind: "hist", bits: type.bits, buckets: buckets(type, parts) };
+    case "lhist": {
+      const { min, max, step } = type;
+      return { kind: "lhist", min, max, step, buckets: buckets(type, parts) };
+    }
+    default:
+      return assertNever(type);
+  }
+}
+
+function total(parts: readonly DataView[], offset: number, signed: boolean): bigint {
+  let sum = 0n;
+  for (const part of parts) sum += part.getBigUint64(offset, true);
+  return signed ? BigInt.asIntN(64, sum) : BigInt.asUintN(64, sum);
+}
+
+function extreme(kind: "min" | "max", signed: boolean, parts: readonly DataView[]): bigint {
+  let best: bigint | undefined;
+  for (const part of parts) {
+    if (part.getBigUint64(aggregateLayout.extremeSet, true) === 0n) continue;
+    const value = signed ? part.getBigInt64(aggregateLayout.extreme, true) : part.getBigUint64(aggregateLayout.extreme, true);
+    if (best === undefined || (kind === "min" ? value < best : value > best)) best = value;
+  }
+  return best ?? 0n;
+}
+
+function buckets(type: AggregateType, parts: readonly DataView[]): ReadonlyMap<number, bigint> {
+  const found = new Map<number, bigint>();
+  const count = aggregateSize(type) / 8;
+  for (let index = 0; index < count; index++) {
+    let sum = 0n;
+    for (const part of parts) sum += part.getBigUint64(8 * index, true);
+    if (sum !== 0n) found.set(index, sum);
+  }
+  return found;
+}
