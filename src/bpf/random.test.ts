@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BPF_MAP_TYPE_ARRAY } from "../abi/bpf.js";
 import type { IrFunction } from "../ir/ir.js";
+import { optimize } from "../ir/passes/optimize.js";
 import { printIr } from "../ir/printer.js";
 import { evaluateIr } from "../ir/testing/evaluate.js";
 import { Random, randomContextSize, randomMapSize, randomProgram } from "../ir/testing/random-ir.js";
@@ -58,11 +59,12 @@ function interpret(fn: IrFunction, seed: number, options: EmitOptions): { result
   }
 }
 
-const variants: readonly EmitOptions[] = [
-  { cpuV4: true, cookie: "helper" },
-  { cpuV4: false, cookie: "helper" },
-  { cpuV4: false, cookie: "helper", registers: 6 },
-  { cpuV4: true, cookie: "helper", registers: 4 },
+const variants: readonly (EmitOptions & { readonly optimized: boolean })[] = [
+  { optimized: false, cpuV4: true, cookie: "helper" },
+  { optimized: true, cpuV4: true, cookie: "helper" },
+  { optimized: true, cpuV4: false, cookie: "helper" },
+  { optimized: false, cpuV4: false, cookie: "helper", registers: 6 },
+  { optimized: true, cpuV4: true, cookie: "helper", registers: 4 },
 ];
 
 test("compiled random programs do what their IR says", () => {
@@ -74,9 +76,20 @@ test("compiled random programs do what their IR says", () => {
     const fn = randomProgram(seed, 10 + (seed % 60));
     verifyIr(fn, "random");
     const expected = evaluate(fn, seed);
-    for (const options of variants) {
+    let last = fn;
+    optimize(fn, {
+      dump(pass, after) {
+        try {
+          assert.deepEqual(evaluate(after, seed), expected);
+        } catch (error) {
+          throw new Error(`seed ${seed}, ${pass}: ${error}\n${printIr(last)}\n${printIr(after)}`);
+        }
+        last = after;
+      },
+    });
+    for (const { optimized, ...options } of variants) {
       try {
-        assert.deepEqual(interpret(fn, seed, options), expected);
+        assert.deepEqual(interpret(optimized ? last : fn, seed, options), expected);
       } catch (error) {
         if (error instanceof StackOverflowError) overflows++;
         else throw new Error(`seed ${seed} ${JSON.stringify(options)}: ${error}\n${printIr(fn)}`);
