@@ -189,17 +189,18 @@ export class UserSymbols implements Disposable {
   private openMapped(pid: number, map: ProcMap): OpenFile | undefined {
     const range = `${map.start.toString(16)}-${map.end.toString(16)}`;
     const path = map.path ?? "";
-    for (const candidate of [
-      `${this.procRoot}/${pid}/map_files/${range}`,
-      `${this.procRoot}/${pid}/root${path}`,
+    const candidates = [
+      { file: `${this.procRoot}/${pid}/map_files/${range}`, certain: true },
+      { file: `${this.procRoot}/${pid}/root${path}`, certain: false },
       // The process has ended: only a file of our own mount namespace can still be found.
-      path,
-    ]) {
+      { file: path, certain: false },
+    ];
+    for (const { file, certain } of candidates) {
       try {
-        const file = openFile(candidate);
+        const opened = openFile(file);
         // Another file of the same name has other symbols. (The device is no help: overlayfs and Btrfs report another.)
-        if (file.inode === map.inode) return file;
-        file[Symbol.dispose]();
+        if (certain || opened.inode === map.inode) return opened;
+        opened[Symbol.dispose]();
       } catch (error) {
         if (!isSystemError(error)) throw error;
       }

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fixture } from "../../test/fixtures/path.js";
+import { UserSymbols } from "./user-symbols.js";
+
+/** A directory that looks like /proc of one process that runs the fixture `name`. */
+function fakeProc(t: { after(run: () => void): void }, name: string) {
+  const root = mkdtempSync(join(tmpdir(), "beetrace-proc-"));
+  t.after(() => rmSync(root, { recursive: true, force: true }));
+  const files = join(root, "files");
+  mkdirSync(files);
+  const program = join(files, name);
+  copyFileSync(fixture("elf", name), program);
+  const proc = join(root, "proc");
+  const write = (pid: number, maps: string, startTime = 100): void => {
+    const folder = join(proc, `${pid}`);
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "maps"), maps);
+    writeFileSync(join(folder, "stat"), `${pid} (a ) b) S ${"0 ".repeat(18)}${startTime} 0\n`);
+    symlinkSync(program, join(folder, "exe"));
+    symlinkSync("/", join(folder, "root"));
+  };
+  const { ino } = statSync(program);
+  const line = (start: number, offset: number, path = program, inode = ino): string =>
+    `${start.toString(16)}-${(start + 0x1000).toString(16)} r-xp ${offset.toString(16).padStart(8, "0")} fe:00 ${inode} ${path}\n`;
+  return { proc, program, write, line, remove: (pid: number) => rmSync(join(proc, `${pid}`), { recursive: true }) };
+}
+
+test("names in a program, and why there are none", (t) => {
+  const { proc, program, write, line } = fakeProc(t, "tiny");
+  const anonymous = "500000-501000 r-xp 00000000 00:00 0 \n600000-601000 rw-p 00000000 00:00 0 [heap]\n";
+  write(7, line(0x400000, 0) + anonymous + line(0x700000, 0, "/nowhere", 12345));
+  using symbols = new UserSymbols({ procRoot: proc, now: () => 0 });
+  assert.deepEqual(symbols.resolve(7, 0x400144n + 3n), { kind: "symbol", name: "twice", offset: 3n, module: program });
+  assert.deepEqual(symbols.resolve(7, 0x40016bn), { kind: "symbol", name: "hidden", offset: 0n, module: program });
+  assert.deepEqual(symbols.resolve(7, 0x400001n), { kind: "unknown", reason: "stripped", module: program });
+  assert.deepEqual(symbols.resolve(7, 0x500001n), { kind: "unknown", reason: "anonymous", module: undefined });
+  assert.deepEqual(symbols.resolve(7, 0x600001n), { kind: "unknown", reason: "anonymous", module: "[heap]" });
+  assert.deepEqual(symbols.resolve(7, 0x700001n), { kind: "unknown", reason: "unreadable", module: "/nowhere" });
+  assert.deepEqual(symbols.resolve(7, 0x1n), { kind: "unknown", reason: "unmapped", module: undefined });
+  assert.deepEqual(symbols.resolve(8, 0x1n), { kind: "unknown", reason: "process-gone", module: undefined });
+  assert.equal(symbols.address(7, "twice"), 0x400144n);
+  assert.equal(symbols.address(7, "nothing"), undefined);
+});
+
+test("names outlive the process, and its file", (t) => {
+  const { proc, program, write, line, remove } = fakeProc(t, "tiny");
+  write(7, line(0x400000, 0));
+  let now = 0;
+  using symbols = new UserSymbols({ procRoot: proc, now: () => now });
+  symbols.remember(7);
+  remove(7);
+  rmSync(program);
+  now = 1000;
+  const found = symbols.resolve(7, 0x400144n);
+  assert.ok(found.kind === "symbol" && found.name === "twice");
+});
+
+test("mappings that come later, and a new program with the same id", (t) => {
+  const { proc, program, write, line } = fakeProc(t, "tiny");
+  write(7, line(0x400000, 0));
+  let now = 0;
+  using symbols = new UserSymbols({ procRoot: proc, now: () => now });
+  assert.equal(symbols.resolve(7, 0x900144n).kind, "unknown");
+  write(7, line(0x400000, 0) + line(0x900000, 0));
+  now = 1000;
+  assert.deepEqual(symbols.resolve(7, 0x900144n), { kind: "symbol", name: "twice", offset: 0n, module: program });
+  // Another process: what it maps comes first, what the old one mapped is still known.
+  write(7, line(0x300000, 0), 999);
+  now = 2000;
+  assert.equal(symbols.resolve(7, 0x300144n).kind, "symbol");
+  assert.equal(symbols.resolve(7, 0x400144n).kind, "symbol");
+});
+
+test("a replaced file is not taken for the mapped one", (t) => {
+  const { proc, write, line, program } = fakeProc(t, "tiny");
+  write(7, line(0x400000, 0, program, 99999));
+  using symbols = new UserSymbols({ procRoot: proc, now: () => 0 });
+  assert.deepEqual(symbols.resolve(7, 0x400144n), { kind: "unknown", reason: "unreadable", module: program });
+});
+
+test("this very process", () => {
+  using symbols = new UserSymbols();
+  const malloc = symbols.address(process.pid, "malloc");
+  assert.ok(malloc !== undefined);
+  const found = symbols.resolve(process.pid, malloc + 1n);
+  assert.ok(
+    found.kind === "symbol" && found.offset === 1n,
+    JSON.stringify(found, (_, v) => (typeof v === "bigint" ? `${v}` : v)),
+  );
+  assert.equal(symbols.resolve(process.pid, 1n).kind, "unknown");
+});
