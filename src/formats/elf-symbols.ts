@@ -28,14 +28,19 @@ export class ElfSymbols {
   private readonly view: DataView;
   private readonly strings: Buffer;
   private readonly entrySize: 16 | 24;
+  private readonly sectionEnds: readonly bigint[];
   /** Symbol numbers of the functions that are defined here. */
   private readonly functionIndexes: Uint32Array;
   private byAddress: AddressIndex | undefined;
   private byName: NameIndex | undefined;
   private objects: { readonly indexes: Uint32Array; readonly names: NameIndex } | undefined;
 
-  /** `bytes` is the table, `strings` the section that it links to. What does not fit into them is left out. */
-  constructor(bytes: Uint8Array, strings: Uint8Array, is64: boolean) {
+  /**
+   * `bytes` is the table, `strings` the section that it links to. What does not fit into them is left out. `sectionEnds`
+   * are the addresses where the file's sections end, by index: a symbol without size ends there at the latest.
+   */
+  constructor(bytes: Uint8Array, strings: Uint8Array, is64: boolean, sectionEnds: readonly bigint[]) {
+    this.sectionEnds = sectionEnds;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.strings = Buffer.from(strings.buffer, strings.byteOffset, strings.byteLength);
     this.entrySize = is64 ? 24 : 16;
@@ -101,8 +106,10 @@ export class ElfSymbols {
       const first = index.firstAt(position);
       let best: ElfSymbol | undefined;
       for (let i = first; i <= position; i++) {
-        const symbol = this.symbol(index.order[i] ?? 0);
-        const covers = symbol.size === 0 ? step === 0 : address < symbol.address + BigInt(symbol.size);
+        const number = index.order[i] ?? 0;
+        const symbol = this.symbol(number);
+        const end = symbol.size === 0 ? this.sectionEnd(number) : symbol.address + BigInt(symbol.size);
+        const covers = address < end && (symbol.size > 0 || step === 0);
         if (covers && (best === undefined || isBetter(symbol, best))) best = symbol;
       }
       if (best !== undefined) return best;
@@ -145,6 +152,11 @@ export class ElfSymbols {
     }
     this.byAddress = new AddressIndex(high, low, this.functionIndexes);
     return this.byAddress;
+  }
+
+  private sectionEnd(index: number): bigint {
+    const at = index * this.entrySize;
+    return this.sectionEnds[this.view.getUint16(at + (this.entrySize === 24 ? 6 : 14), true)] ?? 0n;
   }
 
   private symbol(index: number): ElfSymbol {

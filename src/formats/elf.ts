@@ -119,7 +119,12 @@ export class Elf {
     const symbols =
       section === undefined || strings === undefined
         ? undefined
-        : new ElfSymbols(this.data(section), this.data(strings), this.bits === 64);
+        : new ElfSymbols(
+            this.data(section),
+            this.data(strings),
+            this.bits === 64,
+            this.sections.map(({ address, size }) => address + BigInt(size)),
+          );
     this.tables.set(type, symbols);
     return symbols;
   }

@@ -5,6 +5,8 @@ import strftime from "strftime";
  * extension, prints them with six digits.
  */
 export function formatTime(format: string, milliseconds: number, microseconds: number): string {
-  const withMicroseconds = format.replace(/%%|%f/g, (piece) => (piece === "%f" ? String(microseconds).padStart(6, "0") : piece));
+  const withMicroseconds = format.replace(/%%|%f/g, (piece) =>
+    piece === "%f" ? String(microseconds).padStart(6, "0") : piece,
+  );
   return strftime(withMicroseconds, new Date(milliseconds));
 }

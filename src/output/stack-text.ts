@@ -9,7 +9,7 @@ type StackValue = Extract<Value, { kind: "stack" }>;
  *   perf       `\t7fb46e7164f7 getppid+7 (/usr/lib/x86_64-linux-gnu/libc.so.6)`, kernel frames without the module
  *   raw        `7fb46e7164f7`
  *
- * What has no name is its address: `0x55b893545170`, in perf mode followed by `([unknown])` or by the file that it lies in.
+ * What has no name is its address: `0x55b893545170`, `0`, in perf mode followed by `([unknown])` or by the file that it lies in.
  */
 export function stackText(stack: StackValue): string {
   return renderStack(stack, "        ");
@@ -42,5 +42,6 @@ function frameText(frame: Frame, stack: StackValue, indent: string): string {
 }
 
 function nameText(frame: Frame, address: string): string {
+  if (frame.address === 0n) return "0";
   return frame.symbol === undefined ? `0x${address}` : `${frame.symbol}+${frame.offset}`;
 }

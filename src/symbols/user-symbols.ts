@@ -104,7 +104,10 @@ export class UserSymbols implements Disposable {
     return { kind: "symbol", name: this.display(symbol.name), offset: found.address - symbol.address, module: path };
   }
 
-  private display(name: string): string {
+  private display(symbol: string): string {
+    // Full symbol tables append the version of a versioned function: pthread_cond_signal@@GLIBC_2.3.2
+    const version = symbol.indexOf("@");
+    const name = version > 0 ? symbol.slice(0, version) : symbol;
     if (!this.demangles || !name.startsWith("_Z")) return name;
     let shown = this.names.get(name);
     if (shown === undefined) {
