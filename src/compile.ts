@@ -8,7 +8,7 @@ import { bindProbes } from "./check/bind.js";
 import { check } from "./check/check.js";
 import { readConfig } from "./check/config.js";
 import type { IrFunction } from "./ir/ir.js";
-import { optimize } from "./ir/passes/index.js";
+import { optimize } from "./ir/passes/optimize.js";
 import { printIr } from "./ir/printer.js";
 import type { Action } from "./language/action.js";
 import type { Config } from "./language/config.js";
@@ -30,6 +30,8 @@ export interface CompileOptions {
   readonly unsafe: boolean;
   /** Process that probes are limited to. */
   readonly pid: number | undefined;
+  /** Process of the command that is traced, what `cpid` says. */
+  readonly childPid?: number | undefined;
   /** Is told each stage's result as text. */
   readonly dump?: ((stage: Stage, title: string, text: string) => void) | undefined;
   /** False leaves the IR as it was lowered. */
@@ -66,7 +68,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   const { pid, positional, unsafe } = options;
   const bound = bindProbes(ast, kernel, { config, pid, positional }, diags);
   const machine = machines[kernel.arch];
-  const script = check(bound, kernel, { config, positional, unsafe, registerNames: Object.keys(machine.registers) }, diags);
+  const script = check(bound, kernel, { config, positional, unsafe, childPid: options.childPid, registerNames: Object.keys(machine.registers) }, diags);
   if (diags.failed) return failed();
   options.dump?.("types", source.name, dumpTypes(script));
   const builder = new ObjectBuilder(script, machine, config, compatStatusOffset(kernel));

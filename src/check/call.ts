@@ -42,6 +42,7 @@ export function contextFor(checker: ExpressionChecker, span: Span): CheckContext
       return map?.value === undefined ? undefined : { key: map.key, value: map.value };
     },
     unsafe: scope.unsafe,
+    childPid: scope.childPid,
     registerNames: () => scope.registerNames,
     userSymbol: (name) =>
       scope.kernel.userSymbol(scope.targets[0]?.name.split(":")[1] ?? "", name, scope.targets[0]?.func ?? ""),

@@ -11,6 +11,7 @@ export interface CheckOptions {
   readonly config: Config;
   readonly positional: readonly string[];
   readonly unsafe: boolean;
+  readonly childPid: number | undefined;
   /** Names of the registers in struct pt_regs of the kernel's machine. */
   readonly registerNames: readonly string[];
 }
@@ -53,7 +54,7 @@ function checkAll(
       firstId: ids[0] ?? 0,
       ids,
       positional: options.positional,
-      unsafe: options.unsafe,
+      unsafe: options.unsafe, childPid: options.childPid,
       prefix,
       final,
       registerNames: options.registerNames,

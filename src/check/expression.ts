@@ -231,7 +231,7 @@ export class ExpressionChecker {
           op: "xor",
           left: value,
           right: ones,
-          type: value.type.kind === "int" && value.type.signed ? i64 : u64,
+          type: u64,
           span,
         };
       }

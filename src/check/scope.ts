@@ -17,6 +17,7 @@ export interface Scope {
   readonly ids: readonly number[];
   readonly positional: readonly string[];
   readonly unsafe: boolean;
+  readonly childPid: number | undefined;
   /** Prefix of this program's variables in the environment. */
   readonly prefix: string;
   /** In the last round unknown maps are errors; before, they may still become known. */

@@ -30,5 +30,8 @@ function matcher(probe: Probe, whole: string | undefined, parts: readonly string
     const tail = compileGlob(parts.slice(1).join(":") || "*");
     return (name) => tail(name.slice(name.lastIndexOf(":") + 1));
   }
+  const last = compileGlob(parts.at(-1) ?? "*");
+  // rawtracepoint:EVENT leaves the module out.
+  if (probe.name === "rawtracepoint" && parts.length === 1) return (name) => last(name.slice(name.lastIndexOf(":") + 1));
   return (name) => full(name) || prefix(name);
 }

@@ -87,7 +87,7 @@ function compileScript(source: { name: string; text: string }, kernel: KernelVie
   const dump = options.dump.size === 0 ? undefined : (stage: "ast" | "types" | "ir" | "bytecode", title: string, text: string): void => {
     if (options.dump.has(stage)) process.stdout.write(`// ${stage}: ${title}\n${text}\n\n`);
   };
-  const result = compile(source, kernel, { settings, positional, unsafe, pid: options.pid ?? childPid, dump });
+  const result = compile(source, kernel, { settings, positional, unsafe, pid: options.pid ?? childPid, childPid, dump });
   report(result.diagnostics, result.suppressed, options);
   return result.compiled;
 }

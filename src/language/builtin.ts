@@ -51,6 +51,8 @@ export interface CheckContext {
   /** Keys and value of a map, undefined before its first use is known. */
   mapTypes(name: string): { readonly key: readonly Type[] | undefined; readonly value: Type } | undefined;
   readonly unsafe: boolean;
+  /** Process of the command given with -c. */
+  readonly childPid: number | undefined;
   /** Registers that reg() knows, as struct pt_regs names them. */
   registerNames(): readonly string[];
   /** A symbol of the file that this uprobe is in. */

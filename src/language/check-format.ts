@@ -1,4 +1,4 @@
-import { parseFormat } from "../output/printf.js";
+import { parseFormat } from "../wire/printf.js";
 import { isAggregate } from "../wire/layout.js";
 import type { CheckContext } from "./builtin.js";
 import { describeType } from "./describe-type.js";

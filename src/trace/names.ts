@@ -63,7 +63,7 @@ export class Names implements Resolver, Disposable {
   }
 
   stack(id: bigint, pid: number, user: boolean, depth: number, mode: StackMode): { readonly frames: readonly Frame[]; readonly missing?: string } {
-    if (id < 0n) return { frames: [], missing: id === -17n ? "another stack has the same hash" : id === -14n ? "there is none" : `bpf_get_stackid failed: ${id}` };
+    if (id < 0n) return { frames: [], ...(id === -14n ? {} : { missing: id === -17n ? "another stack has the same hash" : `bpf_get_stackid failed: ${id}` }) };
     const key = new Uint8Array(4);
     new DataView(key.buffer).setUint32(0, Number(id), true);
     const bytes = readValue(this.sys, this.loaded.map(stackMapName(depth)), key);
@@ -86,7 +86,7 @@ export class Names implements Resolver, Disposable {
   }
 }
 
-const nameOf = (found: Symbolized, address: bigint): string => (found.kind === "symbol" ? found.name : `0x${address.toString(16)}`);
+const nameOf = (found: Symbolized, address: bigint): string => (found.kind === "symbol" ? found.name : address === 0n ? "0" : `0x${address.toString(16)}`);
 
 export const wallMicroseconds = (): bigint => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000));
 

@@ -52,6 +52,7 @@ export class Trace implements Disposable {
   /** Records are handled; after exit() those behind it are not, until the end probes run. */
   private handling = true;
   private wakeUp: () => void = () => undefined;
+  private holdBack: TraceEvent[] | undefined;
 
   /** Loads the programs; throws VerifierError and the errors of system calls. */
   constructor(options: TraceOptions) {
@@ -86,9 +87,14 @@ export class Trace implements Disposable {
       this.wakeUp = resolve;
     });
     this.runMoment("begin");
+    // What begin says is handled now, because it may end the trace, but told behind the number of probes.
+    const early: TraceEvent[] = [];
+    this.holdBack = early;
     this.drain();
     const attached = this.exiting ? this.countMoments() : this.attachAll();
+    this.holdBack = undefined;
     this.emit({ kind: "attached", probes: attached });
+    for (const event of early) this.emit(event);
     this.options.afterTurn?.();
     const timers = new Disposables();
     let follower: RingFollower | undefined;
@@ -139,7 +145,8 @@ export class Trace implements Disposable {
   }
 
   private emit(event: TraceEvent): void {
-    this.options.onEvent(event);
+    if (this.holdBack !== undefined) this.holdBack.push(event);
+    else this.options.onEvent(event);
   }
 
   private drain(): void {

@@ -1,9 +1,10 @@
 // What a script says, and what it does to maps and to the trace: records that user space acts on in their order.
 
-import { formatPrintf, type ParsedFormat, parseFormat } from "../../output/printf.js";
+import { formatPrintf } from "../../output/printf.js";
 import { none, type Type } from "../../types/type.js";
 import { decoderFor } from "../../wire/decode.js";
 import { isAggregate, layoutOf } from "../../wire/layout.js";
+import { type ParsedFormat, parseFormat } from "../../wire/printf.js";
 import type { Host } from "../action.js";
 import { recordHeader } from "../action.js";
 import type { Builtin, CheckContext } from "../builtin.js";
@@ -258,7 +259,7 @@ const join: Builtin = {
             if (BigInt(i) >= view.getBigUint64(offset + recordHeader, true)) break;
             parts.push(joinText(view, at, host));
           }
-          host.emit({ kind: "join", text: `${parts.join(separator)}\n` });
+          host.emit({ kind: "join", text: parts.join(separator) });
         },
       }),
       8 + joinCount * joinSize,

@@ -114,4 +114,16 @@ const rand = builtin({
   value: (l) => l.b.ext(4, false, l.b.call("get_prandom_u32", [])),
 });
 
-export const processBuiltins: readonly Builtin[] = [pid, tid, uid, gid, username, comm, curtask, cgroup, cpu, rand];
+const cpid: Builtin = {
+  name: "cpid",
+  bare: true,
+  params: [],
+  doc: "Process id of the command given with -c.",
+  result: ({ childPid, diags, span }) => {
+    if (childPid === undefined) diags.error("no-child", span, "cpid needs a command to trace", { hint: "give one with -c" });
+    return u32;
+  },
+  rewrite: ({ childPid, span }) => ({ kind: "const", value: BigInt(childPid ?? 0), type: u32, span }),
+};
+
+export const processBuiltins: readonly Builtin[] = [pid, tid, uid, gid, username, comm, curtask, cgroup, cpu, rand, cpid];

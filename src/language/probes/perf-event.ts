@@ -106,7 +106,7 @@ function counted(name: string, alias: string, doc: string, type: number, events:
       });
     },
     attach,
-    list: () => events.map((event) => `${name}:${event.name}:`),
+    list: () => events.flatMap((event) => [event.name, ...event.aliases]).map((word) => `${name}:${word}:`),
   };
 }
 

@@ -103,7 +103,6 @@ function candidate(category: string, event: string, format: TracepointFormat, co
     syscall === null &&
     !facts.usesArgs &&
     !facts.usesKernelStack &&
-    !rawDiffers.has(`${category}:${event}`) &&
     category !== "ftrace"
   ) {
     if (kernel.rawTracepoints().includes(event))
@@ -124,9 +123,6 @@ function candidate(category: string, event: string, format: TracepointFormat, co
   };
   return { name, func: event, place: { via: "perf", category, event, id: format.id } satisfies Place, variant };
 }
-
-/** Events whose raw tracepoint fires more often than the event does: TRACE_EVENT_CONDITION tests inside the event. */
-const rawDiffers = new Set<string>([]);
 
 const rawVariant: ProgramVariant = {
   key: "raw-for-tracepoint",
