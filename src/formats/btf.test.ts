@@ -181,6 +181,31 @@ test("the fixture is a kernel", () => {
   assert.ok(btf.memberOf(btf.find("trace_event_raw_sys_enter", "struct")!, "args"));
 });
 
+test("a kind of the future is stepped over if the blob says how large it is", () => {
+  const old = Buffer.from(writeBtf([int("int", 4), { kind: "pointer", to: id(1) }, int("long", 8)]));
+  const bytes = Buffer.concat([old.subarray(0, 24), Buffer.alloc(8), old.subarray(24), Buffer.alloc(4 * 31)]);
+  bytes.writeUInt32LE(32, 4);
+  // The pointer (second type, 12 bytes behind the first's 16) becomes one of kind 30 that takes the 16 bytes behind it.
+  bytes.writeUInt32LE(30 * 0x1000000 + 2, 32 + 16 + 4);
+  assert.throws(() => Btf.parse(bytes), FormatError);
+  bytes.writeUInt32LE(old.length - 24, 24);
+  bytes.writeUInt32LE(4 * 31, 28);
+  const layout = 32 + old.length - 24 + 4 * 30;
+  bytes.writeUInt8(8, layout);
+  bytes.writeUInt8(4, layout + 1);
+  // Section offsets must be aligned; the strings are not.
+  const padding = (4 - ((old.length - 24) % 4)) % 4;
+  const aligned = Buffer.concat([
+    bytes.subarray(0, 32 + old.length - 24),
+    Buffer.alloc(padding),
+    bytes.subarray(32 + old.length - 24),
+  ]);
+  aligned.writeUInt32LE(old.length - 24 + padding, 24);
+  const btf = Btf.parse(aligned);
+  assert.equal(btf.count, 2);
+  assert.deepEqual(btf.type(id(2)), { kind: "void" });
+});
+
 test("loops end in an error", () => {
   const loop = Btf.parse(writeBtf([{ kind: "typedef", name: "t", to: id(1) }]));
   assert.throws(() => loop.strip(id(1)), FormatError);

@@ -1,38 +1,10 @@
 import { type BtfId, btfId } from "../base/branded.js";
 import { FormatError } from "../base/errors.js";
+import { kindOf, kinds, type RawKind, scan, sections, vlenOf } from "./btf-scan.js";
 import type { BtfMember, BtfNamedKind, BtfRecord, BtfType } from "./btf-types.js";
 import { NameIndex } from "./name-index.js";
 
 export type { BtfEnum, BtfMember, BtfNamedKind, BtfParam, BtfRecord, BtfType } from "./btf-types.js";
-
-// BTF_KIND_*: include/uapi/linux/btf.h, Linux 6.12.
-const kinds = [
-  "void",
-  "int",
-  "pointer",
-  "array",
-  "struct",
-  "union",
-  "enum",
-  "forward",
-  "typedef",
-  "volatile",
-  "const",
-  "restrict",
-  "func",
-  "func-proto",
-  "var",
-  "datasec",
-  "float",
-  "decl-tag",
-  "type-tag",
-  "enum64",
-] as const;
-type RawKind = (typeof kinds)[number];
-
-// What follows the 12 bytes of struct btf_type, in 32-bit words: a fixed part, and a part per vlen.
-const fixedWords = Uint8Array.of(0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0);
-const wordsPerItem = Uint8Array.of(0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 3);
 
 /** Longer chains of typedefs and qualifiers, or arrays of arrays, than any compiler makes; a loop in a broken blob. */
 const maxChain = 64;
@@ -90,8 +62,8 @@ export class Btf {
 
   /** Scans a blob (`/sys/kernel/btf/vmlinux`); `base` is vmlinux for the split BTF of a module. */
   static parse(bytes: Uint8Array, base?: Btf): Btf {
-    const { types, strings } = sections(bytes);
-    return new Btf(types, scan(types), strings, base);
+    const { types, strings, layout } = sections(bytes);
+    return new Btf(types, scan(types, layout), strings, base);
   }
 
   /** The type with that id; 0 is void, an id that the blob does not have is a FormatError. */
@@ -423,11 +395,6 @@ export class Btf {
   }
 }
 
-// Linux 6.12 has 16 bits of vlen and 5 of kind and insists that the other bits are 0 (kernel/bpf/btf.c,
-// btf_check_meta()), so reading them too costs nothing today and gives a plain error the day they are used.
-const kindOf = (info: number): number => (info >>> 24) & 0x7f;
-const vlenOf = (info: number): number => info & 0xffffff;
-
 function items<T>(count: number, make: (i: number) => T): readonly T[] {
   const made: T[] = [];
   for (let i = 0; i < count; i++) made.push(make(i));
@@ -438,50 +405,4 @@ function sizeTimes(size: number, count: number): number {
   const bytes = size * count;
   if (!Number.isSafeInteger(bytes)) throw new FormatError(`BTF: ${count} elements of ${size} bytes are too many`);
   return bytes;
-}
-
-function sections(bytes: Uint8Array): { types: Uint32Array; strings: Buffer } {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 24) throw new FormatError(`BTF: ${bytes.length} bytes are fewer than its header`);
-  const magic = view.getUint16(0, true);
-  // Blobs of both byte orders exist, but the kernel gives its own, and we run on little-endian machines only.
-  if (magic === 0x9feb) throw new FormatError("BTF: is of a big-endian machine");
-  if (magic !== 0xeb9f) throw new FormatError("BTF: does not begin with its magic number");
-  const version = view.getUint8(2);
-  if (version !== 1) throw new FormatError(`BTF: is of version ${version}, not 1`);
-  const header = view.getUint32(4, true);
-  const section = (what: string, at: number, align: number): Uint8Array => {
-    const start = header + view.getUint32(at, true);
-    const length = view.getUint32(at + 4, true);
-    if (header < 24 || start % align !== 0 || start + length > bytes.length) {
-      throw new FormatError(`BTF: its ${what} (${length} bytes at ${start}) do not fit into ${bytes.length} bytes`);
-    }
-    return bytes.subarray(start, start + length);
-  };
-  const types = section("types", 8, 4);
-  const strings = section("strings", 16, 1);
-  if (types.length % 4 !== 0) throw new FormatError("BTF: its types end within a word");
-  if (strings.length === 0 || strings[strings.length - 1] !== 0) throw new FormatError("BTF: its strings have no end");
-  const aligned = types.byteOffset % 4 === 0 ? types : types.slice();
-  return {
-    types: new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.length / 4),
-    strings: Buffer.from(strings.buffer, strings.byteOffset, strings.length),
-  };
-}
-
-/** The word index at which each type starts. */
-function scan(words: Uint32Array): Uint32Array {
-  const starts = new Uint32Array(Math.floor(words.length / 3));
-  const length = words.length;
-  let count = 0;
-  let at = 0;
-  while (at < length) {
-    const info = words[at + 1] ?? 0;
-    const kind = kindOf(info);
-    if (kind === 0 || kind >= kinds.length) throw new FormatError(`BTF: type ${count + 1} is of unknown kind ${kind}`);
-    starts[count++] = at;
-    at += 3 + (fixedWords[kind] as number) + (wordsPerItem[kind] as number) * vlenOf(info);
-  }
-  if (at !== length) throw new FormatError("BTF: the last type is cut off");
-  return starts.slice(0, count);
 }
