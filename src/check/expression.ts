@@ -1,7 +1,7 @@
 import { nearest } from "../base/nearest.js";
 import type { Span } from "../base/span.js";
 import { builtinNames, findBuiltin } from "../language/builtins/index.js";
-import { namedType } from "../language/c-type.js";
+import { namedType, opaqueRecord } from "../language/c-type.js";
 import { describeType } from "../language/describe-type.js";
 import { findMapFunction } from "../language/map-functions/index.js";
 import type { ArgField, AssignTarget, MapAccess, TypedExpr } from "../language/typed.js";
@@ -366,7 +366,7 @@ export class ExpressionChecker {
           near === undefined ? undefined : `did you mean '${tag ?? "struct"} ${near}'?`,
         );
       }
-      type = i64;
+      type = unknownRecord;
     }
     for (let i = 0; i < ast.pointers; i++) type = pointer(type, space);
     if (ast.array !== undefined) type = { kind: "array", of: type, count: ast.array };
@@ -400,6 +400,7 @@ export class ExpressionChecker {
     const place =
       object.type.kind === "pointer" && object.type.to.kind === "record" ? this.deref(object, object.span) : object;
     const { type } = place;
+    if (type === unknownRecord) return this.broken(span);
     if (type.kind !== "record") {
       const hint = isNumeric(type) ? "cast it first: ((struct task_struct *)x)->pid" : undefined;
       this.error("not-a-structure", object.span, `${describeType(object.type)} has no members`, hint);
@@ -536,6 +537,9 @@ export class ExpressionChecker {
     return { kind: "const", value: BigInt(bits >> 3), type: u64, span };
   }
 }
+
+/** Stands for a type that was reported as unknown; what is done with it is not reported again. */
+const unknownRecord = opaqueRecord("(unknown)");
 
 /** A bit field is an integer wide enough for it, of the declared type's signedness. */
 function bitFieldType(member: Member): Type {

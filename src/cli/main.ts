@@ -11,6 +11,7 @@ import type { OutputEvent } from "../output/event.js";
 import { renderText } from "../output/text.js";
 import { openSys } from "../sys/ffi.js";
 import { Child } from "../trace/child.js";
+import { VerifierError } from "../load/verifier-error.js";
 import { Trace } from "../trace/trace.js";
 import { helpText, type Options, parseOptions } from "./options.js";
 import { Writer } from "./writer.js";
@@ -166,6 +167,10 @@ class Output {
 }
 
 function explain(error: unknown): string {
+  if (error instanceof VerifierError && error.span !== undefined) {
+    const { message, span, hint } = error;
+    return `${renderDiagnostic({ severity: "error", code: "verifier", span, message, hint, notes: [] })}\n`;
+  }
   if (error instanceof BeetraceError) {
     const lines = [`ERROR: ${error.message}`];
     if (error.hint !== undefined) lines.push(`HINT: ${error.hint}`);

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import { BeetraceError } from "../base/errors.js";
 
 /** The command of -c cannot be run. */
@@ -29,6 +29,7 @@ export class Child {
     const words = splitWords(command);
     const [file] = words;
     if (file === undefined) throw new CommandError("-c needs a command", { hint: "e.g. -c 'ls -l'" });
+    requireExecutable(file);
     const child = spawn("/bin/sh", ["-c", 'kill -STOP $$; exec "$@"', "sh", ...words], { stdio: "inherit" });
     const { pid } = child;
     if (pid === undefined) throw new CommandError(`cannot start '${file}'`);
@@ -62,6 +63,20 @@ export class Child {
     this.process.kill("SIGTERM");
     this.process.kill("SIGCONT");
   }
+}
+
+/** What execvp(3) would find, found before anything is attached. */
+function requireExecutable(file: string): void {
+  const places = file.includes("/") ? [file] : (process.env["PATH"] ?? "/usr/bin:/bin").split(":").map((folder) => `${folder}/${file}`);
+  for (const place of places) {
+    try {
+      accessSync(place, constants.X_OK);
+      return;
+    } catch {
+      // Perhaps it is in the next one.
+    }
+  }
+  throw new CommandError(`cannot run '${file}': ${file.includes("/") ? "there is no such program" : "there is no such program in PATH"}`);
 }
 
 /** Words of a command line, with quotes and backslashes as a shell has them; no other expansion. */

@@ -1,8 +1,8 @@
 // What fired, and with what: probe, func, arguments, registers.
-import { pointer, u8, u16, u32, u64 } from "../../types/type.js";
+import { none, pointer, u8, u16, u32, u64 } from "../../types/type.js";
 import type { Builtin } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
-import { builtin, literalText, notHere } from "./define.js";
+import { builtin, literalText, notHere, valueArg } from "./define.js";
 
 const probe = builtin({
   name: "probe",
@@ -195,6 +195,25 @@ const kaddr: Builtin = {
   },
 };
 
+const override: Builtin = {
+  name: "override",
+  params: [{ name: "result", kind: "int" }],
+  uses: "argN",
+  unsafe: true,
+  doc: "The traced function is not run and returns this instead. The kernel allows it for functions marked ALLOW_ERROR_INJECTION (CONFIG_BPF_KPROBE_OVERRIDE).",
+  since: "4.16",
+  probes: "kprobe",
+  result: (context) => {
+    const { variant } = context;
+    if (variant.func !== "kernel" || !variant.hasArgN) notHere(context, "override()", "only a kprobe can keep a function from running");
+    else if (context.kernel.feature("overrideReturn") === "no") {
+      context.diags.error("no-override", context.span, "this kernel cannot override results (CONFIG_BPF_KPROBE_OVERRIDE is off)");
+    }
+    return none;
+  },
+  value: (l, args) => l.b.call("override_return", [l.b.ctx(), l.value(valueArg(args, 0))]),
+};
+
 export const probeBuiltins: readonly Builtin[] = [
   probe,
   func,
@@ -204,4 +223,5 @@ export const probeBuiltins: readonly Builtin[] = [
   args,
   uaddr,
   kaddr,
+  override,
 ];
