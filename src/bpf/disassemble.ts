@@ -151,6 +151,7 @@ function wideOperand(insn: DecodedInsn, high: number, at: number, relocation: Re
 }
 
 const signed = (n: number): string => (n < 0 ? ` -${-n}` : ` +${n}`);
+const distance = (n: number): string => (n < 0 ? `${n}` : `+${n}`);
 const unknown = (insn: DecodedInsn): string => `(unknown instruction 0x${insn.code.toString(16).padStart(2, "0")})`;
 
 function plain(insn: DecodedInsn, at: number, options: DisassembleOptions): string {
@@ -206,7 +207,7 @@ function jump(insn: DecodedInsn, at: number, options: DisassembleOptions): strin
   const { code, dst, src, off, imm } = insn;
   const operation = code & 0xf0;
   const narrow = (code & 7) === BPF_JMP32;
-  if (operation === BPF_JA) return narrow ? `gotol pc${signed(imm)}` : `goto pc${signed(off)}`;
+  if (operation === BPF_JA) return narrow ? `gotol pc${distance(imm)}` : `goto pc${distance(off)}`;
   if (operation === BPF_EXIT) return "exit";
   if (operation === BPF_CALL) {
     if (src === BPF_PSEUDO_CALL) return `call func[${at + imm + 1}]`;
@@ -217,5 +218,5 @@ function jump(insn: DecodedInsn, at: number, options: DisassembleOptions): strin
   if (comparison === undefined) return unknown(insn);
   const r = narrow ? "w" : "r";
   const right = (code & BPF_X) !== 0 ? `${r}${src}` : `${imm}`;
-  return `if ${r}${dst} ${comparison} ${right} goto pc${signed(off)}`;
+  return `if ${r}${dst} ${comparison} ${right} goto pc${distance(off)}`;
 }
