@@ -8,6 +8,7 @@ export const BPF_MAP_UPDATE_ELEM = 2;
 export const BPF_MAP_DELETE_ELEM = 3;
 export const BPF_MAP_GET_NEXT_KEY = 4;
 export const BPF_PROG_LOAD = 5;
+export const BPF_OBJ_PIN = 6;
 export const BPF_PROG_TEST_RUN = 10;
 export const BPF_OBJ_GET_INFO_BY_FD = 15;
 export const BPF_RAW_TRACEPOINT_OPEN = 17;
@@ -16,6 +17,7 @@ export const BPF_MAP_FREEZE = 22;
 export const BPF_MAP_LOOKUP_BATCH = 24;
 export const BPF_MAP_LOOKUP_AND_DELETE_BATCH = 25;
 export const BPF_LINK_CREATE = 28;
+export const BPF_LINK_GET_NEXT_ID = 31;
 export const BPF_ITER_CREATE = 33;
 
 /** enum bpf_map_type. */
@@ -127,6 +129,17 @@ export const infoAttr = struct("bpf_attr", 16, {
   "info.info": [8, "pointer"],
 });
 
+export const pinAttr = struct("bpf_attr", 16, {
+  pathname: [0, "pointer"],
+  bpf_fd: [8, "u32"],
+});
+
+/** BPF_*_GET_NEXT_ID. */
+export const nextIdAttr = struct("bpf_attr", 8, {
+  start_id: [0, "u32"],
+  next_id: [4, "u32"],
+});
+
 /** BPF_RAW_TRACEPOINT_OPEN: `bpf_attr.raw_tracepoint`; the cookie came with Linux 6.10. */
 export const rawTracepointAttr = struct("bpf_attr", 24, {
   "raw_tracepoint.name": [0, "pointer"],
@@ -203,3 +216,6 @@ export const progInfo = {
   size: 232,
   fields: { type: 0, id: 4, recursion_misses: 208, verified_insns: 216 },
 } as const;
+
+/** struct bpf_link_info, what we read of it. */
+export const linkInfo = { size: 16, fields: { type: 0, id: 4 } } as const;

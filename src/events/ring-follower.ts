@@ -77,6 +77,8 @@ export class RingFollower {
     try {
       let turnsInARow = 0;
       let last = 0;
+      // The handler is never called from the constructor.
+      await undefined;
       while (!this.stopping) {
         const read = this.turn();
         if (this.stopping) break;

@@ -1,10 +1,10 @@
 import { EACCES, EMFILE, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from "../abi/errno.js";
 import { attrFlags, PERF_TYPE_TRACEPOINT } from "../abi/perf.js";
+import { BPF_TRACE_RAW_TP } from "../abi/program-type.js";
 import { cString } from "../abi/struct.js";
-import { Disposables } from "../base/disposable.js";
 import { BeetraceError } from "../base/errors.js";
 import { readCpus } from "../kernel/cpus.js";
-import { readPmu } from "../kernel/pmu.js";
+import { type Pmu, readPmu } from "../kernel/pmu.js";
 import type { Attachment, AttachPort, PerfEventTarget, ProgramName } from "../language/attach-port.js";
 import type { Fd } from "../sys/fd.js";
 import { linkKprobeMulti, linkPerfEvent, linkTracing, linkUprobeMulti, rawTracepointOpen } from "../sys/link-calls.js";
@@ -12,8 +12,9 @@ import { type NewPerfEvent, perfEventOpen } from "../sys/perf-calls.js";
 import { progTestRun } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
-import { closeEvents } from "./event-closer.js";
+import { closeEvents, closeLinks } from "./detach.js";
 import type { LoadedObject } from "./loaded-object.js";
+import { VerifierError } from "./verifier-error.js";
 
 /** A program could not be attached; `target` is what to, and `cause` the system call that failed. */
 export class AttachError extends BeetraceError {
@@ -40,11 +41,22 @@ const hints: Readonly<Record<number, string>> = {
   [EOPNOTSUPP]: "this kernel cannot trace that place, or the machine has no such counter",
 };
 
+/** What one attachment holds. */
+interface Held {
+  /** Their programs run while these are open. */
+  readonly links: Fd[];
+  /** Perf events that the links are on. */
+  readonly events: Fd[];
+  /** Whether closing them takes the kernel long: see detach.ts. */
+  readonly slow: boolean;
+}
+
 /** The probes of one loaded object; disposing it detaches all that are still attached. */
 export class KernelAttachPort implements AttachPort, Disposable {
   private readonly sys: Sys;
   private readonly loaded: LoadedObject;
-  private readonly attached = new Set<Attachment>();
+  private readonly pmus = new Map<string, Pmu>();
+  private readonly attached = new Map<Attachment, Held>();
   /** Events of probes that are detached; closing them is slow and done for many at once. */
   private leftovers: Fd[] = [];
   private sweeping = false;
@@ -56,22 +68,18 @@ export class KernelAttachPort implements AttachPort, Disposable {
 
   perfEvent(program: ProgramName, target: PerfEventTarget, cookie: bigint): Attachment {
     const what = `perf event ${target.type}:${target.config}`;
-    return this.attach(what, (owned) => {
+    return this.attach(what, "quick", (held) => {
       const { sample } = target;
       const attr = {
         type: target.type,
         config: target.config,
         ...("period" in sample
-          ? { sample_period: sample.period, flags: 0n }
+          ? { sample_period: sample.period }
           : { sample_freq: sample.frequency, flags: BigInt(attrFlags.freq) }),
       };
       const pid = target.pid ?? -1;
       const cpus = target.cpu !== "all" ? [target.cpu] : pid >= 0 ? [-1] : readCpus("online");
-      for (const cpu of cpus) {
-        const event = owned.use(perfEventOpen(this.sys, { attr, pid, cpu, what }));
-        this.link(owned, program, event, cookie);
-      }
-      return undefined;
+      for (const cpu of cpus) this.linkEvent(held, program, { attr, pid, cpu, what }, cookie);
     });
   }
 
@@ -80,24 +88,23 @@ export class KernelAttachPort implements AttachPort, Disposable {
     target: { readonly category: string; readonly event: string; readonly id: number },
     cookie: bigint,
   ): Attachment {
-    return this.perfProbe(program, cookie, {
-      attr: { type: PERF_TYPE_TRACEPOINT, config: BigInt(target.id), sample_period: 1n },
-      ...anywhere,
-      what: `tracepoint ${target.category}:${target.event}`,
-    });
+    const what = `tracepoint ${target.category}:${target.event}`;
+    const attr = { type: PERF_TYPE_TRACEPOINT, config: BigInt(target.id), sample_period: 1n };
+    return this.attach(what, "slow", (held) => this.linkEvent(held, program, { attr, ...anywhere, what }, cookie));
   }
 
   rawTracepoint(program: ProgramName, target: { readonly name: string }, cookie: bigint): Attachment {
-    const what = `raw tracepoint ${target.name}`;
-    return this.attach(what, (owned) => {
+    const { type, expectedAttachType } = this.loaded.spec(program);
+    const what = type === "tracing" ? target.name : `raw tracepoint ${target.name}`;
+    // Programs on functions (fentry) go through a trampoline, which waits when it changes; tracepoints do not wait.
+    const speed = type === "tracing" && expectedAttachType !== BPF_TRACE_RAW_TP ? "slow" : "quick";
+    return this.attach(what, speed, (held) => {
       const fd = this.loaded.program(program, cookie);
-      const spec = this.loaded.spec(program);
       const linkCookie = this.linkCookie(program, cookie);
       // Cookies of fentry and the like are older than those of raw tracepoints (6.0, 6.10) and have their own command.
-      if (spec.type !== "tracing") owned.use(rawTracepointOpen(this.sys, fd, target.name, linkCookie));
-      else if (linkCookie === 0n) owned.use(rawTracepointOpen(this.sys, fd, undefined));
-      else owned.use(linkTracing(this.sys, fd, spec.expectedAttachType, linkCookie));
-      return undefined;
+      if (type !== "tracing") held.links.push(rawTracepointOpen(this.sys, fd, target.name, linkCookie));
+      else if (linkCookie === 0n) held.links.push(rawTracepointOpen(this.sys, fd, undefined));
+      else held.links.push(linkTracing(this.sys, fd, expectedAttachType, linkCookie));
     });
   }
 
@@ -106,17 +113,17 @@ export class KernelAttachPort implements AttachPort, Disposable {
     target: { readonly symbol: string; readonly offset: number; readonly ret: boolean },
     cookie: bigint,
   ): Attachment {
-    const what = `${target.ret ? "kretprobe" : "kprobe"} ${target.symbol}${target.offset === 0 ? "" : `+${target.offset}`}`;
-    return this.perfProbe(program, cookie, {
-      attr: {
-        type: this.pmuType("kprobe", what),
+    const place = target.offset === 0 ? target.symbol : `${target.symbol}+${target.offset}`;
+    const what = `${target.ret ? "kretprobe" : "kprobe"} ${place}`;
+    return this.attach(what, "slow", (held) => {
+      const attr = {
+        type: this.pmu("kprobe").type,
         // Bit 0: /sys/bus/event_source/devices/kprobe/format/retprobe, v4.17.
         config: target.ret ? 1n : 0n,
         kprobe_func: cString(target.symbol),
         probe_offset: BigInt(target.offset),
-      },
-      ...anywhere,
-      what,
+      };
+      this.linkEvent(held, program, { attr, ...anywhere, what }, cookie);
     });
   }
 
@@ -126,10 +133,9 @@ export class KernelAttachPort implements AttachPort, Disposable {
     cookies: readonly bigint[],
   ): Attachment {
     const what = `${target.ret ? "kretprobe" : "kprobe"} of ${target.symbols.length} functions`;
-    return this.attach(what, (owned) => {
-      owned.use(linkKprobeMulti(this.sys, this.loaded.program(program, 0n), target, cookies));
-      return undefined;
-    });
+    return this.attach(what, "slow", (held) =>
+      held.links.push(linkKprobeMulti(this.sys, this.loaded.program(program, 0n), target, cookies)),
+    );
   }
 
   uprobe(
@@ -144,16 +150,16 @@ export class KernelAttachPort implements AttachPort, Disposable {
     cookie: bigint,
   ): Attachment {
     const what = `${target.ret ? "uretprobe" : "uprobe"} ${target.path}:0x${target.offset.toString(16)}`;
-    return this.perfProbe(program, cookie, {
-      attr: {
-        type: this.pmuType("uprobe", what),
+    return this.attach(what, "slow", (held) => {
+      const attr = {
+        type: this.pmu("uprobe").type,
         // Bit 0 retprobe, bits 32-63 ref_ctr_offset: /sys/bus/event_source/devices/uprobe/format/, v4.20.
         config: (target.ret ? 1n : 0n) | (BigInt(target.refCounter ?? 0) << 32n),
         uprobe_path: cString(target.path),
         probe_offset: BigInt(target.offset),
-      },
-      ...(target.pid === undefined ? anywhere : { pid: target.pid, cpu: -1 }),
-      what,
+      };
+      const where = target.pid === undefined ? anywhere : { pid: target.pid, cpu: -1 };
+      this.linkEvent(held, program, { attr, ...where, what }, cookie);
     });
   }
 
@@ -169,10 +175,9 @@ export class KernelAttachPort implements AttachPort, Disposable {
     cookies: readonly bigint[],
   ): Attachment {
     const what = `${target.ret ? "uretprobe" : "uprobe"} of ${target.offsets.length} places in ${target.path}`;
-    return this.attach(what, (owned) => {
-      owned.use(linkUprobeMulti(this.sys, this.loaded.program(program, 0n), target, cookies));
-      return undefined;
-    });
+    return this.attach(what, "slow", (held) =>
+      held.links.push(linkUprobeMulti(this.sys, this.loaded.program(program, 0n), target, cookies)),
+    );
   }
 
   runOnce(program: ProgramName, cookie: bigint): void {
@@ -184,66 +189,69 @@ export class KernelAttachPort implements AttachPort, Disposable {
     }
   }
 
-  /** Detaches everything; programs stop with this call, what the kernel has to tidy up goes on behind it. */
+  /**
+   * Detaches everything, in a few milliseconds; what the kernel has to tidy up goes on behind it. For a moment a program
+   * may still run: who needs to know that one has stopped disposes its attachment, which waits.
+   */
   [Symbol.dispose](): void {
-    for (const attachment of [...this.attached]) attachment[Symbol.dispose]();
+    const all = [...this.attached.values()];
+    this.attached.clear();
+    for (const { links } of all.filter((held) => !held.slow)) dispose(links);
+    closeLinks(
+      this.sys,
+      all.filter((held) => held.slow).flatMap((held) => held.links),
+    );
+    for (const held of all) this.leaveEvents(held);
     this.sweep();
   }
 
-  /** One event at which the kernel runs programs on any CPU, whichever CPU the event is opened on. */
-  private perfProbe(program: ProgramName, cookie: bigint, event: NewPerfEvent): Attachment {
-    return this.attach(event.what, (owned) => {
-      const fd = perfEventOpen(this.sys, event);
-      try {
-        this.link(owned, program, fd, cookie);
-      } catch (error) {
-        fd[Symbol.dispose]();
-        throw error;
-      }
-      return fd;
-    });
-  }
-
-  private link(owned: Disposables, program: ProgramName, event: Fd, cookie: bigint): void {
-    owned.use(linkPerfEvent(this.sys, this.loaded.program(program, cookie), event, this.linkCookie(program, cookie)));
+  private linkEvent(held: Held, program: ProgramName, event: NewPerfEvent, cookie: bigint): void {
+    const fd = perfEventOpen(this.sys, event);
+    held.events.push(fd);
+    const loaded = this.loaded.program(program, cookie);
+    held.links.push(linkPerfEvent(this.sys, loaded, fd, this.linkCookie(program, cookie)));
   }
 
   private linkCookie(program: ProgramName, cookie: bigint): bigint {
     return this.loaded.cookieFrom(program) === "link" ? cookie : 0n;
   }
 
-  private pmuType(name: "kprobe" | "uprobe", what: string): number {
-    const pmu = readPmu(name);
-    if (pmu === undefined) throw new AttachError(what, new BeetraceError(`this kernel was built without ${name}s`));
-    return pmu.type;
+  private pmu(name: "kprobe" | "uprobe"): Pmu {
+    const pmu = this.pmus.get(name) ?? readPmu(name);
+    if (pmu === undefined) throw new BeetraceError(`this kernel was built without ${name}s`);
+    this.pmus.set(name, pmu);
+    return pmu;
   }
 
-  /** `open` puts what stops the program into `owned` and returns an event that may be closed late. */
-  private attach(what: string, open: (owned: Disposables) => Fd | undefined): Attachment {
-    const owned = new Disposables();
-    let event: Fd | undefined;
+  private attach(what: string, speed: "slow" | "quick", open: (held: Held) => void): Attachment {
+    const held: Held = { links: [], events: [], slow: speed === "slow" };
     try {
-      event = open(owned);
+      open(held);
     } catch (cause) {
-      owned[Symbol.dispose]();
-      if (cause instanceof SyscallError) throw new AttachError(what, cause);
-      throw cause;
+      dispose([...held.links, ...held.events]);
+      // The verifier's word on a copy of a program is said as it is.
+      if (cause instanceof VerifierError || !(cause instanceof BeetraceError)) throw cause;
+      throw new AttachError(what, cause);
     }
     const attachment: Attachment = {
       [Symbol.dispose]: () => {
         if (!this.attached.delete(attachment)) return;
-        owned[Symbol.dispose]();
-        if (event !== undefined) this.leave(event);
+        dispose(held.links);
+        this.leaveEvents(held);
       },
     };
-    this.attached.add(attachment);
+    this.attached.set(attachment, held);
     return attachment;
   }
 
-  /** All that are detached in one go are closed together, also if the port lives on. */
-  private leave(event: Fd): void {
-    this.leftovers.push(event);
-    if (this.sweeping) return;
+  /** Events of all probes that are detached in one go are closed together. */
+  private leaveEvents(held: Held): void {
+    if (!held.slow) {
+      dispose(held.events);
+      return;
+    }
+    this.leftovers.push(...held.events);
+    if (this.sweeping || this.leftovers.length === 0) return;
     this.sweeping = true;
     setImmediate(() => this.sweep());
   }
@@ -256,4 +264,9 @@ export class KernelAttachPort implements AttachPort, Disposable {
   }
 }
 
+/** One event is enough for probes at which the kernel runs programs on any CPU, whichever CPU the event is on. */
 const anywhere = { pid: -1, cpu: 0 } as const;
+
+function dispose(fds: readonly Fd[]): void {
+  for (const fd of fds) fd[Symbol.dispose]();
+}

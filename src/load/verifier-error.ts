@@ -49,7 +49,7 @@ const statistics = /^(processed \d+ insns|verification time|stack depth|insns pr
 const state = /^(\d+: |; |from \d+ to \d+: |frame\d+: ?)?(frame\d+: ?)?(R\d+(_\w+)?=|fp-\d+|refs=|caller:|callee:|$)/;
 /** Backtracking of precision and notes on the way. */
 const noise =
-  /^(mark_precise|regs=|parent |last_idx|propagating|caller|callee|func#\d+|returning from callee|Live regs)/;
+  /^(mark_precise|regs=|parent |last_idx|propagating|caller|callee|func#\d+|returning from callee|Live regs|cur state:|old state:)/;
 /** Checks that come before any instruction is simulated name the instruction in words. */
 const inWords = /\b(?:insn|at insn|from insn|ldimm64 insn)\s*#?(\d+)/;
 

@@ -1,6 +1,5 @@
 /** The only file that knows the foreign function interface of the runtime: koffi. */
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { EINTR } from "../abi/errno.js";
 import { type Arch, archOf } from "../abi/registers.js";
 import type { AddressOf, Memory } from "../abi/struct.js";
@@ -99,20 +98,17 @@ class KoffiSys implements Sys {
  */
 function loadKoffi(): Koffi {
   const require = createRequire(import.meta.url);
-  try {
-    const koffi = require.resolve("koffi");
-    const { version } = require("koffi/package.json") as { version: string };
-    const folder = dirname(createRequire(koffi).resolve(`@koromix/koffi-linux-${process.arch}`));
+  const native = `@koromix/koffi-linux-${process.arch}`;
+  // npm puts both packages side by side; others (pnpm) let only koffi itself see its native part.
+  const requirers = [() => require, () => createRequire(require.resolve("koffi"))];
+  for (const requirer of requirers) {
     for (const libc of ["linux", "musl"]) {
       try {
-        const native = require(join(folder, `${libc}_${process.arch}`, "koffi.node")) as Koffi & { version: string };
-        if (native.version === version) return native;
+        return requirer()(`${native}/${libc}_${process.arch}/koffi.node`) as Koffi;
       } catch {
-        // The other one then, or koffi's own way, which reports what is wrong.
+        // The next one then, or koffi's own way, which reports what is wrong.
       }
     }
-  } catch {
-    // Installed in another way than npm does it.
   }
   try {
     return require("koffi") as Koffi;

@@ -49,6 +49,9 @@ export const syscallNumbers = {
     prlimit64: 302,
     eventfd2: 290,
     bpf: 321,
+    fsopen: 430,
+    fsconfig: 431,
+    fsmount: 432,
   },
   arm64: {
     read: 63,
@@ -66,6 +69,9 @@ export const syscallNumbers = {
     prlimit64: 261,
     eventfd2: 19,
     bpf: 280,
+    fsopen: 430,
+    fsconfig: 431,
+    fsmount: 432,
   },
 } as const satisfies Record<Arch, Record<string, number>>;
 

@@ -1,0 +1,47 @@
+import { BPF_LINK_GET_NEXT_ID, BPF_OBJ_PIN, linkInfo, nextIdAttr, pinAttr } from "../abi/bpf.js";
+import { ENOENT } from "../abi/errno.js";
+import { cString } from "../abi/struct.js";
+import { bpf } from "./bpf-call.js";
+import { Fd } from "./fd.js";
+import { objGetInfo } from "./prog-calls.js";
+import type { Sys } from "./sys.js";
+import { check } from "./syscall-error.js";
+
+// include/uapi/linux/mount.h.
+const FSOPEN_CLOEXEC = 1;
+const FSMOUNT_CLOEXEC = 1;
+const FSCONFIG_CMD_CREATE = 6;
+
+/**
+ * A bpf file system that is mounted nowhere: the descriptor is all there is of it, and what is pinned in it goes with its
+ * last close. Since Linux 5.2; needs CAP_SYS_ADMIN.
+ */
+export function openPrivateBpffs(sys: Sys): Fd {
+  const opened = sys.call("fsopen", cString("bpf"), FSOPEN_CLOEXEC);
+  using context = Fd.own(sys, check(opened, "fsopen(bpf)"), "bpf file system");
+  check(sys.call("fsconfig", context.raw, FSCONFIG_CMD_CREATE, 0, 0, 0), "fsconfig(FSCONFIG_CMD_CREATE)");
+  return Fd.own(sys, check(sys.call("fsmount", context.raw, FSMOUNT_CLOEXEC, 0), "fsmount(bpf)"), "mount of bpf");
+}
+
+/** Gives a program, map or link a name in a bpf file system, which then holds it. */
+export function pinIn(sys: Sys, mount: Fd, name: string, object: Fd): void {
+  const pathname = cString(`/proc/self/fd/${mount.raw}/${name}`);
+  const attr = pinAttr.encode({ pathname, bpf_fd: object.raw }, sys.addressOf);
+  check(bpf(sys, BPF_OBJ_PIN, attr), () => `bpf(BPF_OBJ_PIN, ${object.what})`);
+}
+
+/** The number by which the kernel lists a link. */
+export function linkId(sys: Sys, link: Fd): number {
+  const bytes = objGetInfo(sys, link, linkInfo.size);
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(linkInfo.fields.id, true);
+}
+
+/** Whether a link is still listed; it is not from the moment that the kernel begins to detach it. */
+export function isLinkListed(sys: Sys, id: number): boolean {
+  const attr = nextIdAttr.encode({ start_id: id - 1 }, sys.addressOf);
+  const result = bpf(sys, BPF_LINK_GET_NEXT_ID, attr);
+  if (result === -ENOENT) return false;
+  check(result, "bpf(BPF_LINK_GET_NEXT_ID)");
+  const at = nextIdAttr.fields.next_id[0];
+  return new DataView(attr.bytes.buffer, attr.bytes.byteOffset).getUint32(at, true) === id;
+}
