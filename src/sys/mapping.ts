@@ -7,7 +7,10 @@ const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;
 
-/** Memory that a descriptor gave, until it is disposed; its buffer has then length 0. */
+/**
+ * Memory that a descriptor gave, until it is disposed. Then nobody may have a view of its buffer any more: V8 does not let
+ * go of memory that came from outside (it cannot be transferred), and reading it would end the process.
+ */
 export class Mapping implements Disposable {
   private readonly sys: Sys;
   private readonly address: number;
@@ -30,8 +33,6 @@ export class Mapping implements Disposable {
 
   [Symbol.dispose](): void {
     if (this.held === undefined) return;
-    // Views of the buffer that somebody still holds must not read unmapped memory: transferring it detaches them all.
-    structuredClone(this.held, { transfer: [this.held] });
     this.held = undefined;
     this.sys.call("munmap", this.address, this.length);
   }
