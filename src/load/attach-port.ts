@@ -34,7 +34,7 @@ export class AttachError extends BeetraceError {
 
 const hints: Readonly<Record<number, string>> = {
   [EPERM]: "root, or CAP_BPF and CAP_PERFMON are needed; a locked down kernel refuses some probes even to root",
-  [EACCES]: "root, or CAP_BPF and CAP_PERFMON are needed; see also /proc/sys/kernel/perf_event_paranoid",
+  [EACCES]: "root is needed: for kprobes and uprobes CAP_PERFMON may not be enough, but CAP_SYS_ADMIN is",
   [ENOENT]: "this kernel or file has no such place; beetrace -l lists what there is",
   [ESRCH]: "this kernel has no such function, or the process has ended",
   [EMFILE]: "raise the limit of open files (ulimit -n) or attach to fewer places",

@@ -18,11 +18,7 @@ import type { Sys } from "./sys.js";
 import { check } from "./syscall-error.js";
 
 function create(sys: Sys, attr: Memory, kind: string): Fd {
-  return Fd.own(
-    sys,
-    check(bpf(sys, BPF_LINK_CREATE, attr), () => `bpf(BPF_LINK_CREATE, ${kind})`),
-    `${kind} link`,
-  );
+  return Fd.own(sys, check(bpf(sys, BPF_LINK_CREATE, attr), "bpf(BPF_LINK_CREATE)"), `${kind} link`);
 }
 
 /** Makes a program run at each sample or hit of a perf event (since 5.15). */
@@ -118,11 +114,7 @@ export function rawTracepointOpen(sys: Sys, program: Fd, name: string | undefine
     sys.addressOf,
   );
   const what = `raw tracepoint ${name ?? program.what}`;
-  return Fd.own(
-    sys,
-    check(bpf(sys, BPF_RAW_TRACEPOINT_OPEN, attr), () => `bpf(BPF_RAW_TRACEPOINT_OPEN, ${what})`),
-    what,
-  );
+  return Fd.own(sys, check(bpf(sys, BPF_RAW_TRACEPOINT_OPEN, attr), "bpf(BPF_RAW_TRACEPOINT_OPEN)"), what);
 }
 
 /** A kprobe_multi link whose names cannot be read; always fails, and how it does says whether the kernel knows it. */

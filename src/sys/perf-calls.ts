@@ -16,11 +16,7 @@ export interface NewPerfEvent {
 export function perfEventOpen(sys: Sys, event: NewPerfEvent): Fd {
   const attr = perfEventAttr.encode({ ...event.attr, size: perfEventAttr.size }, sys.addressOf);
   const result = sys.call("perf_event_open", attr, event.pid, event.cpu, -1, PERF_FLAG_FD_CLOEXEC);
-  return Fd.own(
-    sys,
-    check(result, () => `perf_event_open(${event.what})`),
-    event.what,
-  );
+  return Fd.own(sys, check(result, "perf_event_open"), event.what);
 }
 
 export function perfEnable(sys: Sys, event: Fd): void {
