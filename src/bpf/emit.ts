@@ -153,13 +153,14 @@ function deepestStack(frames: readonly { readonly ir: IrFunction; readonly size:
     if (chain.includes(name)) throw new Error(`internal: ${name} calls itself`);
     let deepest = 0;
     for (const callee of calleesOf(frame.ir)) deepest = Math.max(deepest, depth(callee, [...chain, name]));
-    const total = (deepest === 0 ? frame.size : Math.ceil(Math.max(1, frame.size) / 32) * 32) + deepest;
+    const total = Math.ceil(Math.max(1, frame.size) / 32) * 32 + deepest;
     known.set(name, total);
     return total;
   };
   const [first] = frames;
   if (first === undefined) throw new Error("internal: no function to emit");
-  const total = depth(first.ir.name, []);
+  const chain = depth(first.ir.name, []);
+  const total = calleesOf(first.ir).size === 0 ? first.size : chain;
   if (total > maxStack) {
     throw new StackOverflowError(
       first.ir.name,

@@ -37,6 +37,7 @@ export function alu({ code, off, imm }: DecodedInsn, left: bigint, right: bigint
   const bits = (code & 7) === BPF_ALU64 ? 64 : 32;
   const operation = code & 0xf0;
   if (operation === BPF_END) {
+    if (imm !== 16 && imm !== 32 && imm !== 64) throw new InterpreterError(`no swap of ${imm} bits`);
     // cpu v4's bswap is the 64-bit class; the older ones are named for the order that they convert to.
     const swap = bits === 64 || (code & BPF_TO_BE) !== 0;
     return BigInt.asUintN(imm, swap ? swapBytes(left, imm / 8) : left);
@@ -77,6 +78,7 @@ function compute(operation: number, bits: number, off: number, a: bigint, b: big
     case BPF_NEG:
       return -a;
     case BPF_MOV:
+      if (off !== 0 && off !== 8 && off !== 16 && off !== 32) throw new InterpreterError(`no move of ${off} bits`);
       return off === 0 ? b : BigInt.asIntN(off, b);
     default:
       throw new InterpreterError(`unknown arithmetic 0x${operation.toString(16)}`);
