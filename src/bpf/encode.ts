@@ -22,7 +22,7 @@ import {
   loadImm64,
 } from "../abi/bpf-insn.js";
 import type { Frame } from "./frame.js";
-import { layOutBlocks } from "./layout.js";
+import { layOutBlocks, skipEmptyBlocks } from "./layout.js";
 import { loadAddress, type MFunction, type MInsn } from "./machine.js";
 
 /** An instruction with machine registers and offsets; jumps know their distance. */
@@ -67,6 +67,7 @@ const jumpAlways = (span: MInsn["span"]): FlatInsn => ({
 
 /** Lays a function out as one run of instructions; jumps farther than 16 bits go over cpu v4's jump or islands. */
 export function flatten(fn: MFunction, frame: Frame, cpuV4: boolean): readonly FlatInsn[] {
+  skipEmptyBlocks(fn);
   const order = layOutBlocks(fn);
   const pieces: { readonly label: number; items: Item[] }[] = [];
   order.forEach((index, n) => {

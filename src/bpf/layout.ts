@@ -44,6 +44,24 @@ export function layOutBlocks(fn: MFunction): readonly number[] {
   }
 }
 
+/** Leads jumps past blocks that have become empty: moves for an edge that turned out to be in place already. */
+export function skipEmptyBlocks(fn: MFunction): void {
+  const target = (from: number): number => {
+    let at = from;
+    for (let steps = 0; steps < fn.blocks.length; steps++) {
+      const block = fn.blocks[at];
+      if (block === undefined || block.insns.length > 0 || block.end.kind !== "jump") return at;
+      at = block.end.to;
+    }
+    return from; // an empty endless loop
+  };
+  for (const block of fn.blocks) {
+    const { end } = block;
+    if (end.kind === "jump") block.end = { ...end, to: target(end.to) };
+    else if (end.kind === "branch") block.end = { ...end, then: target(end.then), else: target(end.else) };
+  }
+}
+
 function reachableBlocks(fn: MFunction): Set<number> {
   const seen = new Set<number>([0]);
   const work = [0];

@@ -168,3 +168,13 @@ test("each pass runs after those that it names, and can be left out", () => {
   );
   assert.equal(out.blocks[0]?.instrs.length, 1);
 });
+
+test("simplify-control-flow asks once what a way in has answered, also where the answer is used further down", () => {
+  const body = `b0():\n%0 = map "m"\n%1 = call "map_lookup_elem", %0, %0\n%2 = const 0\nbranch.eq %1, %2, b1(), b2(%1) likely else
+b1():\n%3 = call "map_lookup_elem", %0, %0\njump b2(%3)\nb2(%4):\n%5 = const 0\nbranch.ne %4, %5, b3(), b4()
+b3():\n%6 = const 1\natomic.add.8 %4, 0, %6\njump b4()\nb4():\nret %2`;
+  const out = run(body, simplifyControlFlow);
+  assert.match(out, /branch.eq %1, %2, b1\(\), b3\(%1\) likely else/);
+  assert.match(out, /branch.ne %3, %5, b3\(%3\), b4\(\)/);
+  assert.match(out, /b3\(%(\d+)\):\n(%.*\n)*atomic.add.8 %\1, 0/);
+});
