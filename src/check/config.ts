@@ -1,16 +1,29 @@
 import type { Diagnostics } from "../base/diagnostics.js";
 import { nearest } from "../base/nearest.js";
-import { type Config, configKeys, type ConfigName, configNameOf, defaultConfig, isConfigName } from "../language/config.js";
+import {
+  type Config,
+  type ConfigName,
+  configKeys,
+  configNameOf,
+  defaultConfig,
+  isConfigName,
+} from "../language/config.js";
 import type { AstProgram } from "../syntax/ast.js";
 
 /** Defaults, then the script's `config` block, then what was set outside (`settings`, by config name). */
-export function readConfig(program: AstProgram, settings: Readonly<Record<string, string>>, diags: Diagnostics): Config {
+export function readConfig(
+  program: AstProgram,
+  settings: Readonly<Record<string, string>>,
+  diags: Diagnostics,
+): Config {
   const values: Record<string, unknown> = { ...defaultConfig };
   for (const { key, keySpan, value, valueSpan } of program.config) {
     const name = configNameOf(key);
     if (!isConfigName(name)) {
       const near = nearest(name, Object.keys(configKeys));
-      diags.error("unknown-setting", keySpan, `there is no setting '${key}'`, { hint: near === undefined ? undefined : `did you mean '${near}'?` });
+      diags.error("unknown-setting", keySpan, `there is no setting '${key}'`, {
+        hint: near === undefined ? undefined : `did you mean '${near}'?`,
+      });
       continue;
     }
     const parsed = configKeys[name].parse(value);
@@ -20,7 +33,8 @@ export function readConfig(program: AstProgram, settings: Readonly<Record<string
   for (const [name, value] of Object.entries(settings)) {
     if (!isConfigName(name)) continue;
     const parsed = configKeys[name satisfies ConfigName].parse(value);
-    if ("problem" in parsed) diags.error("bad-setting", undefined, `BPFTRACE_${name.toUpperCase()} cannot be '${value}': ${parsed.problem}`);
+    if ("problem" in parsed)
+      diags.error("bad-setting", undefined, `BPFTRACE_${name.toUpperCase()} cannot be '${value}': ${parsed.problem}`);
     else values[name] = parsed.value;
   }
   return values as Config;

@@ -40,7 +40,9 @@ export function dumpTypes(script: TypedScript): string {
     lines.push(`map ${map.name}${key}: ${describeType(map.value)}`);
   }
   for (const program of script.programs) {
-    lines.push(`program ${program.name} (${program.variant.type}) for ${program.targets.length} attach point${program.targets.length === 1 ? "" : "s"}`);
+    lines.push(
+      `program ${program.name} (${program.variant.type}) for ${program.targets.length} attach point${program.targets.length === 1 ? "" : "s"}`,
+    );
     for (const variable of program.variables.values()) lines.push(`  ${variable.name}: ${describeType(variable.type)}`);
     for (const field of program.variant.args ?? []) lines.push(`  args.${field.name}: ${describeType(field.type)}`);
   }

@@ -1,6 +1,6 @@
 import { sameAggregate } from "../language/map-functions/index.js";
 import type { TypedExpr } from "../language/typed.js";
-import { i64, int, string, type Type, u64 } from "../types/type.js";
+import { type IntSize, i64, int, string, type Type, u64 } from "../types/type.js";
 import { isAggregate, residence } from "../wire/layout.js";
 
 /** A type that later uses may still widen; `flexible` while only non-negative literals have been seen. */
@@ -36,8 +36,7 @@ const wide = (signed: boolean): Type => (signed ? i64 : u64);
 
 function joinTypes(a: Type, b: Type): Type | undefined {
   if (a.kind === "string" && b.kind === "string") return string(Math.max(a.size, b.size));
-  if (a.kind === "int" && b.kind === "int")
-    return int(Math.max(a.size, b.size) === 8 ? 8 : a.size > b.size ? a.size : b.size, a.signed || b.signed);
+  if (a.kind === "int" && b.kind === "int") return int(Math.max(a.size, b.size) as IntSize, a.signed || b.signed);
   if (a.kind === "tuple" && b.kind === "tuple") {
     if (a.items.length !== b.items.length) return undefined;
     const items: Type[] = [];

@@ -1,5 +1,5 @@
-import { parseFormat } from "../wire/printf.js";
 import { isAggregate } from "../wire/layout.js";
+import { parseFormat } from "../wire/printf.js";
 import type { CheckContext } from "./builtin.js";
 import { describeType } from "./describe-type.js";
 import type { TypedExpr } from "./typed.js";

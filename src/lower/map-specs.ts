@@ -48,17 +48,39 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
   });
   if (object.actions.length > 0) {
     const size = 2 ** Math.ceil(Math.log2(config.perf_rb_pages * pageSize));
-    specs.push({ name: systemMaps.events, type: BPF_MAP_TYPE_RINGBUF, keySize: 0, valueSize: 0, maxEntries: size, flags: 0 });
+    specs.push({
+      name: systemMaps.events,
+      type: BPF_MAP_TYPE_RINGBUF,
+      keySize: 0,
+      valueSize: 0,
+      maxEntries: size,
+      flags: 0,
+    });
   }
   specs.push(array(systemMaps.loss, 8 * (lossCounters.length + script.maps.size)));
-  if (object.zeroSize > 8 || script.maps.size > 0) specs.push(array(systemMaps.zero, object.zeroSize, new Uint8Array(align8(object.zeroSize))));
+  if (object.zeroSize > 8 || script.maps.size > 0)
+    specs.push(array(systemMaps.zero, object.zeroSize, new Uint8Array(align8(object.zeroSize))));
   if (object.usesStart) specs.push(array(systemMaps.start, 8, new Uint8Array(8)));
   for (const depth of object.stackDepths) {
-    specs.push({ name: stackMapName(depth), type: BPF_MAP_TYPE_STACK_TRACE, keySize: 4, valueSize: 8 * depth, maxEntries: stackEntries, flags: 0 });
+    specs.push({
+      name: stackMapName(depth),
+      type: BPF_MAP_TYPE_STACK_TRACE,
+      keySize: 4,
+      valueSize: 8 * depth,
+      maxEntries: stackEntries,
+      flags: 0,
+    });
   }
   if (object.scratchSizes.size > 0) {
     const valueSize = align8(Math.max(...object.scratchSizes.values()));
-    specs.push({ name: systemMaps.scratch, type: BPF_MAP_TYPE_PERCPU_ARRAY, keySize: 4, valueSize, maxEntries: script.programs.length, flags: 0 });
+    specs.push({
+      name: systemMaps.scratch,
+      type: BPF_MAP_TYPE_PERCPU_ARRAY,
+      keySize: 4,
+      valueSize,
+      maxEntries: script.programs.length,
+      flags: 0,
+    });
   }
   for (const [program, table] of object.syscallTables) {
     const bytes = new Uint8Array(align8(table.byteLength));

@@ -1,4 +1,4 @@
-import type { Value } from "../ir/ir.js";
+import type { BlockId, Value } from "../ir/ir.js";
 import type { Dest, Place } from "../language/lowering.js";
 import type { MapAccess, TypedExpr } from "../language/typed.js";
 import type { Type } from "../types/type.js";
@@ -97,7 +97,6 @@ function updateEntry(p: ProgramLowering, access: MapAccess, key: Value, value: V
 
 export function assignEntry(p: ProgramLowering, access: MapAccess, type: Type, value: TypedExpr): void {
   const of = storage(p, access);
-  const { b } = p;
   if (residence(type) === "register") {
     storeRegister(p, access, of, p.value(value));
     return;
@@ -111,7 +110,6 @@ export function assignEntry(p: ProgramLowering, access: MapAccess, type: Type, v
   lowerInto(p, value, temporary, true, type);
   const key = keyOf(p, access);
   updateEntry(p, access, key, p.address(temporary));
-  void b;
 }
 
 function storeRegister(p: ProgramLowering, access: MapAccess, of: MapStorage, value: Value): void {
@@ -178,22 +176,32 @@ export function withAggregate(p: ProgramLowering, access: MapAccess, type: Type,
   }
   p.object.zeroSize = Math.max(p.object.zeroSize, sizeOf(type));
   const address = b.newVariable();
-  withEntry(
-    p,
-    access,
-    (value) => b.write(address, value),
-    (key) => {
-      // NOEXIST: if another CPU makes the entry meanwhile, its part of the value must stay.
-      b.call("map_update_elem", [b.map(access.map), key, b.mapValue(systemMaps.zero, 0), b.const(BPF_NOEXIST)]);
-      b.write(address, b.call("map_lookup_elem", [b.map(access.map), key]));
-    },
-  );
-  const value = b.read(address);
-  p.ifPresent(
-    value,
-    () => use({ base: value, offset: 0 }),
-    () => p.countMapFull(access.map),
-  );
+  const create = b.newBlock();
+  const found = b.newBlock();
+  const full = b.newBlock();
+  const done = b.newBlock();
+  const lookUp = (key: Value, missing: BlockId): void => {
+    const value = b.call("map_lookup_elem", [b.map(access.map), key]);
+    b.write(address, value);
+    b.branch("ne", value, b.const(0), found, missing, "then");
+  };
+  const key = keyOf(p, access);
+  lookUp(key, create);
+  b.seal(create);
+  b.setBlock(create);
+  // NOEXIST: if another CPU makes the entry meanwhile, its part of the value must stay.
+  b.call("map_update_elem", [b.map(access.map), key, b.mapValue(systemMaps.zero, 0), b.const(BPF_NOEXIST)]);
+  lookUp(key, full);
+  b.seal(full);
+  b.seal(found);
+  b.setBlock(full);
+  p.countMapFull(access.map);
+  b.jump(done);
+  b.setBlock(found);
+  use({ base: b.read(address), offset: 0 });
+  b.jump(done);
+  b.seal(done);
+  b.setBlock(done);
 }
 
 /** 1 if the entry was there. */

@@ -97,7 +97,7 @@ export class ProgramLowering implements Lowering {
     this.ifPresent(
       pointer,
       () => undefined,
-      () => this.leave(),
+      () => b.ret(b.const(0)),
     );
     // Taken already: this program interrupted itself on this CPU (uprobes can). The event is counted as lost.
     const busy = b.newBlock();

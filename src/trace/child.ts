@@ -67,7 +67,9 @@ export class Child {
 
 /** What execvp(3) would find, found before anything is attached. */
 function requireExecutable(file: string): void {
-  const places = file.includes("/") ? [file] : (process.env["PATH"] ?? "/usr/bin:/bin").split(":").map((folder) => `${folder}/${file}`);
+  const places = file.includes("/")
+    ? [file]
+    : (process.env["PATH"] ?? "/usr/bin:/bin").split(":").map((folder) => `${folder}/${file}`);
   for (const place of places) {
     try {
       accessSync(place, constants.X_OK);
@@ -76,7 +78,9 @@ function requireExecutable(file: string): void {
       // Perhaps it is in the next one.
     }
   }
-  throw new CommandError(`cannot run '${file}': ${file.includes("/") ? "there is no such program" : "there is no such program in PATH"}`);
+  throw new CommandError(
+    `cannot run '${file}': ${file.includes("/") ? "there is no such program" : "there is no such program in PATH"}`,
+  );
 }
 
 /** Words of a command line, with quotes and backslashes as a shell has them; no other expansion. */

@@ -59,11 +59,27 @@ export class Names implements Resolver, Disposable {
     // The monotonic clock's zero on the wall clock; measured each time, since the wall clock can be set.
     const now = process.hrtime.bigint();
     const wall = wallMicroseconds() + (nanoseconds - now) / 1000n;
-    return formatTime(this.texts[format] ?? "", Number(wall / 1000n), Number(((wall % 1_000_000n) + 1_000_000n) % 1_000_000n));
+    return formatTime(
+      this.texts[format] ?? "",
+      Number(wall / 1000n),
+      Number(((wall % 1_000_000n) + 1_000_000n) % 1_000_000n),
+    );
   }
 
-  stack(id: bigint, pid: number, user: boolean, depth: number, mode: StackMode): { readonly frames: readonly Frame[]; readonly missing?: string } {
-    if (id < 0n) return { frames: [], ...(id === -14n ? {} : { missing: id === -17n ? "another stack has the same hash" : `bpf_get_stackid failed: ${id}` }) };
+  stack(
+    id: bigint,
+    pid: number,
+    user: boolean,
+    depth: number,
+    mode: StackMode,
+  ): { readonly frames: readonly Frame[]; readonly missing?: string } {
+    if (id < 0n)
+      return {
+        frames: [],
+        ...(id === -14n
+          ? {}
+          : { missing: id === -17n ? "another stack has the same hash" : `bpf_get_stackid failed: ${id}` }),
+      };
     const key = new Uint8Array(4);
     new DataView(key.buffer).setUint32(0, Number(id), true);
     const bytes = readValue(this.sys, this.loaded.map(stackMapName(depth)), key);
@@ -86,7 +102,8 @@ export class Names implements Resolver, Disposable {
   }
 }
 
-const nameOf = (found: Symbolized, address: bigint): string => (found.kind === "symbol" ? found.name : address === 0n ? "0" : `0x${address.toString(16)}`);
+const nameOf = (found: Symbolized, address: bigint): string =>
+  found.kind === "symbol" ? found.name : address === 0n ? "0" : `0x${address.toString(16)}`;
 
 export const wallMicroseconds = (): bigint => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000));
 

@@ -1,6 +1,6 @@
 import type { TypedMap } from "../language/typed.js";
-import { clearMap, type RawEntry, readMap, readValue, valueOfCpu, zeroMap } from "../load/map-reader.js";
 import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
+import { clearMap, type RawEntry, readMap, readValue, valueOfCpu, zeroMap } from "../load/map-reader.js";
 import { mapUpdate } from "../sys/map-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { decodeAggregate } from "../wire/aggregate.js";
@@ -61,7 +61,9 @@ export class ScriptMaps {
     const reader = this.reader(name);
     const used = reader.storage.kind === "array" ? new Uint8Array(4) : key.slice(0, reader.storage.keySize);
     const value = readValue(this.sys, reader.loaded, used);
-    return value === undefined || !isSet(reader, { key: used, value }) ? undefined : decodeEntry(reader, value, resolver);
+    return value === undefined || !isSet(reader, { key: used, value })
+      ? undefined
+      : decodeEntry(reader, value, resolver);
   }
 
   clear(name: string): void {
@@ -94,7 +96,10 @@ function partsOf(reader: Reader, value: Uint8Array): readonly Uint8Array[] {
 
 function isSet(reader: Reader, raw: RawEntry): boolean {
   const { flagOffset } = reader.storage;
-  return flagOffset === undefined || partsOf(reader, raw.value).some((part) => viewOf(part).getBigUint64(flagOffset, true) !== 0n);
+  return (
+    flagOffset === undefined ||
+    partsOf(reader, raw.value).some((part) => viewOf(part).getBigUint64(flagOffset, true) !== 0n)
+  );
 }
 
 function decodeEntry(reader: Reader, value: Uint8Array, resolver: Resolver): Value {

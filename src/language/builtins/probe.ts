@@ -205,9 +205,14 @@ const override: Builtin = {
   probes: "kprobe",
   result: (context) => {
     const { variant } = context;
-    if (variant.func !== "kernel" || !variant.hasArgN) notHere(context, "override()", "only a kprobe can keep a function from running");
+    if (variant.func !== "kernel" || !variant.hasArgN)
+      notHere(context, "override()", "only a kprobe can keep a function from running");
     else if (context.kernel.feature("overrideReturn") === "no") {
-      context.diags.error("no-override", context.span, "this kernel cannot override results (CONFIG_BPF_KPROBE_OVERRIDE is off)");
+      context.diags.error(
+        "no-override",
+        context.span,
+        "this kernel cannot override results (CONFIG_BPF_KPROBE_OVERRIDE is off)",
+      );
     }
     return none;
   },

@@ -120,10 +120,23 @@ const cpid: Builtin = {
   params: [],
   doc: "Process id of the command given with -c.",
   result: ({ childPid, diags, span }) => {
-    if (childPid === undefined) diags.error("no-child", span, "cpid needs a command to trace", { hint: "give one with -c" });
+    if (childPid === undefined)
+      diags.error("no-child", span, "cpid needs a command to trace", { hint: "give one with -c" });
     return u32;
   },
   rewrite: ({ childPid, span }) => ({ kind: "const", value: BigInt(childPid ?? 0), type: u32, span }),
 };
 
-export const processBuiltins: readonly Builtin[] = [pid, tid, uid, gid, username, comm, curtask, cgroup, cpu, rand, cpid];
+export const processBuiltins: readonly Builtin[] = [
+  pid,
+  tid,
+  uid,
+  gid,
+  username,
+  comm,
+  curtask,
+  cgroup,
+  cpu,
+  rand,
+  cpid,
+];

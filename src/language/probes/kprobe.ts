@@ -77,7 +77,9 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
         return [];
       }
       const matches = compileGlob(symbol);
-      const found = hasWildcard(symbol) ? functions.filter(matches) : binaryIncludes(functions, symbol) ? [symbol] : [];
+      // Some functions cannot be traced by ftrace, which the list is about, but by a breakpoint.
+      const exists = (): boolean => binaryIncludes(functions, symbol) || kernel.kernelSymbol(symbol) !== undefined;
+      const found = hasWildcard(symbol) ? functions.filter(matches) : exists() ? [symbol] : [];
       if (found.length === 0) {
         return unknownProbe(
           context,

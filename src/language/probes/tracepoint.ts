@@ -99,12 +99,7 @@ function candidate(category: string, event: string, format: TracepointFormat, co
     const number = kernel.syscallNumber(syscall[2] ?? "");
     if (number !== undefined) return syscallCandidate(name, event, format, exit, number, facts.usesArgs);
   }
-  if (
-    syscall === null &&
-    !facts.usesArgs &&
-    !facts.usesKernelStack &&
-    category !== "ftrace"
-  ) {
+  if (syscall === null && !facts.usesArgs && !facts.usesKernelStack && category !== "ftrace") {
     if (kernel.rawTracepoints().includes(event))
       return { name, func: event, place: { via: "raw", event } satisfies Place, variant: rawVariant };
   }

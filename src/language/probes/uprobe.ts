@@ -60,7 +60,9 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
         const more = names.length === 0 ? "The file has no symbols; install its debug symbols." : undefined;
         return unknownProbe(context, `${path} has no function '${symbol}'`, symbol, names, more);
       }
-      const many = found.length > 1 && hasWildcard(symbol) && context.kernel.feature("uprobeMulti") === "yes";
+      // One link for all: attached and detached at once, where perf events linger (load/detach.ts). Limited to a process,
+      // it was one to a thread until Linux 6.10 (uprobe_prog_run), so that -p takes events.
+      const many = pid === undefined && context.kernel.feature("uprobeMulti") === "yes";
       return found.map((f) =>
         make(
           `${f.name}${delta === undefined ? "" : `+${delta}`}`,
