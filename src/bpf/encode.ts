@@ -196,7 +196,7 @@ function insertIsland(
   });
   if (best < 0) throw new Error("internal: a block is too long to jump over");
   const span = item.insn.span;
-  const over: Item = { insn: { ...jumpAlways(span), off: 1 }, target: undefined };
+  const over: Item = { insn: jumpAlways(span), target: pieces[best]?.label };
   const hop: Item = { insn: jumpAlways(span), target: item.target };
   const before = pieces[best - 1];
   // What falls into the next block jumps over the island; after a jump or an exit nothing does.
