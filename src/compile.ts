@@ -71,7 +71,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   const script = check(bound, kernel, { config, positional, unsafe, childPid: options.childPid, registerNames: Object.keys(machine.registers) }, diags);
   if (diags.failed) return failed();
   options.dump?.("types", source.name, dumpTypes(script));
-  const builder = new ObjectBuilder(script, machine, config, compatStatusOffset(kernel));
+  const builder = new ObjectBuilder(script, machine, config, () => compatStatusOffset(kernel));
   const programs = script.programs.map((program, index) => emit(program, index, builder, kernel, options));
   const object: BpfObject = { maps: mapSpecs(builder, config), programs };
   const compiled = { object, script, actions: builder.actions, texts: builder.texts, config, stackDepths: [...builder.stackDepths] };

@@ -42,7 +42,7 @@ export const configKeys = {
   max_strlen: natural("Bytes of a string made by str() and its like, its end included.", 1024, 1, 65536),
   max_probes: natural("Attach points that a script may have.", 1024, 1),
   max_cat_bytes: natural("Bytes of a file that cat() prints.", 10240),
-  perf_rb_pages: natural("Pages of the ring buffer that events travel through; a power of two.", 4096, 1),
+  perf_rb_pages: natural("Pages of the ring buffer that events travel through; a power of two.", 2048, 1),
   str_trunc_trailer: text("What is printed behind a string that was cut.", ".."),
   stack_mode: choice("How stacks are printed.", ["bpftrace", "perf", "raw"], "bpftrace"),
   missing_probes: choice("What to do about attach points that do not exist.", ["error", "warn", "ignore"], "error"),

@@ -50,7 +50,7 @@ export function syscallId(p: ProgramLowering): Value {
     b.setBlock(mine);
     id = b.bin("sub", found, b.const(1));
   }
-  const status = p.object.compatStatusOffset;
+  const status = p.object.compatStatusOffset();
   if (status !== undefined) {
     const native = b.newBlock();
     const flags = b.load(4, false, b.call("get_current_task_btf", []), status);

@@ -11,7 +11,7 @@ export class ObjectBuilder {
   readonly machine: Machine;
   readonly config: Config;
   /** Offset of thread_info.status in task_struct; undefined where 32-bit system calls cannot be told. */
-  readonly compatStatusOffset: number | undefined;
+  readonly compatStatusOffset: () => number | undefined;
   readonly actions: Action[] = [];
   readonly texts: string[] = [];
   readonly stackDepths = new Set<number>();
@@ -22,7 +22,7 @@ export class ObjectBuilder {
   zeroSize = 8;
   usesStart = false;
 
-  constructor(script: TypedScript, machine: Machine, config: Config, compatStatusOffset: number | undefined) {
+  constructor(script: TypedScript, machine: Machine, config: Config, compatStatusOffset: () => number | undefined) {
     this.script = script;
     this.machine = machine;
     this.config = config;

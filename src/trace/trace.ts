@@ -53,9 +53,16 @@ export class Trace implements Disposable {
   private wakeUp: () => void = () => undefined;
   private holdBack: TraceEvent[] | undefined;
 
+  /** Settles when every probe is attached. */
+  readonly attached: Promise<void>;
+  private tellAttached: () => void = () => undefined;
+
   /** Loads the programs; throws VerifierError and the errors of system calls. */
   constructor(options: TraceOptions) {
     this.options = options;
+    this.attached = new Promise((resolve) => {
+      this.tellAttached = resolve;
+    });
     const { sys, kernel, compiled } = options;
     const object = { ...compiled.object, maps: compiled.object.maps.map(withStartTime) };
     this.loaded = this.owned.use(loadObject(sys, object, kernel));
@@ -94,6 +101,7 @@ export class Trace implements Disposable {
     this.drain();
     const attached = this.exiting ? this.countMoments() : this.attachAll();
     this.holdBack = undefined;
+    this.tellAttached();
     this.emit({ kind: "attached", probes: attached });
     for (const event of early) this.emit(event);
     this.options.afterTurn?.();

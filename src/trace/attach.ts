@@ -1,0 +1,126 @@
+import { type Diagnostic, renderDiagnostic } from "../base/diagnostics.js";
+import { BeetraceError } from "../base/errors.js";
+import { compile } from "../compile.js";
+import { openKernelView } from "../kernel/kernel-view.js";
+import { checkPrivileges } from "../kernel/privileges.js";
+import { openSys } from "../sys/ffi.js";
+import type { TraceEvent } from "../wire/event.js";
+import { Trace } from "./trace.js";
+
+/** The script is wrong; `diagnostics` says where and why. */
+export class ScriptError extends BeetraceError {
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super(diagnostics.map(renderDiagnostic).join("\n"));
+    this.diagnostics = diagnostics;
+  }
+}
+
+export interface AttachOptions {
+  /** Ends the trace; what has happened until then is still delivered. */
+  readonly signal?: AbortSignal;
+  /** `$1`, `$2` ... of the script. */
+  readonly positional?: readonly string[];
+  /** Limits user probes and sampling to this process; the trace ends with it. */
+  readonly pid?: number;
+  /** Allows system() and others that change the system. */
+  readonly unsafe?: boolean;
+  /** Settings as in the script's config block, e.g. `{ max_map_keys: "10000" }`. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** What messages call the script. */
+  readonly name?: string;
+}
+
+/** A trace whose probes are attached: an endless list of events, over when the script exits or the loop is left. */
+export interface RunningTrace extends AsyncIterable<TraceEvent>, AsyncDisposable {
+  /** Warnings about the script. */
+  readonly warnings: readonly Diagnostic[];
+  /** Detaches, runs the end probes and reads the maps; their events can still be read. */
+  stop(): void;
+}
+
+/**
+ * Compiles a script and attaches its probes. Throws ScriptError, PrivilegeError, VerifierError or AttachError. Leaving the
+ * block of `await using` or a `for await` loop detaches every probe.
+ */
+export async function attach(script: string, options: AttachOptions = {}): Promise<RunningTrace> {
+  checkPrivileges();
+  const sys = openSys();
+  const kernel = openKernelView(sys);
+  const { diagnostics, compiled } = compile({ name: options.name ?? "script", text: script }, kernel, {
+    settings: options.settings ?? {},
+    positional: options.positional ?? [],
+    unsafe: options.unsafe ?? false,
+    pid: options.pid,
+  });
+  if (compiled === undefined) throw new ScriptError(diagnostics);
+  const queue = new EventQueue();
+  const trace = new Trace({ sys, kernel, compiled, pid: options.pid, onEvent: (event) => queue.push(event) });
+  const stop = (): void => trace.stop();
+  options.signal?.addEventListener("abort", stop, { once: true });
+  const ended = trace.run().then(
+    () => queue.end(undefined),
+    (error: unknown) => queue.end(error),
+  );
+  const close = async (): Promise<void> => {
+    stop();
+    await ended;
+    options.signal?.removeEventListener("abort", stop);
+    trace[Symbol.dispose]();
+  };
+  try {
+    await Promise.race([trace.attached, ended]);
+    queue.throwIfFailed();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  if (options.signal?.aborted === true) stop();
+  return {
+    warnings: diagnostics,
+    stop,
+    [Symbol.asyncIterator]: () => queue.iterate(close),
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Events between the trace, which calls, and the loop, which asks. */
+class EventQueue {
+  private readonly events: TraceEvent[] = [];
+  private over = false;
+  private error: unknown;
+  private wake: () => void = () => undefined;
+
+  push(event: TraceEvent): void {
+    this.events.push(event);
+    this.wake();
+  }
+
+  end(error: unknown): void {
+    this.over = true;
+    this.error = error;
+    this.wake();
+  }
+
+  throwIfFailed(): void {
+    if (this.over && this.error !== undefined) throw this.error;
+  }
+
+  async *iterate(close: () => Promise<void>): AsyncGenerator<TraceEvent, void, void> {
+    try {
+      for (;;) {
+        const batch = this.events.splice(0);
+        yield* batch;
+        if (batch.length > 0) continue;
+        if (this.over) break;
+        await new Promise<void>((resolve) => {
+          this.wake = resolve;
+        });
+      }
+      this.throwIfFailed();
+    } finally {
+      await close();
+    }
+  }
+}
