@@ -1,0 +1,135 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { SyscallTable } from "../../src/abi/syscalls.js";
+import { BeetraceError } from "../../src/base/errors.js";
+import { Btf } from "../../src/formats/btf.js";
+import { Elf } from "../../src/formats/elf.js";
+import { parseTracepointFormat, type TracepointFormat } from "../../src/formats/tracepoint-format.js";
+import type { KernelView, Missing, UserFunction, UserSymbol } from "../../src/language/kernel-view.js";
+import type { FeatureAnswer, FeatureName } from "../../src/language/needs.js";
+import { fixture } from "../fixtures/path.js";
+
+export interface FixtureOptions {
+  readonly arch?: KernelView["arch"];
+  /** Answers other than yes. */
+  readonly features?: Readonly<Partial<Record<FeatureName, FeatureAnswer>>>;
+  /** Why there is no BTF. */
+  readonly withoutBtf?: string;
+  /** Why events cannot be listed; single ones cannot be read then either. */
+  readonly withoutTracefs?: string;
+  /** Why functions cannot be listed. */
+  readonly withoutFunctions?: string;
+}
+
+let parsedBtf: Btf | undefined;
+
+/** The BTF of test/fixtures, parsed once a process: parsing does not change it. */
+export const fixtureBtf = (): Btf => {
+  parsedBtf ??= Btf.parse(readFileSync(fixture("vmlinux.btf")));
+  return parsedBtf;
+};
+
+/** ELF files of test/fixtures/elf are at this path for scripts: `uprobe:/fixture/tiny:main`. */
+const elfFolder = "/fixture/";
+
+/**
+ * A kernel made of test/fixtures: the trimmed BTF of Linux 6.18, some formats of tracefs, small ELF files. It has every
+ * feature that `options` does not take away, and nothing of the machine that the tests run on is in it.
+ */
+export class FixtureKernel implements KernelView {
+  readonly arch: KernelView["arch"];
+  readonly release = "6.18.0-fixture";
+  readonly possibleCpus = 4;
+  private readonly options: FixtureOptions;
+  private readonly calls: SyscallTable;
+  private readonly formats = new Map<string, TracepointFormat | undefined>();
+  private events: readonly string[] | undefined;
+  private functions: readonly string[] | undefined;
+
+  constructor(options: FixtureOptions = {}) {
+    this.options = options;
+    this.arch = options.arch ?? "x86_64";
+    this.calls = new SyscallTable(this.arch);
+  }
+
+  btf(): Btf | Missing {
+    return this.options.withoutBtf === undefined ? fixtureBtf() : { missing: this.options.withoutBtf };
+  }
+
+  feature(name: FeatureName): FeatureAnswer {
+    return this.options.features?.[name] ?? "yes";
+  }
+
+  tracepoint(category: string, event: string): TracepointFormat | undefined {
+    const name = `${category}:${event}`;
+    const known = this.tracepoints();
+    if ("missing" in known || !known.includes(name)) return undefined;
+    if (!this.formats.has(name)) {
+      this.formats.set(
+        name,
+        parseTracepointFormat(readFileSync(fixture("tracefs", category, event, "format"), "utf8")),
+      );
+    }
+    return this.formats.get(name);
+  }
+
+  tracepoints(): readonly string[] | Missing {
+    if (this.options.withoutTracefs !== undefined) return { missing: this.options.withoutTracefs };
+    this.events ??= readdirSync(fixture("tracefs"))
+      .flatMap((category) => readdirSync(fixture("tracefs", category)).map((event) => `${category}:${event}`))
+      .sort();
+    return this.events;
+  }
+
+  kernelFunctions(): readonly string[] | Missing {
+    if (this.options.withoutFunctions !== undefined) return { missing: this.options.withoutFunctions };
+    this.functions ??= [...new Set(fixtureBtf().names("func"))].sort();
+    return this.functions;
+  }
+
+  rawTracepoints(): readonly string[] {
+    const prefix = "btf_trace_";
+    return [...fixtureBtf().names("typedef")]
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => name.slice(prefix.length))
+      .sort();
+  }
+
+  /** Addresses are made up: the functions lie 4 KiB apart. */
+  kernelSymbol(name: string): bigint | undefined {
+    const functions = this.kernelFunctions();
+    const index = "missing" in functions ? -1 : functions.indexOf(name);
+    return index < 0 ? undefined : 0xffff_ffff_8100_0000n + 0x1000n * BigInt(index);
+  }
+
+  syscallNumber(name: string): number | undefined {
+    return this.calls.number(name);
+  }
+
+  userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing {
+    const elf = this.elf(path);
+    if ("missing" in elf) return elf;
+    const functions = Array.from(elf.functions(), ({ name, fileOffset, address }) => ({ name, fileOffset, address }));
+    return { path, functions };
+  }
+
+  userSymbol(path: string, name: string, probed: string): UserSymbol | Missing {
+    const elf = this.elf(path);
+    if ("missing" in elf) return elf;
+    const [symbol, probe] = [elf.function(name), elf.function(probed)];
+    if (symbol === undefined) return { missing: `${path} has no symbol '${name}'` };
+    if (probe === undefined) return { missing: `${path} has no function '${probed}'` };
+    // ET_DYN
+    return { address: symbol.address, size: 8, relocated: elf.type === 3, probeAddress: probe.address };
+  }
+
+  private elf(path: string): Elf | Missing {
+    const name = path.startsWith(elfFolder) ? path.slice(elfFolder.length) : "";
+    if (!/^[a-z0-9.]+$/.test(name)) return { missing: `there is no program or library '${path}'` };
+    try {
+      return Elf.parse(readFileSync(fixture("elf", name)), path);
+    } catch (error) {
+      if (error instanceof BeetraceError) return { missing: error.message };
+      return { missing: `there is no program or library '${path}'` };
+    }
+  }
+}

@@ -1,0 +1,282 @@
+import assert from "node:assert/strict";
+import { machines } from "../../src/abi/registers.js";
+import { Interpreter, type InterpreterOptions } from "../../src/bpf/interpret.js";
+import { SimRing } from "../../src/bpf/sim-maps.js";
+import type { Compiled } from "../../src/compile.js";
+import type { Host } from "../../src/language/action.js";
+import type { ProgramVariant } from "../../src/language/probe.js";
+import type { TypedMap } from "../../src/language/typed.js";
+import { decodeAggregate } from "../../src/wire/aggregate.js";
+import { decoderFor } from "../../src/wire/decode.js";
+import type { TraceEvent } from "../../src/wire/event.js";
+import { isAggregate, layoutOf } from "../../src/wire/layout.js";
+import { lossCounters, storageOf, systemMaps } from "../../src/wire/map-storage.js";
+import type { MapSnapshot, Value } from "../../src/wire/value.js";
+import { compileScript, type ScriptOptions } from "./compile-script.js";
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const machine = machines.x86_64;
+/** More than the fixture's task_struct. */
+const taskSize = 16384;
+
+/** What an event finds: registers by name, or the words of a raw tracepoint, or the bytes of a tracefs record. */
+export interface EventContext {
+  readonly registers?: Readonly<Record<string, bigint>>;
+  readonly words?: readonly bigint[];
+  readonly record?: Uint8Array;
+}
+
+export interface SimulationOptions extends ScriptOptions {
+  readonly cpus?: number;
+  readonly environment?: InterpreterOptions["environment"];
+  readonly stepLimit?: number;
+}
+
+/**
+ * A compiled script in the interpreter: events are fired by hand, records go through the actions to {@link events}, maps
+ * are read as the tracer reads them.
+ */
+export class Simulation {
+  readonly compiled: Compiled;
+  readonly machine: Interpreter;
+  readonly events: TraceEvent[] = [];
+  /** Bytes of the current task_struct. */
+  readonly task = new Uint8Array(taskSize);
+  exitCode: number | undefined;
+  private readonly host: Host;
+
+  constructor(script: string, options: SimulationOptions = {}) {
+    const { cpus = 2, environment, stepLimit, ...rest } = options;
+    this.compiled = compileScript(script, rest);
+    const { maps } = this.compiled.object;
+    this.machine = new Interpreter({ maps, cpus, ...(stepLimit === undefined ? {} : { stepLimit }) });
+    Object.assign(this.machine.environment, environment);
+    this.machine.environment.task = this.machine.memory.map("task", "kernel", this.task).start;
+    this.host = this.makeHost();
+  }
+
+  /** Puts bytes or NUL-terminated text into simulated memory; answers the address. */
+  put(space: "kernel" | "user", content: string | Uint8Array): bigint {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(`${content}\0`) : content;
+    return this.machine.memory.map("data", space, bytes.slice()).start;
+  }
+
+  /** A member of the current task, by its path: a number of its size, or text. */
+  setTask(path: string, value: bigint | string): void {
+    let type = this.taskType();
+    let bits = 0;
+    for (const name of path.split(".")) {
+      const member = type?.kind === "record" ? type.members().find((m) => m.name === name) : undefined;
+      assert.ok(member, `no member ${name}`);
+      bits += member.bitOffset;
+      type = member.type;
+    }
+    const at = bits >> 3;
+    if (typeof value === "string") this.task.set(new TextEncoder().encode(`${value}\0`), at);
+    else if (type?.kind === "int" && type.size === 4)
+      viewOf(this.task).setInt32(at, Number(BigInt.asIntN(32, value)), true);
+    else viewOf(this.task).setBigUint64(at, BigInt.asUintN(64, value), true);
+  }
+
+  private taskType() {
+    const { type } = compileScript("BEGIN { $t = curtask; }").script.programs[0]?.variables.get("$t") ?? {};
+    return type?.kind === "pointer" ? type.to : undefined;
+  }
+
+  /** Runs program `index` once, then hands its records to the actions. */
+  fire(context: EventContext = {}, index = 0): this {
+    this.run(context, index);
+    this.drain();
+    return this;
+  }
+
+  /** Runs program `index` once and leaves its records in the ring. */
+  run(context: EventContext = {}, index = 0): void {
+    const program = this.compiled.object.programs[index];
+    const variant = this.compiled.script.programs[index]?.variant;
+    assert.ok(program !== undefined && variant !== undefined, `no program ${index}`);
+    const result = this.machine.run(program, this.contextFor(variant, context));
+    assert.equal(result, 0n, "a program answers 0");
+    this.checkLeftOvers();
+  }
+
+  /** Nothing may stay reserved: neither a record of the ring nor scratch memory. */
+  private checkLeftOvers(): void {
+    const ring = this.machine.maps.get(systemMaps.events);
+    if (ring instanceof SimRing) assert.equal(ring.open, 0, "a record is neither submitted nor discarded");
+    for (const { values } of this.machine.maps.get(systemMaps.scratch)?.entries() ?? []) {
+      for (const value of values)
+        assert.equal(viewOf(value).getBigUint64(0, true), 0n, "scratch memory is not released");
+    }
+  }
+
+  private contextFor(variant: ProgramVariant, { registers = {}, words = [], record }: EventContext): Uint8Array {
+    switch (variant.context.kind) {
+      case "registers":
+        return registerBytes(registers);
+      case "syscall": {
+        const regs = this.machine.memory.map("pt_regs", "kernel", registerBytes(registers)).start;
+        return wordBytes([regs, ...words]);
+      }
+      case "record":
+        return record ?? new Uint8Array(256);
+      default:
+        return wordBytes(words);
+    }
+  }
+
+  /** Hands the records of the ring to their actions. */
+  drain(): void {
+    if (!this.machine.maps.has(systemMaps.events)) return;
+    for (const record of this.machine.takeRecords(systemMaps.events)) {
+      const view = viewOf(record);
+      const action = this.compiled.actions[Number(view.getBigUint64(0, true))];
+      assert.ok(action, "a record names no action");
+      assert.equal(record.length, action.size);
+      action.run(this.host, view, 0);
+    }
+  }
+
+  /** All that was printed, as text. */
+  get text(): string {
+    return this.events.map((event) => ("text" in event ? event.text : JSON.stringify(event, bigints))).join("");
+  }
+
+  /** A map as `key -> value`, keys and values as short text, sorted. */
+  map(name: string): Readonly<Record<string, string>> {
+    const shown = this.snapshot(name).entries.map(({ key, value }) => [key.map(show).join(","), show(value)] as const);
+    return Object.fromEntries(shown.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+  }
+
+  /** The value of a map without keys; undefined if nothing was stored. */
+  scalar(name: string): string | undefined {
+    return this.map(name)[""];
+  }
+
+  /** The integer of a map without keys, as it is decoded. */
+  number(name: string): bigint {
+    const value = this.snapshot(name).entries[0]?.value;
+    assert.ok(value !== undefined && "value" in value && typeof value.value === "bigint", `${name} holds no number`);
+    return value.value;
+  }
+
+  snapshot(name: string): MapSnapshot {
+    const map = this.compiled.script.maps.get(name);
+    assert.ok(map, `no map ${name}`);
+    const storage = storageOf(map);
+    const { offsets } = layoutOf(map.key ?? []);
+    const keys = (map.key ?? []).map((type, i) => ({ decode: decoderFor(type), offset: offsets[i] ?? 0 }));
+    const entries = this.machine
+      .map(name)
+      .entries()
+      .filter(({ values }) => values.some((value) => isSet(value, storage.flagOffset)))
+      .map(({ key, values }) => ({
+        key: keys.map(({ decode, offset }) => decode(viewOf(key), offset, this.host)),
+        value: this.decodeValue(map, values, storage.valueOffset),
+      }));
+    return { name, keyed: map.key !== undefined, entries };
+  }
+
+  private decodeValue(map: TypedMap, values: readonly Uint8Array[], offset: number): Value {
+    if (isAggregate(map.value)) return decodeAggregate(map.value, values.map(viewOf));
+    return decoderFor(map.value)(viewOf(values[0] ?? new Uint8Array()), offset, this.host);
+  }
+
+  /** What was lost: counters by name, those of maps by the map's; zeros left out. */
+  losses(): Readonly<Record<string, bigint>> {
+    const [entry] = this.machine.map(systemMaps.loss).entries();
+    const view = viewOf(entry?.values[0] ?? new Uint8Array());
+    const names = [...lossCounters, ...this.compiled.script.maps.keys()];
+    return Object.fromEntries(
+      names.map((name, i) => [name, view.getBigUint64(8 * i, true)] as const).filter(([, count]) => count !== 0n),
+    );
+  }
+
+  private makeHost(): Host {
+    const { script, texts } = this.compiled;
+    return {
+      emit: (event) => this.events.push(event),
+      snapshot: (map) => this.snapshot(map),
+      entry: (name, key) => this.entry(name, key),
+      clearMap: (map) => this.events.push({ kind: "warning", message: `clear ${map}` }),
+      zeroMap: (map) => this.events.push({ kind: "warning", message: `zero ${map}` }),
+      exit: (code) => {
+        this.exitCode = code;
+      },
+      formatNow: (format) => `<now ${format}>`,
+      runCommand: (command) => this.events.push({ kind: "system", text: command }),
+      readFile: (path) => this.events.push({ kind: "cat", text: path }),
+      kernelSymbol: (address) => `<ksym ${address.toString(16)}>`,
+      userSymbol: (pid, address) => `<usym ${pid} ${address.toString(16)}>`,
+      userName: (uid) => `<user ${uid}>`,
+      probeName: (id) => script.targets[id]?.name ?? `<probe ${id}>`,
+      functionName: (id) => script.targets[id]?.func ?? `<func ${id}>`,
+      formatTime: (nanoseconds, format) => `<${texts[format]} ${nanoseconds}>`,
+      stack: (id, pid, user, depth) => ({
+        frames: [{ address: id, symbol: `${user ? "user" : "kernel"} ${pid} ${depth}`, offset: 0n, module: undefined }],
+      }),
+    };
+  }
+
+  private entry(name: string, key: Uint8Array): Value | undefined {
+    const map = this.compiled.script.maps.get(name);
+    assert.ok(map);
+    const storage = storageOf(map);
+    const wanted = storage.kind === "array" ? new Uint8Array(4) : key.slice(0, storage.keySize);
+    const found = this.machine
+      .map(name)
+      .entries()
+      .find((entry) => Buffer.compare(entry.key, wanted) === 0);
+    if (found === undefined || !found.values.some((value) => isSet(value, storage.flagOffset))) return undefined;
+    return this.decodeValue(map, found.values, storage.valueOffset);
+  }
+}
+
+const isSet = (value: Uint8Array, flagOffset: number | undefined): boolean =>
+  flagOffset === undefined || viewOf(value).getBigUint64(flagOffset, true) !== 0n;
+
+const bigints = (_: string, value: unknown): unknown => (typeof value === "bigint" ? `${value}` : value);
+
+function registerBytes(registers: Readonly<Record<string, bigint>>): Uint8Array {
+  const bytes = new Uint8Array(machine.ptRegsSize);
+  for (const [name, value] of Object.entries(registers)) {
+    const argument = /^arg([0-5])$/.exec(name)?.[1];
+    const offset = argument === undefined ? machine.registers[name] : machine.functionArguments[Number(argument)];
+    assert.ok(offset !== undefined, `no register ${name}`);
+    viewOf(bytes).setBigUint64(offset, BigInt.asUintN(64, value), true);
+  }
+  return bytes;
+}
+
+function wordBytes(words: readonly bigint[]): Uint8Array {
+  // Programs may read more arguments than the test gives.
+  const bytes = new Uint8Array(8 * Math.max(12, words.length));
+  for (const [i, word] of words.entries()) viewOf(bytes).setBigUint64(8 * i, BigInt.asUintN(64, word), true);
+  return bytes;
+}
+
+/** A value in a few characters. */
+export function show(value: Value): string {
+  switch (value.kind) {
+    case "tuple":
+    case "array":
+      return `(${value.items.map(show).join(",")})`;
+    case "record":
+      return `{${value.fields.map((field) => `${field.name}=${show(field.value)}`).join(",")}}`;
+    case "enum":
+      return value.name ?? `${value.value}`;
+    case "buffer":
+      return Buffer.from(value.bytes).toString("hex");
+    case "stack":
+      return value.frames.map((frame) => frame.symbol).join(";");
+    case "avg":
+      return `${value.average}`;
+    case "stats":
+      return `${value.count}/${value.average}/${value.total}`;
+    case "hist":
+    case "lhist":
+      return [...value.buckets].map(([index, count]) => `${index}:${count}`).join(" ");
+    default:
+      return `${value.value}`;
+  }
+}
