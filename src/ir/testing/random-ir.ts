@@ -68,22 +68,28 @@ export class Random {
 export const randomContextSize = 64;
 export const randomMapSize = 128;
 
-/** A terminating program that computes, branches, loops, calls and uses the stack; every run of a seed gives the same. */
-export function randomProgram(seed: number, statements: number): IrFunction {
-  return new Generator(seed).program(statements);
+/** A terminating program that computes, branches, loops, calls and uses the stack; every run of a seed gives the same. `helpers` take no arguments. */
+export function randomProgram(
+  seed: number,
+  statements: number,
+  helpers: readonly string[] = ["get_current_pid_tgid", "get_current_uid_gid", "get_smp_processor_id"],
+): IrFunction {
+  return new Generator(seed, helpers).program(statements);
 }
 
 class Generator {
   private readonly random: Random;
   private readonly b = new FunctionBuilder("random", "program");
   private readonly variables: Variable[] = [];
+  private readonly helpers: readonly string[];
   private readonly ctx: Value;
   private depth = 0;
   private budget = 0;
   private slots = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, helpers: readonly string[]) {
     this.random = new Random(seed);
+    this.helpers = helpers;
     this.ctx = this.b.ctx();
   }
 
@@ -135,7 +141,7 @@ class Generator {
       case 4:
         return b.load(8, false, b.mapValue("array", 8 * random.below(8)), 8 * random.below(8));
       case 5:
-        return b.call(random.pick(["get_current_pid_tgid", "get_current_uid_gid", "get_smp_processor_id"]), []);
+        return b.call(random.pick(this.helpers), []);
       default:
         return b.bin(random.pick(bins), inner(), inner());
     }
