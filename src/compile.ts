@@ -7,6 +7,7 @@ import type { BpfObject, ProgramSpec } from "./bpf/object.js";
 import { bindProbes } from "./check/bind.js";
 import { check } from "./check/check.js";
 import { readConfig } from "./check/config.js";
+import { dumpAst, dumpTypes } from "./check/dump.js";
 import type { IrFunction } from "./ir/ir.js";
 import { optimize } from "./ir/passes/optimize.js";
 import { printIr } from "./ir/printer.js";
@@ -17,7 +18,6 @@ import type { TypedProgram, TypedScript } from "./language/typed.js";
 import { lowerProgram } from "./lower/lower.js";
 import { mapSpecs } from "./lower/map-specs.js";
 import { ObjectBuilder } from "./lower/object-builder.js";
-import { dumpAst, dumpTypes } from "./check/dump.js";
 import { parse } from "./syntax/parser.js";
 
 export type Stage = "ast" | "types" | "ir" | "bytecode";
@@ -68,24 +68,43 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   const { pid, positional, unsafe } = options;
   const bound = bindProbes(ast, kernel, { config, pid, positional }, diags);
   const machine = machines[kernel.arch];
-  const script = check(bound, kernel, { config, positional, unsafe, childPid: options.childPid, registerNames: Object.keys(machine.registers) }, diags);
+  const script = check(
+    bound,
+    kernel,
+    { config, positional, unsafe, childPid: options.childPid, registerNames: Object.keys(machine.registers) },
+    diags,
+  );
   if (diags.failed) return failed();
   options.dump?.("types", source.name, dumpTypes(script));
   const builder = new ObjectBuilder(script, machine, config, () => compatStatusOffset(kernel));
   const programs = script.programs.map((program, index) => emit(program, index, builder, kernel, options));
   const object: BpfObject = { maps: mapSpecs(builder, config), programs };
-  const compiled = { object, script, actions: builder.actions, texts: builder.texts, config, stackDepths: [...builder.stackDepths] };
+  const compiled = {
+    object,
+    script,
+    actions: builder.actions,
+    texts: builder.texts,
+    config,
+    stackDepths: [...builder.stackDepths],
+  };
   return { diagnostics: diags.list, suppressed: 0, compiled };
 }
 
-function emit(program: TypedProgram, index: number, builder: ObjectBuilder, kernel: KernelView, options: CompileOptions): ProgramSpec {
+function emit(
+  program: TypedProgram,
+  index: number,
+  builder: ObjectBuilder,
+  kernel: KernelView,
+  options: CompileOptions,
+): ProgramSpec {
   const { dump } = options;
   const lowered = lowerProgram(program, index, builder);
   dump?.("ir", `${program.name} as lowered`, printIr(lowered));
   const fn: IrFunction = options.optimize === false ? lowered : optimize(lowered);
   dump?.("ir", program.name, printIr(fn));
   const { variant } = program;
-  const cookieFeature = variant.type === "raw_tracepoint" || variant.type === "tracing" ? "rawTracepointCookie" : "attachCookie";
+  const cookieFeature =
+    variant.type === "raw_tracepoint" || variant.type === "tracing" ? "rawTracepointCookie" : "attachCookie";
   // begin and end are run without a link that could carry a cookie; one attach point needs none.
   const needsCookie = program.targets.length > 1 && program.targets[0]?.provider.moment === undefined;
   const cookie = needsCookie && kernel.feature(cookieFeature) === "yes" ? "helper" : "constant";

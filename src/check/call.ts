@@ -21,11 +21,26 @@ export function checkCall(checker: ExpressionChecker, call: AstCall): TypedExpr 
       "run beetrace --unsafe ... if you mean it",
     );
   }
-  const args = checkArgs(checker, call.name, builtin.params ?? [], call.args, call.span);
+  const params = builtin.params ?? [];
+  const args = checkArgs(checker, call.name, params, keyInBrackets(params, call.args), call.span);
   if (args === undefined) return checker.broken(call.span);
   const context = contextFor(checker, call.span);
   const type = builtin.result(context, args);
   return builtin.rewrite?.(context, args, type) ?? { kind: "builtin", builtin, args, type, span: call.span };
+}
+
+/** `delete(@m, key)` is another way to write `delete(@m[key])`. */
+function keyInBrackets(params: readonly Param[], args: readonly AstExpr[]): readonly AstExpr[] {
+  const [map, key] = args;
+  if (
+    params[0]?.kind !== "entry-or-map" ||
+    args.length !== 2 ||
+    map?.kind !== "map" ||
+    key === undefined ||
+    map.keys !== undefined
+  )
+    return args;
+  return [{ ...map, keys: [key] }];
 }
 
 export function contextFor(checker: ExpressionChecker, span: Span): CheckContext {

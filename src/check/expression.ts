@@ -180,12 +180,10 @@ export class ExpressionChecker {
           e.name,
           this.scope.env.mapNames().filter((name) => this.scope.env.map(name)?.value !== undefined),
         );
-        this.error(
-          "undefined-map",
-          e.span,
-          `nothing is ever stored in ${e.name}`,
-          near === undefined ? `assign it somewhere: ${e.name} = ...` : `did you mean ${near}?`,
-        );
+        // bpftrace 0.27 reads it as 0 too, without a word.
+        this.scope.diags.warning("undefined-map", e.span, `nothing is ever stored in ${e.name}: it reads as 0`, {
+          hint: near === undefined ? `assign it somewhere: ${e.name} = ...` : `did you mean ${near}?`,
+        });
       }
       return { kind: "const", value: 0n, type: i64, span: e.span };
     }

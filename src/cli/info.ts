@@ -1,7 +1,7 @@
+import { features } from "../kernel/features.js";
 import type { KernelView } from "../language/kernel-view.js";
 import { type FeatureAnswer, featureNames } from "../language/needs.js";
 import { probes } from "../language/probes/index.js";
-import { features } from "../kernel/features.js";
 import { version } from "./version.js";
 
 /** What the kernel offers, found out by trying. */
@@ -10,9 +10,15 @@ export function infoText(kernel: KernelView, format: "text" | "json"): string {
   const btf = kernel.btf();
   const tracepoints = kernel.tracepoints();
   const functions = kernel.kernelFunctions();
-  const count = (list: readonly string[] | { readonly missing: string }): number | string => ("missing" in list ? list.missing : list.length);
+  const count = (list: readonly string[] | { readonly missing: string }): number | string =>
+    "missing" in list ? list.missing : list.length;
   if (format === "json") {
-    const system = { os: process.platform, kernel: kernel.release, arch: kernel.arch, possible_cpus: kernel.possibleCpus };
+    const system = {
+      os: process.platform,
+      kernel: kernel.release,
+      arch: kernel.arch,
+      possible_cpus: kernel.possibleCpus,
+    };
     return `${JSON.stringify({
       beetrace: version,
       node: process.versions.node,
@@ -25,7 +31,10 @@ export function infoText(kernel: KernelView, format: "text" | "json"): string {
     })}\n`;
   }
   const word: Readonly<Record<FeatureAnswer, string>> = { yes: "yes", no: "no", unknown: "unknown (asking failed)" };
-  const rows = answers.map(({ name, answer, since }) => `  ${name}: ${word[answer]}${answer === "no" && since !== undefined ? ` (Linux has it since ${since})` : ""}`);
+  const rows = answers.map(
+    ({ name, answer, since }) =>
+      `  ${name}: ${word[answer]}${answer === "no" && since !== undefined ? ` (Linux has it since ${since})` : ""}`,
+  );
   return `System
   Kernel: ${kernel.release} ${kernel.arch}
   CPUs: ${kernel.possibleCpus}

@@ -4,13 +4,17 @@ import type { Probe } from "../language/probe.js";
 import { findProbe, probes } from "../language/probes/index.js";
 
 /** Full names of all attach points that a pattern matches, sorted; `undefined` means all of the machine's. */
-export function* listProbes(pattern: string | undefined, kernel: KernelView): Generator<{ readonly name: string; readonly probe: Probe }> {
+export function* listProbes(
+  pattern: string | undefined,
+  kernel: KernelView,
+): Generator<{ readonly name: string; readonly probe: Probe }> {
   const written = pattern === undefined || pattern === "" ? "*" : pattern;
   const [provider = "*", ...parts] = written.split(":");
   const whole = parts.length === 0;
   const exact = findProbe(provider);
   const matchesProvider = compileGlob(provider);
-  const selected = exact !== undefined ? [exact] : whole ? probes : probes.filter((probe) => matchesProvider(probe.name));
+  const selected =
+    exact !== undefined ? [exact] : whole ? probes : probes.filter((probe) => matchesProvider(probe.name));
   for (const probe of selected) {
     if (probe.list === undefined) continue;
     const matches = matcher(probe, whole && exact === undefined ? written : undefined, parts);
@@ -32,6 +36,7 @@ function matcher(probe: Probe, whole: string | undefined, parts: readonly string
   }
   const last = compileGlob(parts.at(-1) ?? "*");
   // rawtracepoint:EVENT leaves the module out.
-  if (probe.name === "rawtracepoint" && parts.length === 1) return (name) => last(name.slice(name.lastIndexOf(":") + 1));
+  if (probe.name === "rawtracepoint" && parts.length === 1)
+    return (name) => last(name.slice(name.lastIndexOf(":") + 1));
   return (name) => full(name) || prefix(name);
 }

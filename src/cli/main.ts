@@ -1,17 +1,17 @@
 import { readFileSync } from "node:fs";
 import { type Diagnostic, renderDiagnostic } from "../base/diagnostics.js";
 import { BeetraceError } from "../base/errors.js";
-import { compile, type Compiled } from "../compile.js";
+import { type Compiled, compile } from "../compile.js";
 import { openKernelView } from "../kernel/kernel-view.js";
 import { checkPrivileges } from "../kernel/privileges.js";
-import type { KernelView } from "../language/kernel-view.js";
 import { configNameOf, isConfigName } from "../language/config.js";
-import { renderJson } from "../output/json.js";
+import type { KernelView } from "../language/kernel-view.js";
+import { VerifierError } from "../load/verifier-error.js";
 import type { OutputEvent } from "../output/event.js";
+import { renderJson } from "../output/json.js";
 import { renderText } from "../output/text.js";
 import { openSys } from "../sys/ffi.js";
 import { Child } from "../trace/child.js";
-import { VerifierError } from "../load/verifier-error.js";
 import { Trace } from "../trace/trace.js";
 import { helpText, type Options, parseOptions } from "./options.js";
 import { Writer } from "./writer.js";
@@ -37,8 +37,17 @@ async function main(args: readonly string[]): Promise<number> {
     compiled = compileScript(source, kernel, options, child?.pid);
     if (compiled === undefined) return failure;
     const output = new Output(options);
-    using trace = new Trace({ sys, kernel, compiled, child, pid: options.pid, onEvent: (event) => output.event(event), afterTurn: () => output.flush() });
+    using trace = new Trace({
+      sys,
+      kernel,
+      compiled,
+      child,
+      pid: options.pid,
+      onEvent: (event) => output.event(event),
+      afterTurn: () => output.flush(),
+    });
     output.onClosed = () => trace.stop();
+    if (options.verbose) describe(compiled);
     if (options.dryRun) return 0;
     const release = onSignals(trace);
     try {
@@ -66,7 +75,10 @@ function readScript(script: NonNullable<Options["script"]>): { name: string; tex
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a directory" : message;
-    throw new BeetraceError(`cannot read ${script.file}: ${reason}`, /[\s{]/.test(script.file) ? { hint: "a program on the command line comes behind -e" } : {});
+    throw new BeetraceError(
+      `cannot read ${script.file}: ${reason}`,
+      /[\s{]/.test(script.file) ? { hint: "a program on the command line comes behind -e" } : {},
+    );
   }
 }
 
@@ -74,21 +86,37 @@ function requireProcess(pid: number): void {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") throw new BeetraceError(`there is no process ${pid}`, { hint: "ps -e lists the processes" });
+    if ((error as NodeJS.ErrnoException).code === "ESRCH")
+      throw new BeetraceError(`there is no process ${pid}`, { hint: "ps -e lists the processes" });
   }
 }
 
-function compileScript(source: { name: string; text: string }, kernel: KernelView, options: Options, childPid: number | undefined): Compiled | undefined {
+function compileScript(
+  source: { name: string; text: string },
+  kernel: KernelView,
+  options: Options,
+  childPid: number | undefined,
+): Compiled | undefined {
   const settings: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
     const key = name.startsWith("BPFTRACE_") ? configNameOf(name) : "";
     if (value !== undefined && isConfigName(key)) settings[key] = value;
   }
   const { positional, unsafe } = options;
-  const dump = options.dump.size === 0 ? undefined : (stage: "ast" | "types" | "ir" | "bytecode", title: string, text: string): void => {
-    if (options.dump.has(stage)) process.stdout.write(`// ${stage}: ${title}\n${text}\n\n`);
-  };
-  const result = compile(source, kernel, { settings, positional, unsafe, pid: options.pid ?? childPid, childPid, dump });
+  const dump =
+    options.dump.size === 0
+      ? undefined
+      : (stage: "ast" | "types" | "ir" | "bytecode", title: string, text: string): void => {
+          if (options.dump.has(stage)) process.stdout.write(`// ${stage}: ${title}\n${text}\n\n`);
+        };
+  const result = compile(source, kernel, {
+    settings,
+    positional,
+    unsafe,
+    pid: options.pid ?? childPid,
+    childPid,
+    dump,
+  });
   report(result.diagnostics, result.suppressed, options);
   return result.compiled;
 }
@@ -112,6 +140,19 @@ async function list(options: Options, kernel: KernelView): Promise<number> {
   writer.close();
   if (!found) process.stderr.write(`No probe matches '${options.pattern ?? "*"}'.\n`);
   return found ? 0 : failure;
+}
+
+/** What was made of the script, for -v. */
+function describe(compiled: Compiled): void {
+  for (const { name, type, code } of compiled.object.programs) {
+    const targets = compiled.script.programs.find((program) => program.name === name)?.targets ?? [];
+    process.stderr.write(
+      `${name}: BPF program of type ${type}, ${code.length / 8} instructions, for ${targets.map((target) => target.name).join(", ")}\n`,
+    );
+  }
+  for (const { name, maxEntries, keySize, valueSize } of compiled.object.maps) {
+    process.stderr.write(`map ${name}: ${maxEntries} entries, keys of ${keySize} bytes, values of ${valueSize}\n`);
+  }
 }
 
 /** Ctrl-C and the polite signals end a trace; a second one ends the program at once. */
@@ -166,10 +207,14 @@ class Output {
   }
 }
 
-function explain(error: unknown): string {
+function explain(error: unknown, verbose: boolean): string {
   if (error instanceof VerifierError && error.span !== undefined) {
-    const { message, span, hint } = error;
-    return `${renderDiagnostic({ severity: "error", code: "verifier", span, message, hint, notes: [] })}\n`;
+    const { message, span, log } = error;
+    const hint = verbose
+      ? "if every loop of the script has a bound that the kernel can see, this is a bug in beetrace: please report it with the log above"
+      : "a loop needs a bound that the kernel can see; -v shows the verifier's whole log";
+    const text = renderDiagnostic({ severity: "error", code: "verifier", span, message, hint, notes: [] });
+    return `${verbose ? `${log}\n` : ""}${text}\n`;
   }
   if (error instanceof BeetraceError) {
     const lines = [`ERROR: ${error.message}`];
@@ -187,7 +232,8 @@ main(process.argv.slice(2)).then(
     process.exitCode = status;
   },
   (error: unknown) => {
-    process.stderr.write(explain(error));
+    const verbose = process.argv.some((arg) => /^(?:-[a-zA-Z]*v|--verbose$)/.test(arg));
+    process.stderr.write(explain(error, verbose));
     process.exitCode = failure;
   },
 );

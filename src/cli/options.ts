@@ -9,7 +9,10 @@ export class UsageError extends BeetraceError {}
 export interface Options {
   readonly mode: "run" | "list" | "info" | "help" | "version";
   /** Script of -e, or of the file; undefined for the other modes. */
-  readonly script: { readonly name: string; readonly file: string } | { readonly name: string; readonly text: string } | undefined;
+  readonly script:
+    | { readonly name: string; readonly file: string }
+    | { readonly name: string; readonly text: string }
+    | undefined;
   readonly positional: readonly string[];
   /** Of -l. */
   readonly pattern: string | undefined;
@@ -52,7 +55,13 @@ const table = [
 type OptionName = (typeof table)[number][0];
 
 const parserOptions = Object.fromEntries(
-  table.map(([name, short, value]) => [name, { type: value === undefined ? "boolean" : "string", ...(short === "" ? {} : { short }), multiple: true }] as const),
+  table.map(
+    ([name, short, value]) =>
+      [
+        name,
+        { type: value === undefined ? "boolean" : "string", ...(short === "" ? {} : { short }), multiple: true },
+      ] as const,
+  ),
 ) as Record<OptionName, { type: "boolean" | "string"; short?: string; multiple: true }>;
 
 /** Reads the arguments behind the program's name. Throws UsageError. */
@@ -74,7 +83,10 @@ export function parseOptions(args: readonly string[]): Options {
     else if (first !== undefined) {
       script = { name: first, file: first };
       positional = rest.slice(1);
-    } else throw new UsageError("nothing to run", { hint: "beetrace -e 'PROGRAM' or beetrace FILE; beetrace --help says more" });
+    } else
+      throw new UsageError("nothing to run", {
+        hint: "beetrace -e 'PROGRAM' or beetrace FILE; beetrace --help says more",
+      });
   }
   return {
     mode,
@@ -90,13 +102,19 @@ export function parseOptions(args: readonly string[]): Options {
     unsafe: has("unsafe"),
     warnings: !has("no-warnings"),
     dryRun: has("dry-run"),
-    dump: new Set((values.debug ?? []).flatMap((stage) => (stage === "all" ? stages : [oneOf("-d", String(stage), stages)]))),
+    dump: new Set(
+      (values.debug ?? []).flatMap((stage) => (stage === "all" ? stages : [oneOf("-d", String(stage), stages)])),
+    ),
   };
 }
 
 /** Options end at the script's name (or at the first other word with -e): what follows is the script's own. */
 function splitArguments(args: readonly string[]): { own: string[]; rest: string[] } {
-  const withValue = new Set(table.flatMap(([name, short, value]) => (value === undefined ? [] : [`--${name}`, ...(short === "" ? [] : [short])])));
+  const withValue = new Set(
+    table.flatMap(([name, short, value]) =>
+      value === undefined ? [] : [`--${name}`, ...(short === "" ? [] : [short])],
+    ),
+  );
   const own: string[] = [];
   const rest: string[] = [];
   let i = 0;
@@ -106,12 +124,18 @@ function splitArguments(args: readonly string[]): { own: string[]; rest: string[
     if (!arg.startsWith("-") || arg === "-") {
       rest.push(arg);
       // With -e, options may still follow: bpftrace -e '...' -c ls.
-      if (own.some((o) => /^-[a-zA-Z]*e$/.test(o) || o === "--execute" || o.startsWith("--execute=")) || own.some((o) => /^-[a-zA-Z]*l/.test(o) || o === "--list")) continue;
+      if (
+        own.some((o) => /^-[a-zA-Z]*e$/.test(o) || o === "--execute" || o.startsWith("--execute=")) ||
+        own.some((o) => /^-[a-zA-Z]*l/.test(o) || o === "--list")
+      )
+        continue;
       i++;
       break;
     }
     own.push(arg);
-    const takesNext = arg.startsWith("--") ? withValue.has(arg) : withValue.has(arg.at(-1) ?? "") && shortTakesNext(arg, withValue);
+    const takesNext = arg.startsWith("--")
+      ? withValue.has(arg)
+      : withValue.has(arg.at(-1) ?? "") && shortTakesNext(arg, withValue);
     if (takesNext && i + 1 < args.length) own.push(args[++i] ?? "");
   }
   rest.push(...args.slice(i));
@@ -126,16 +150,27 @@ function shortTakesNext(group: string, withValue: ReadonlySet<string>): boolean 
 
 function parseOwn(own: string[]): Partial<Record<OptionName, (string | boolean)[]>> {
   try {
-    return parseArgs({ args: own, options: parserOptions, strict: true, allowPositionals: false }).values as Partial<Record<OptionName, (string | boolean)[]>>;
+    return parseArgs({ args: own, options: parserOptions, strict: true, allowPositionals: false }).values as Partial<
+      Record<OptionName, (string | boolean)[]>
+    >;
   } catch (error) {
     const message = (error as Error).message;
     const unknown = /Unknown option '(-{1,2}[^']+)'/.exec(message)?.[1];
     if (unknown !== undefined) {
-      const near = nearest(unknown.replace(/^-+/, ""), table.map(([name]) => name));
-      throw new UsageError(`there is no option ${unknown}`, { hint: near === undefined || unknown.length < 4 ? "beetrace --help lists the options" : `did you mean --${near}?` });
+      const near = nearest(
+        unknown.replace(/^-+/, ""),
+        table.map(([name]) => name),
+      );
+      throw new UsageError(`there is no option ${unknown}`, {
+        hint:
+          near === undefined || unknown.length < 4 ? "beetrace --help lists the options" : `did you mean --${near}?`,
+      });
     }
     const missing = /'(?:(-\w), )?--([\w-]+)[^']*' argument missing/.exec(message);
-    if (missing !== null) throw new UsageError(`option ${missing[1] ?? `--${missing[2]}`} needs a value`, { hint: "beetrace --help lists the options" });
+    if (missing !== null)
+      throw new UsageError(`option ${missing[1] ?? `--${missing[2]}`} needs a value`, {
+        hint: "beetrace --help lists the options",
+      });
     throw new UsageError(message.split(/[.\n]/, 1)[0] ?? message, { hint: "beetrace --help lists the options" });
   }
 }
@@ -143,13 +178,15 @@ function parseOwn(own: string[]): Partial<Record<OptionName, (string | boolean)[
 function pidOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const pid = /^[0-9]+$/.test(text) ? Number(text) : 0;
-  if (pid < 1 || pid > 4_194_304) throw new UsageError(`'${text}' is no process id`, { hint: "-p takes a number, e.g. -p $(pgrep -n nginx)" });
+  if (pid < 1 || pid > 4_194_304)
+    throw new UsageError(`'${text}' is no process id`, { hint: "-p takes a number, e.g. -p $(pgrep -n nginx)" });
   return pid;
 }
 
 function oneOf<T extends string>(option: string, text: string, choices: readonly T[]): T {
   const found = choices.find((choice) => choice === text);
-  if (found === undefined) throw new UsageError(`${option} cannot be '${text}'`, { hint: `it is one of ${choices.join(", ")}` });
+  if (found === undefined)
+    throw new UsageError(`${option} cannot be '${text}'`, { hint: `it is one of ${choices.join(", ")}` });
   return found;
 }
 

@@ -256,7 +256,7 @@ export class Trace implements Disposable {
           maxBuffer: 1 << 26,
         });
         if (error !== undefined) this.emit({ kind: "warning", message: `system("${command}"): ${error.message}` });
-        if (stdout !== null && stdout !== "") this.emit({ kind: "system", text: stdout });
+        if (stdout !== null) this.emit({ kind: "system", text: stdout });
       },
       readFile: (path) => {
         try {

@@ -40,7 +40,9 @@ function extreme(kind: "min" | "max", signed: boolean, parts: readonly DataView[
   let best: bigint | undefined;
   for (const part of parts) {
     if (part.getBigUint64(aggregateLayout.extremeSet, true) === 0n) continue;
-    const value = signed ? part.getBigInt64(aggregateLayout.extreme, true) : part.getBigUint64(aggregateLayout.extreme, true);
+    const value = signed
+      ? part.getBigInt64(aggregateLayout.extreme, true)
+      : part.getBigUint64(aggregateLayout.extreme, true);
     if (best === undefined || (kind === "min" ? value < best : value > best)) best = value;
   }
   return best ?? 0n;

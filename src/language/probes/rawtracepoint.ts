@@ -1,4 +1,4 @@
-import { compileGlob } from "../../base/glob.js";
+import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { typeFromBtf } from "../../types/from-btf.js";
 import type { KernelView } from "../kernel-view.js";
 import type { Candidate, Probe } from "../probe.js";
@@ -23,7 +23,8 @@ export const rawtracepoint: Probe = {
     const wanted = parts[parts.length - 1] ?? "";
     const known = context.kernel.rawTracepoints();
     const matches = compileGlob(wanted);
-    const found = known.filter(matches);
+    // Without BTF they cannot be listed; attaching will tell whether there is one.
+    const found = known.length === 0 && !hasWildcard(wanted) ? [wanted] : known.filter(matches);
     if (found.length === 0) {
       return unknownProbe(
         context,
