@@ -3,12 +3,11 @@ import type { IrFunction, IrInstr, Value } from "./ir.js";
 
 const bitLength = (v: bigint): number => (v < 0n ? 64 : v === 0n ? 0 : v.toString(2).length);
 
-/** Helpers whose result is an unsigned 32-bit number. */
-const results32: ReadonlySet<string> = new Set(["get_prandom_u32", "get_smp_processor_id"]);
-
 /**
  * For each value how many low bits it may have set (64: any, so it may be negative). A value that has 32 or fewer equals
- * its zero-extended low half.
+ * its zero-extended low half. Only what the verifier derives too is counted, because a mask that does nothing by these
+ * rules is dropped, and it may be there for the verifier: results of helpers, divisions and byte swaps are unknown to it
+ * (adjust_scalar_min_max_vals(), v5.15 kernel/bpf/verifier.c).
  */
 export function knownBits(fn: IrFunction): Uint8Array {
   const bits = new Uint8Array(fn.values).fill(64);
@@ -38,16 +37,12 @@ export function bitsOf(
       return bitLength(instr.value);
     case "cmp":
       return 1;
-    case "bswap":
-      return instr.width * 8;
     case "ext":
       // A sign that is known to be 0 extends to nothing.
       if (instr.signed) return of(instr.a) < instr.width * 8 ? of(instr.a) : 64;
       return Math.min(instr.width * 8, of(instr.a));
     case "load":
       return instr.signed ? 64 : instr.width * 8;
-    case "call":
-      return results32.has(instr.helper) ? 32 : 64;
     case "bin":
       return bitsOfBin(instr, of(instr.a), of(instr.b), constant(instr.b));
     default:
@@ -66,7 +61,7 @@ function bitsOfBin(instr: IrInstr & { op: "bin" }, a: number, b: number, by: big
     case "add":
       return upTo64(Math.max(a, b) + 1);
     case "mul":
-      return upTo64(a + b);
+      return a <= 32 && b <= 32 ? a + b : 64;
     case "shl":
       return by === undefined ? 64 : upTo64(a + Number(by & 63n));
     case "lshr":
@@ -74,10 +69,7 @@ function bitsOfBin(instr: IrInstr & { op: "bin" }, a: number, b: number, by: big
     case "ashr":
       return a;
     case "udiv":
-      return a;
     case "umod":
-      // Modulo by zero is the dividend.
-      return by !== undefined && by > 0n ? Math.min(a, bitLength(by - 1n)) : a;
     case "sub":
     case "sdiv":
     case "smod":

@@ -1,6 +1,6 @@
 import { helpers } from "../abi/helpers.js";
 import { assertNever } from "../base/assert-never.js";
-import type { BinOp, CmpOp, IrInstr, Terminator, Value } from "./ir.js";
+import type { BinOp, CmpOp, Edge, IrInstr, Terminator, Value } from "./ir.js";
 
 /** How a field of an instruction is written in IR text. */
 export type FieldKind = "value" | "values" | "bigint" | "number" | "name" | "slot";
@@ -225,19 +225,23 @@ export function usesOfEnd(end: Terminator): readonly Value[] {
   }
 }
 
-/** The same terminator with every value replaced. */
+function mapEdge(edge: Edge, to: (value: Value) => Value): Edge {
+  const args = mapValues(edge.args, to);
+  return args === edge.args ? edge : { block: edge.block, args };
+}
+
+/** The same terminator with every value replaced; itself if nothing changes. */
 export function mapEnd(end: Terminator, to: (value: Value) => Value): Terminator {
   switch (end.op) {
-    case "jump":
-      return { ...end, to: { block: end.to.block, args: mapValues(end.to.args, to) } };
-    case "branch":
-      return {
-        ...end,
-        a: to(end.a),
-        b: to(end.b),
-        then: { block: end.then.block, args: mapValues(end.then.args, to) },
-        else: { block: end.else.block, args: mapValues(end.else.args, to) },
-      };
+    case "jump": {
+      const edge = mapEdge(end.to, to);
+      return edge === end.to ? end : { ...end, to: edge };
+    }
+    case "branch": {
+      const [a, b, yes, no] = [to(end.a), to(end.b), mapEdge(end.then, to), mapEdge(end.else, to)];
+      const same = a === end.a && b === end.b && yes === end.then && no === end.else;
+      return same ? end : { ...end, a, b, then: yes, else: no };
+    }
     case "ret":
       return { ...end, value: to(end.value) };
     default:

@@ -178,3 +178,10 @@ b3():\n%6 = const 1\natomic.add.8 %4, 0, %6\njump b4()\nb4():\nret %2`;
   assert.match(out, /branch.ne %3, %5, b3\(%3\), b4\(\)/);
   assert.match(out, /b3\(%(\d+)\):\n(%.*\n)*atomic.add.8 %\1, 0/);
 });
+
+test("merge-equal computes again what lies behind a comparison for size", () => {
+  const body = (cmp: string): string => `b0():\n%0 = ctx\n%1 = load.8 %0, 0\n%2 = bin.shl %1, %1\n%3 = bin.shl %2, %2
+branch.${cmp} %1, %0, b1(), b2()\nb1():\n%4 = bin.shl %1, %1\n%5 = bin.shl %4, %4\nret %5\nb2():\nret %3`;
+  assert.match(run(body("ult"), mergeEqual), /%4 = bin.shl %1, %1\n%5 = bin.shl %4, %4\nret %5/);
+  assert.match(run(body("eq"), mergeEqual), /b1\(\):\nret %3/);
+});
