@@ -45,8 +45,8 @@ export interface Compiled {
   readonly actions: readonly Action[];
   readonly texts: readonly string[];
   readonly config: Config;
-  /** Depth of each stack map. */
-  readonly stackDepths: readonly number[];
+  /** Addresses of processes will have to be named. */
+  readonly userAddresses: boolean;
 }
 
 export interface CompileResult {
@@ -85,7 +85,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     actions: builder.actions,
     texts: builder.texts,
     config,
-    stackDepths: [...builder.stackDepths],
+    userAddresses: builder.userAddresses,
   };
   return { diagnostics: diags.list, suppressed: 0, compiled };
 }

@@ -64,6 +64,8 @@ export interface Lowering {
   leave(): void;
   /** Stack map for stacks of this depth. */
   stackMap(depth: number): string;
+  /** User space will have to name addresses of processes, which it should look at while they live. */
+  noteUserAddresses(): void;
   /** Id of this program's attach point. */
   targetId(): Value;
   registerOffset(name: string): number | undefined;

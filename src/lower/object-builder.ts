@@ -21,6 +21,7 @@ export class ObjectBuilder {
   readonly syscallTables = new Map<number, Uint32Array>();
   zeroSize = 8;
   usesStart = false;
+  userAddresses = false;
 
   constructor(script: TypedScript, machine: Machine, config: Config, compatStatusOffset: () => number | undefined) {
     this.script = script;

@@ -222,6 +222,10 @@ export class ProgramLowering implements Lowering {
     return this.object.stackMap(depth);
   }
 
+  noteUserAddresses(): void {
+    this.object.userAddresses = true;
+  }
+
   targetId(): Value {
     if (this.id !== undefined) return this.id;
     const { targets } = this.program;

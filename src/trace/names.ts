@@ -42,6 +42,11 @@ export class Names implements Resolver, Disposable {
     return nameOf(this.users.resolve(pid, address), address);
   }
 
+  /** Looks at a process while it lives, so that its addresses have names when it has ended. */
+  remember(pid: number): void {
+    this.users.remember(pid);
+  }
+
   userName(uid: bigint): string {
     this.userNames ??= readUserNames();
     return this.userNames.get(uid.toString()) ?? uid.toString();

@@ -36,6 +36,10 @@ export interface TraceOptions {
 /** How often the process of -p is looked at. */
 const pidCheckMilliseconds = 100;
 
+/** Milliseconds between looks at the mappings of the traced process, at first and at most. */
+const rememberFirst = 5;
+const rememberLast = 1000;
+
 /** The life of one trace: load, begin, attach, read, detach, end, maps, losses. */
 export class Trace implements Disposable {
   private readonly options: TraceOptions;
@@ -123,6 +127,8 @@ export class Trace implements Disposable {
         void child.ended.then(() => this.stop());
       }
       if (pid !== undefined && child === undefined) timers.defer(this.watch(pid));
+      const traced = child?.pid ?? pid;
+      if (traced !== undefined && this.options.compiled.userAddresses) timers.defer(this.remember(traced));
       // Without a ring nothing else keeps Node's event loop alive.
       const alive = setInterval(() => undefined, 1 << 30);
       timers.defer(() => clearInterval(alive));
@@ -208,6 +214,19 @@ export class Trace implements Disposable {
       }
     }
     return count;
+  }
+
+  /** Looks at the traced process soon and often at first: programs map their libraries when they start, and may be short. */
+  private remember(pid: number): () => void {
+    let wait = rememberFirst;
+    let timer: NodeJS.Timeout;
+    const look = (): void => {
+      this.names.remember(pid);
+      wait = Math.min(wait * 2, rememberLast);
+      timer = setTimeout(look, wait);
+    };
+    timer = setTimeout(look, wait);
+    return () => clearTimeout(timer);
   }
 
   private watch(pid: number): () => void {

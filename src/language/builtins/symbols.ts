@@ -50,6 +50,7 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
     result: (context, args) => stackType(context, args, user),
     into: (l, _args, type, dest) => {
       if (type.kind !== "stack") throw new Error("internal: a stack without depth");
+      if (user) l.noteUserAddresses();
       const { b } = l;
       const id = b.call("get_stackid", [b.ctx(), b.map(l.stackMap(type.depth)), b.const(user ? BPF_F_USER_STACK : 0n)]);
       b.store(8, dest.base, dest.offset + stackLayout.id, id);
@@ -96,6 +97,7 @@ const usym = builtin({
   type: { kind: "usym" },
   doc: "The symbol at an address of the current process.",
   into: (l, args, _type, dest) => {
+    l.noteUserAddresses();
     const { b } = l;
     b.store(8, dest.base, dest.offset + usymLayout.address, l.value(valueArg(args, 0)));
     b.store(8, dest.base, dest.offset + usymLayout.pid, b.bin("lshr", b.call("get_current_pid_tgid", []), b.const(32)));
