@@ -3,6 +3,7 @@ import { type Diagnostic, Diagnostics } from "./base/diagnostics.js";
 import type { Source } from "./base/span.js";
 import { disassemble } from "./bpf/disassemble.js";
 import { emitFunctions } from "./bpf/emit.js";
+import { StackOverflowError } from "./bpf/frame.js";
 import type { BpfObject, ProgramSpec } from "./bpf/object.js";
 import { bindProbes } from "./check/bind.js";
 import { check } from "./check/check.js";
@@ -77,7 +78,15 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   if (diags.failed) return failed();
   options.dump?.("types", source.name, dumpTypes(script));
   const builder = new ObjectBuilder(script, machine, config, () => compatStatusOffset(kernel));
-  const programs = script.programs.map((program, index) => emit(program, index, builder, kernel, options));
+  const programs = script.programs.flatMap((program, index) => {
+    const emitted = emitWithin(program, index, builder, kernel, options);
+    if (!(emitted instanceof StackOverflowError)) return [emitted];
+    const place = emitted.slots[0]?.span ?? program.span;
+    const message = `this action keeps ${emitted.size} bytes of values at once, a BPF program has 512`;
+    diags.error("stack-overflow", place, message, { hint: "use fewer variables at a time, or maps" });
+    return [];
+  });
+  if (diags.failed) return failed();
   const object: BpfObject = { maps: mapSpecs(builder, config), programs };
   const compiled = {
     object,
@@ -90,15 +99,39 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   return { diagnostics: diags.list, suppressed: 0, compiled };
 }
 
+/** Emits with temporaries on the stack, which is quicker; if they do not fit, with those of a word only. */
+function emitWithin(
+  program: TypedProgram,
+  index: number,
+  builder: ObjectBuilder,
+  kernel: KernelView,
+  options: CompileOptions,
+): ProgramSpec | StackOverflowError {
+  let overflow: StackOverflowError | undefined;
+  for (const stackLimit of [64, 8]) {
+    const undo = builder.mark();
+    try {
+      return emit(program, index, builder, kernel, options, stackLimit);
+    } catch (error) {
+      if (!(error instanceof StackOverflowError)) throw error;
+      overflow = error;
+      undo();
+    }
+  }
+  if (overflow === undefined) throw new Error("internal: nothing was emitted");
+  return overflow;
+}
+
 function emit(
   program: TypedProgram,
   index: number,
   builder: ObjectBuilder,
   kernel: KernelView,
   options: CompileOptions,
+  stackLimit: number,
 ): ProgramSpec {
   const { dump } = options;
-  const lowered = lowerProgram(program, index, builder);
+  const lowered = lowerProgram(program, index, builder, stackLimit);
   dump?.("ir", `${program.name} as lowered`, printIr(lowered));
   const fn: IrFunction = options.optimize === false ? lowered : optimize(lowered);
   dump?.("ir", program.name, printIr(fn));

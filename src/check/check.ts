@@ -19,6 +19,12 @@ export interface CheckOptions {
 /** Types only grow along short chains (string sizes, signedness), so few rounds settle them; more means a bug of ours. */
 const maxRounds = 50;
 
+/**
+ * Expressions of a program, with what unroll() repeats. The verifier walks a million instructions at most
+ * (BPF_COMPLEXITY_LIMIT_INSNS, include/linux/bpf.h); a larger program would cost minutes before it says so.
+ */
+const maxSize = 50_000;
+
 /** Gives every expression a type and settles the types of maps and variables; what is wrong goes to `diags`. */
 export function check(bound: Bound, kernel: KernelView, options: CheckOptions, diags: Diagnostics): TypedScript {
   const env = new Environment();
@@ -60,11 +66,18 @@ function checkAll(
       final,
       registerNames: options.registerNames,
       loopDepth: 0,
+      copies: 1,
+      size: 0,
     };
     const statements = new StatementChecker(scope);
     const predicate =
       program.ast.predicate === undefined ? undefined : statements.expressions.condition(program.ast.predicate);
     const body = statements.block(program.ast.body);
+    if (scope.size > maxSize) {
+      diags.error("program-too-large", program.ast.span, `this action has ${scope.size} expressions, unrolled`, {
+        hint: `at most ${maxSize} fit the kernel's limit of a million instructions; a while loop takes the place of unroll()`,
+      });
+    }
     return {
       name: programName(program.targets[0]?.name ?? "program", index),
       variant: program.variant,

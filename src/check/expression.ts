@@ -29,6 +29,7 @@ export class ExpressionChecker {
 
   check(e: AstExpr): TypedExpr {
     const { span } = e;
+    this.scope.size += this.scope.copies * (e.kind === "string" ? 1 + (e.value.length >> 6) : 1);
     switch (e.kind) {
       case "int":
         return { kind: "const", value: e.value, type: e.value < 1n << 63n ? i64 : u64, span };

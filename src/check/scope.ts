@@ -24,4 +24,8 @@ export interface Scope {
   readonly final: boolean;
   readonly registerNames: readonly string[];
   loopDepth: number;
+  /** How often what is checked now will be written out: the product of the unroll() counts around it. */
+  copies: number;
+  /** Expressions of the program so far, each as often as it will be written out. */
+  size: number;
 }

@@ -118,7 +118,11 @@ export class StatementChecker {
       );
       return [];
     }
-    return [{ kind: "unroll", count: Number(count.value), body: this.loop(s.body), span: s.span }];
+    const times = Number(count.value);
+    this.scope.copies *= times;
+    const body = this.loop(s.body);
+    this.scope.copies /= times;
+    return [{ kind: "unroll", count: times, body, span: s.span }];
   }
 
   private assign(s: Extract<AstStatement, { kind: "assign" }>): readonly TypedStatement[] {

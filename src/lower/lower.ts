@@ -5,13 +5,21 @@ import type { ObjectBuilder } from "./object-builder.js";
 import { NeedScratch, ProgramLowering, type ScratchStage } from "./program-lowering.js";
 import { lowerBlock } from "./statements.js";
 
-/** The IR of one program; what it shares with others goes into `object`. */
-export function lowerProgram(program: TypedProgram, index: number, object: ObjectBuilder): IrFunction {
+/**
+ * The IR of one program; what it shares with others goes into `object`. Temporaries of more than `stackLimit` bytes do not
+ * go on the stack, of which a program has 512 bytes.
+ */
+export function lowerProgram(
+  program: TypedProgram,
+  index: number,
+  object: ObjectBuilder,
+  stackLimit: number,
+): IrFunction {
   let stage: ScratchStage = "never";
   for (;;) {
     const undo = object.mark();
     try {
-      return lowerOnce(program, index, object, stage);
+      return lowerOnce(program, index, object, stage, stackLimit);
     } catch (error) {
       if (!(error instanceof NeedScratch)) throw error;
       undo();
@@ -20,8 +28,14 @@ export function lowerProgram(program: TypedProgram, index: number, object: Objec
   }
 }
 
-function lowerOnce(program: TypedProgram, index: number, object: ObjectBuilder, stage: ScratchStage): IrFunction {
-  const p = new ProgramLowering(program, index, object, stage);
+function lowerOnce(
+  program: TypedProgram,
+  index: number,
+  object: ObjectBuilder,
+  stage: ScratchStage,
+  stackLimit: number,
+): IrFunction {
+  const p = new ProgramLowering(program, index, object, stage, stackLimit);
   const { b } = p;
   if (program.predicate !== undefined) {
     const predicate = program.predicate;

@@ -14,9 +14,6 @@ import { deleteEntry, keyOf } from "./maps.js";
 import { copyFrom, readC, readText } from "./memory.js";
 import type { ObjectBuilder } from "./object-builder.js";
 
-/** Larger things do not go on the stack, of which a program has 512 bytes. */
-const stackLimit = 64;
-
 /** Which part of a program may use scratch memory; looking it up costs each event, so it comes as late as it can. */
 export type ScratchStage = "never" | "body" | "predicate";
 
@@ -44,6 +41,7 @@ export class ProgramLowering implements Lowering {
   readonly exit: BlockId;
   readonly loops: LoopTargets[] = [];
   private readonly scratchStage: ScratchStage;
+  private readonly stackLimit: number;
   private inPredicate = true;
   private scratchBase: Value | undefined;
   /** Bytes in use; the first word says that the memory is taken. */
@@ -53,7 +51,14 @@ export class ProgramLowering implements Lowering {
   private readonly homes = new Map<string, Dest>();
   private id: Value | undefined;
 
-  constructor(program: TypedProgram, index: number, object: ObjectBuilder, scratchStage: ScratchStage) {
+  constructor(
+    program: TypedProgram,
+    index: number,
+    object: ObjectBuilder,
+    scratchStage: ScratchStage,
+    stackLimit: number,
+  ) {
+    this.stackLimit = stackLimit;
     this.program = program;
     this.index = index;
     this.object = object;
@@ -136,7 +141,7 @@ export class ProgramLowering implements Lowering {
   }
 
   temporary(size: number, name: string): Dest {
-    if (size <= stackLimit) {
+    if (size <= this.stackLimit) {
       return { base: this.b.slotAddr(this.b.slot(Math.max(8, align8(size)), 8, name)), offset: 0 };
     }
     if (this.scratchBase === undefined) throw new NeedScratch(this.inPredicate ? "predicate" : "body");

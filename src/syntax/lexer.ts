@@ -139,6 +139,14 @@ export class Lexer {
   }
 
   next(): Token {
+    for (;;) {
+      const token = this.tryNext();
+      if (token !== undefined) return token;
+    }
+  }
+
+  /** The next token; undefined after a character that begins none, which is reported and skipped. */
+  private tryNext(): Token | undefined {
     this.skipSpace();
     const start = this.offset;
     const c = this.text[start];
@@ -177,7 +185,7 @@ export class Lexer {
         hint: character === "'" ? 'strings stand in double quotes: "text"' : undefined,
       },
     );
-    return this.next();
+    return undefined;
   }
 
   private token(kind: TokenKind, start: number, text: string, value = 0n): Token {
@@ -260,9 +268,14 @@ export class Lexer {
       }
       const escape = readEscape(this.text, at);
       if (escape === undefined) {
-        this.diags.error("bad-escape", this.span(at, at + 2), `unknown escape ${this.text.slice(at, at + 2)}`, {
-          hint: 'known ones: \\n \\t \\r \\\\ \\" \\a \\b \\f \\v \\e, \\101 (octal), \\x41',
-        });
+        this.diags.error(
+          "bad-escape",
+          this.span(at, Math.min(at + 2, this.text.length)),
+          `unknown escape ${this.text.slice(at, at + 2)}`,
+          {
+            hint: 'known ones: \\n \\t \\r \\\\ \\" \\a \\b \\f \\v \\e, \\101 (octal), \\x41',
+          },
+        );
         at += 2;
       } else {
         value += escape.text;

@@ -39,7 +39,7 @@ export function parseAttachPoint(tokens: TokenStream): AstAttachPoint {
   lexer.offset = at;
   tokens.lastEnd = at;
   const provider = parts[0] ?? "";
-  const span = lexer.span(start, Math.max(at, start + 1));
+  const span = lexer.span(start, Math.min(Math.max(at, start + 1), text.length));
   if (provider === "") tokens.fail("expected a probe, e.g. kprobe:vfs_read", undefined, span);
   return {
     span,

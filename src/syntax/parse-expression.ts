@@ -19,6 +19,9 @@ const levels: readonly (readonly BinaryOp[])[] = [
 const strength = new Map<string, number>(levels.flatMap((ops, level) => ops.map((op) => [op, level] as const)));
 const unaryOps = new Set(["-", "!", "~", "*", "&", "+"]);
 
+/** Characters of a string literal: as many as max_strlen can be. A program writes them out by instructions. */
+const maxText = 65536;
+
 /** Parses the statements of a block expression; given by parse-statement.ts, which knows them. */
 export type ParseBlock = () => {
   readonly body: readonly AstStatement[];
@@ -148,6 +151,10 @@ export class ExpressionParser {
         this.tokens.take();
         let value = token.text;
         while (this.tokens.isKind("string")) value += this.tokens.take().text;
+        if (value.length >= maxText) {
+          this.tokens.diags.error("text-too-long", span, `a string has less than ${maxText} characters`);
+          value = "";
+        }
         return { kind: "string", span: this.tokens.span(span.start), value };
       }
       case "positional":

@@ -4,6 +4,7 @@ import type { AstAttachPoint, AstConfig, AstExpr, AstInclude, AstProbe, AstProgr
 import { parseAttachPoint } from "./parse-attach-point.js";
 import { StatementParser } from "./parse-statement.js";
 import { ParseAbort, TokenStream } from "./token-stream.js";
+import { findTooDeep } from "./tree-depth.js";
 
 /** Parses a whole script; what is wrong goes to `diags`, and the rest of the script is still read. */
 export function parse(source: Source, diags: Diagnostics): AstProgram {
@@ -98,6 +99,10 @@ class ProgramParser {
     } while (tokens.accept(","));
     const predicate = tokens.is("/") ? this.predicate() : undefined;
     const body = this.statements.block();
+    const deep = findTooDeep(predicate === undefined ? body : [predicate, ...body]);
+    if (deep !== undefined) {
+      tokens.fail("this expression is too long for one", "compute parts of it into variables first", deep);
+    }
     this.probes.push({ span: tokens.span(start), attachPoints, predicate, body });
   }
 
