@@ -47,7 +47,14 @@ export interface Lowering {
   /** Removes an entry; 1 if it was there. */
   deleteEntry(access: MapAccess): Value;
   /** Sends a record: action index, then `fields` one after the other by layoutOf. */
-  send(action: (size: number, offsets: readonly number[]) => Action, fields: readonly TypedExpr[]): void;
+  send(
+    action: (size: number, offsets: readonly number[]) => Action,
+    fields: readonly TypedExpr[],
+    /** Instead of counting the loss if the ring is full. */
+    onFull?: () => void,
+  ): void;
+  /** Leaves the wish to end, with this status, where user space finds it without the ring. */
+  requestExit(status: Value): void;
   /** Same with the data written by the caller. */
   sendRaw(action: (size: number) => Action, dataSize: number, fill: (dest: Dest) => void): void;
   /** Address of the key of a map access, in memory. */

@@ -10,7 +10,14 @@ import {
 } from "../abi/bpf.js";
 import type { Config } from "../language/config.js";
 import { align8 } from "../wire/layout.js";
-import { lossCounters, type MapStorage, stackMapName, storageOf, systemMaps } from "../wire/map-storage.js";
+import {
+  firstLossSlot,
+  lossCounters,
+  type MapStorage,
+  stackMapName,
+  storageOf,
+  systemMaps,
+} from "../wire/map-storage.js";
 import { syscallTableName } from "./context.js";
 import type { ObjectBuilder } from "./object-builder.js";
 
@@ -57,7 +64,7 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
       flags: 0,
     });
   }
-  specs.push(array(systemMaps.loss, 8 * (lossCounters.length + script.maps.size)));
+  specs.push(array(systemMaps.loss, 8 * (firstLossSlot + lossCounters.length + script.maps.size)));
   if (object.zeroSize > 8 || script.maps.size > 0)
     specs.push(array(systemMaps.zero, object.zeroSize, new Uint8Array(align8(object.zeroSize))));
   if (object.usesStart) specs.push(array(systemMaps.start, 8, new Uint8Array(8)));

@@ -3,7 +3,7 @@ import type { Action } from "../language/action.js";
 import type { Config } from "../language/config.js";
 import type { LossCounter } from "../language/lowering.js";
 import type { TypedMap, TypedScript } from "../language/typed.js";
-import { lossCounters, stackMapName } from "../wire/map-storage.js";
+import { firstLossSlot, lossCounters, stackMapName } from "../wire/map-storage.js";
 
 /** What the programs of one script share. */
 export class ObjectBuilder {
@@ -55,11 +55,11 @@ export class ObjectBuilder {
 
   /** Bytes from the start of the loss map's value. */
   lossOffset(counter: LossCounter): number {
-    return 8 * lossCounters.indexOf(counter);
+    return 8 * (firstLossSlot + lossCounters.indexOf(counter));
   }
 
   mapLossOffset(name: string): number {
-    return 8 * (lossCounters.length + [...this.script.maps.keys()].indexOf(name));
+    return 8 * (firstLossSlot + lossCounters.length + [...this.script.maps.keys()].indexOf(name));
   }
 
   /** Takes back what a lowering that is done again has added. */

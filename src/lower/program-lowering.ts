@@ -7,7 +7,7 @@ import type { ProgramVariant } from "../language/probe.js";
 import type { MapAccess, TypedExpr, TypedMap, TypedProgram } from "../language/typed.js";
 import type { AddressSpace, Type } from "../types/type.js";
 import { align8, layoutOf, residence, sizeOf } from "../wire/layout.js";
-import { systemMaps } from "../wire/map-storage.js";
+import { exitSlot, systemMaps } from "../wire/map-storage.js";
 import { syscallId } from "./context.js";
 import { lowerInto, lowerPlace, lowerValue } from "./expressions.js";
 import { deleteEntry, keyOf } from "./maps.js";
@@ -302,7 +302,11 @@ export class ProgramLowering implements Lowering {
     this.b.atomic("add", 8, this.b.mapValue(systemMaps.loss, offset), 0, this.b.const(1));
   }
 
-  send(action: (size: number, offsets: readonly number[]) => Action, fields: readonly TypedExpr[]): void {
+  send(
+    action: (size: number, offsets: readonly number[]) => Action,
+    fields: readonly TypedExpr[],
+    onFull?: () => void,
+  ): void {
     const { b } = this;
     const layout = layoutOf(
       fields.map((f) => f.type),
@@ -317,15 +321,25 @@ export class ProgramLowering implements Lowering {
       return temporary;
     });
     const index = this.object.addAction((size) => action(size, layout.offsets), layout.size);
-    this.record(index, layout.size, (record) => {
-      for (const [i, field] of fields.entries()) {
-        const offset = layout.offsets[i] ?? 0;
-        const done = ready[i];
-        if (done === undefined) this.scoped(() => this.into(field, { base: record, offset }, false));
-        else if (typeof done === "number") b.store(8, record, offset, done);
-        else b.copy(record, offset, done.base, done.offset, sizeOf(field.type));
-      }
-    });
+    this.record(
+      index,
+      layout.size,
+      (record) => {
+        for (const [i, field] of fields.entries()) {
+          const offset = layout.offsets[i] ?? 0;
+          const done = ready[i];
+          if (done === undefined) this.scoped(() => this.into(field, { base: record, offset }, false));
+          else if (typeof done === "number") b.store(8, record, offset, done);
+          else b.copy(record, offset, done.base, done.offset, sizeOf(field.type));
+        }
+      },
+      onFull,
+    );
+  }
+
+  requestExit(status: Value): void {
+    const { b } = this;
+    b.store(8, b.mapValue(systemMaps.loss, 8 * exitSlot), 0, b.bin("add", status, b.const(1)));
   }
 
   sendRaw(action: (size: number) => Action, dataSize: number, fill: (dest: Dest) => void): void {
@@ -334,7 +348,7 @@ export class ProgramLowering implements Lowering {
     this.record(index, size, (record) => fill({ base: record, offset: recordHeader }));
   }
 
-  private record(index: number, size: number, fill: (record: Value) => void): void {
+  private record(index: number, size: number, fill: (record: Value) => void, onFull?: () => void): void {
     const { b } = this;
     const record = b.call("ringbuf_reserve", [b.map(systemMaps.events), b.const(size), b.const(0)]);
     this.ifPresent(
@@ -344,7 +358,7 @@ export class ProgramLowering implements Lowering {
         fill(record);
         b.call("ringbuf_submit", [record, b.const(0)]);
       },
-      () => this.countLoss("ring-full"),
+      onFull ?? (() => this.countLoss("ring-full")),
     );
   }
 }

@@ -3,7 +3,15 @@ import { readValue } from "../load/map-reader.js";
 import { programInfo } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
 import type { Loss } from "../wire/event.js";
-import { lossCounters, systemMaps } from "../wire/map-storage.js";
+import { exitSlot, firstLossSlot, lossCounters, systemMaps } from "../wire/map-storage.js";
+
+/** Status of an exit() whose record found no room in the ring, or undefined. */
+export function readLostExit(sys: Sys, loaded: LoadedObject): number | undefined {
+  const bytes = readValue(sys, loaded.map(systemMaps.loss), new Uint8Array(4));
+  if (bytes === undefined) return undefined;
+  const word = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(8 * exitSlot, true);
+  return word === 0n ? undefined : Number(word - 1n) & 0xff;
+}
 
 /** What has been lost since the start, by reason; empty if nothing was. */
 export function readLosses(sys: Sys, loaded: LoadedObject, maps: readonly string[]): readonly Loss[] {
@@ -12,7 +20,7 @@ export function readLosses(sys: Sys, loaded: LoadedObject, maps: readonly string
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const losses: Loss[] = [];
   const note = (at: number, loss: Omit<Loss, "count">): void => {
-    const count = view.getBigUint64(8 * at, true);
+    const count = view.getBigUint64(8 * (firstLossSlot + at), true);
     if (count > 0n) losses.push({ ...loss, count });
   };
   for (const [i, reason] of lossCounters.entries()) note(i, { reason });

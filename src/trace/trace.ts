@@ -15,7 +15,7 @@ import type { TraceEvent } from "../wire/event.js";
 import { systemMaps } from "../wire/map-storage.js";
 import type { Value } from "../wire/value.js";
 import type { Child } from "./child.js";
-import { readLosses } from "./losses.js";
+import { readLosses, readLostExit } from "./losses.js";
 import { Names, wallMicroseconds } from "./names.js";
 import { ScriptMaps } from "./script-maps.js";
 
@@ -113,14 +113,12 @@ export class Trace implements Disposable {
     let follower: RingFollower | undefined;
     try {
       if (this.ring !== undefined && !this.exiting) {
-        const afterTurn = this.options.afterTurn;
-        follower = new RingFollower(
-          sys,
-          this.loaded.map(systemMaps.events).fd,
-          this.ring,
-          this.handleRecord,
-          afterTurn === undefined ? {} : { afterTurn },
-        );
+        const afterTurn = (): void => {
+          this.lookForLostExit();
+          this.options.afterTurn?.();
+        };
+        const { fd } = this.loaded.map(systemMaps.events);
+        follower = new RingFollower(sys, fd, this.ring, this.handleRecord, { afterTurn });
       }
       if (child !== undefined) {
         child.go();
@@ -172,7 +170,19 @@ export class Trace implements Disposable {
   }
 
   private drain(): void {
-    this.ring?.drain(this.handleRecord);
+    if (this.ring === undefined) return;
+    this.ring.drain(this.handleRecord);
+    this.lookForLostExit();
+  }
+
+  /** An exit() that found the ring full; there were records then, so that a turn comes after it. */
+  private lookForLostExit(): void {
+    if (this.exiting) return;
+    const status = readLostExit(this.options.sys, this.loaded);
+    if (status === undefined) return;
+    // What is still in the ring was there before: unlike behind a recorded exit(), it is handled.
+    this.exitCode = status;
+    this.stop();
   }
 
   private readonly handleRecord = (view: DataView, offset: number): void => {

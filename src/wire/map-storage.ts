@@ -37,7 +37,7 @@ export function storageOf(map: { readonly key: readonly Type[] | undefined; read
 export const systemMaps = {
   /** Ring buffer of records. */
   events: "events",
-  /** Counters of what was lost, u64 each: lossCounters, then one for each map of the script in its order. */
+  /** Counters of what was lost, u64 each: exitSlot, lossCounters, then one for each map of the script in its order. */
   loss: "loss",
   /** Memory of programs that need more than the stack. */
   scratch: "scratch",
@@ -46,6 +46,12 @@ export const systemMaps = {
   /** One u64: monotonic time of the start. */
   start: "start",
 } as const;
+
+/** First word of the loss map: 1 + the status of an exit() that found the ring full, else 0. */
+export const exitSlot = 0;
+
+/** Word of the first counter in the loss map. */
+export const firstLossSlot = 1;
 
 export const lossCounters = ["ring-full", "stack-collision", "scratch-busy"] as const;
 

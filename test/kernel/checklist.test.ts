@@ -186,10 +186,10 @@ const software = [
 ];
 
 test("every software event can be attached", async () => {
-  for (const event of software) {
-    const { err, status } = await run(...e(`software:${event}:1000000 { @ = count(); } BEGIN { } i:ms:1 { exit(); }`));
-    assert.equal(status, 0, `${event}: ${err}`);
-  }
+  const points = software.map((event) => `software:${event}:1000000`).join(",");
+  const { err, status } = await run(...e(`${points} { @[probe] = count(); } i:ms:1 { exit(); }`));
+  assert.equal(status, 0, err);
+  assert.match(err, /Attached 12 probes/);
 });
 
 test("page faults by name", async () => {
@@ -211,12 +211,17 @@ test("hardware events are refused clearly where there are none", {
 });
 
 test("profile and interval in all their units", async () => {
-  for (const unit of ["hz:99", "s:1", "ms:10", "us:1000"]) {
-    const { err, status } = await run(...e(`profile:${unit} { @ = count(); } interval:ms:1 { exit(); }`));
-    assert.equal(status, 0, `${unit}: ${err}`);
-  }
-  const { out } = await run(...e('interval:ms:5 { @n++; if (@n == 4) { printf("%d\\n", @n); clear(@n); exit(); } }'));
-  assert.equal(lines(out)[0], "4");
+  const { out, err, status } = await run(
+    ...e(
+      "profile:hz:99,profile:s:1,profile:ms:10,profile:us:1000 { @[probe] = count(); } i:ms:200,i:s:9,i:us:900000 { exit(); }",
+    ),
+  );
+  assert.equal(status, 0, err);
+  const counts = new Map(lines(out).map((line) => [/^@\[(.*)\]/.exec(line)?.[1], Number(line.split(": ")[1])]));
+  // 200 ms on each processor, more or less.
+  assert.ok((counts.get("profile:us:1000") ?? 0) > (counts.get("profile:ms:10") ?? 0), out);
+  const four = await run(...e('interval:ms:5 { @n++; if (@n == 4) { printf("%d\\n", @n); clear(@n); exit(); } }'));
+  assert.equal(lines(four.out)[0], "4");
 });
 
 test("ternary, if and else, unroll, all operators", async () => {

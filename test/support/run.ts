@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -120,3 +121,6 @@ export const lacks = (feature: string): string | false =>
 
 /** Lines of a text without the empty ones. */
 export const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
+
+/** Whether this is QEMU without KVM, some twenty times slower than the machine. */
+export const isEmulated = (): boolean => readFileSync("/proc/cpuinfo", "latin1").includes("QEMU TCG");

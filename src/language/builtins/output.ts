@@ -216,15 +216,17 @@ const exit: Builtin = {
   leaves: true,
   result: () => none,
   value: (l, args) => {
-    const code = args[0]?.kind === "value" ? [args[0].value] : [];
+    const code = args[0]?.kind === "value" ? args[0].value : undefined;
     l.send(
       (size, offsets) => ({
         name: "exit",
         size,
         run: (host, view, offset) =>
-          host.exit(code.length === 0 ? 0 : Number(view.getBigInt64(offset + (offsets[0] ?? 0), true)) & 0xff),
+          host.exit(code === undefined ? 0 : Number(view.getBigInt64(offset + (offsets[0] ?? 0), true)) & 0xff),
       }),
-      code,
+      code === undefined ? [] : [code],
+      // A trace must end when its script says so, however full the ring is.
+      () => l.requestExit(code === undefined ? l.b.const(0) : l.b.bin("and", l.value(code), l.b.const(0xff))),
     );
     l.leave();
     return undefined;

@@ -1,0 +1,217 @@
+// The program as its users meet it: options, files, exit statuses, and what it says when something is wrong.
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { isEmulated, lines, pause, program, run, Tracer, trace } from "../support/run.js";
+
+const folder = mkdtempSync(join(tmpdir(), "beetrace-cli-"));
+after(() => rmSync(folder, { recursive: true }));
+
+test("a script that begins with #!/usr/bin/env beetrace runs by its name", async () => {
+  const file = join(folder, "hello.bt");
+  writeFileSync(file, '#!/usr/bin/env beetrace\nBEGIN { printf("hello %s\\n", str($1)); exit(); }\n');
+  chmodSync(file, 0o755);
+  symlinkSync(program, join(folder, "beetrace"));
+  const { stdout, stderr } = spawnSync(file, ["you"], {
+    encoding: "utf8",
+    env: { ...process.env, PATH: `${folder}:${process.env["PATH"]}` },
+  });
+  assert.equal(stdout, "hello you\n\n\n", stderr);
+});
+
+test("the process is named beetrace", async () => {
+  const { out } = await run("-e", 'BEGIN { printf("%s\\n", comm); exit(); }');
+  assert.deepEqual(lines(out), ["beetrace"]);
+  await trace(["-e", "i:s:1 { }"], (tracer) =>
+    assert.equal(readFileSync(`/proc/${tracer.pid}/comm`, "utf8"), "beetrace\n"),
+  );
+});
+
+test("exit statuses: of exit(), of end, of errors", async () => {
+  assert.equal((await run("-e", "BEGIN { exit(); }")).status, 0);
+  assert.equal((await run("-e", "BEGIN { exit(7); }")).status, 7);
+  assert.equal((await run("-e", "BEGIN { exit(7); } END { exit(3); }")).status, 3);
+  assert.equal((await run("-e", "BEGIN { nonsense(); }")).status, 1);
+});
+
+test("-o writes to a file, -q is quiet, --dry-run attaches nothing", async () => {
+  const file = join(folder, "out.txt");
+  const toFile = await run("-o", file, "-e", 'BEGIN { printf("text\\n"); @x = 1; exit(); }');
+  assert.equal(toFile.out, "");
+  assert.equal(readFileSync(file, "utf8"), "text\n\n\n@x: 1\n");
+  assert.equal((await run("-q", "-e", "BEGIN { exit(); }")).err, "");
+  const dry = await run("--dry-run", "-e", 'BEGIN { printf("never\\n"); }');
+  assert.deepEqual([dry.out, dry.status], ["", 0]);
+});
+
+test("-d shows every stage", async () => {
+  const { out } = await run("-d", "all", "--dry-run", "-e", "BEGIN { @x = pid + 1; exit(); }");
+  for (const stage of ["ast", "types", "ir", "bytecode"]) assert.match(out, new RegExp(`^// ${stage}: `, "m"));
+  assert.match(out, /call get_current_pid_tgid/);
+});
+
+test("-f json: one object a line, the number of probes first", async () => {
+  const { out } = await run("-f", "json", "-e", 'BEGIN { printf("a\\n"); @x["k"] = 1; @h = hist(3); exit(); }');
+  const events = lines(out).map((line) => JSON.parse(line) as { type: string; data: unknown });
+  assert.deepEqual(
+    events.map((event) => event.type),
+    ["attached_probes", "printf", "hist", "map"],
+  );
+  assert.deepEqual(events.at(-1)?.data, { "@x": { k: 1 } });
+});
+
+test("-c starts the command when the probes are attached, and the trace ends with it", async () => {
+  const script = 't:syscalls:sys_enter_execve /pid == cpid/ { printf("%s\\n", str(args.filename)); }';
+  const { out, status } = await run("-e", script, "-c", "/bin/echo from the 'quoted  word'");
+  assert.equal(status, 0);
+  assert.deepEqual(lines(out).sort(), ["/bin/echo", "from the quoted  word"]);
+});
+
+test("-p ends with the process", async () => {
+  const sleeper = spawn("sleep", ["1"]);
+  const tracer = new Tracer(["-p", String(sleeper.pid), "-e", "i:ms:100 { @n = count(); }"]);
+  const { status, err } = await tracer.end();
+  assert.equal(status, 0, err);
+});
+
+test("SIGUSR1 prints the maps of a running trace", async () => {
+  const tracer = new Tracer(["-e", "i:ms:50 { @ticks = count(); }"]);
+  await tracer.attached();
+  await pause(500);
+  tracer.process.kill("SIGUSR1");
+  await tracer.says(/@ticks: /);
+  await tracer.stop();
+});
+
+test("a reader that goes away ends the trace", async () => {
+  const tracer = new Tracer(["-e", 'i:ms:1 { printf("line\\n"); }']);
+  await tracer.says("line");
+  tracer.process.stdout?.destroy();
+  const { status } = await tracer.end();
+  assert.ok(status === 0 || status === 1, `status ${status}`);
+});
+
+interface Mistake {
+  readonly args: readonly string[];
+  readonly says: readonly RegExp[];
+}
+
+const mistakes: readonly Mistake[] = [
+  {
+    args: ["-e", "t:syscalls:sys_enter_opena { }"],
+    says: [/there is no tracepoint/, /did you mean 'syscalls:sys_enter_open'/],
+  },
+  {
+    args: ["-e", 't:syscalls:sys_enter_openat { printf("%s\\n", str(args.filenam)); }'],
+    says: [/no argument 'filenam'/, /did you mean 'filename'/, /~+/],
+  },
+  { args: ["-e", 'BEGIN { $x = 1; $x = "text"; }'], says: [/\$x is int64, it cannot become string/] },
+  { args: ["-e", 'BEGIN { @a = 1; @b = @a + "x"; }'], says: [/\+ needs integers, not string/] },
+  {
+    args: ["-e", "BEGIN { print(((struct task_strct *)curtask)->pid); }"],
+    says: [/no type 'struct task_strct'/, /did you mean 'struct task_struct'/],
+  },
+  {
+    args: ["-e", "BEGIN { print(((struct task_struct *)curtask)->pidd); }"],
+    says: [/no member 'pidd'/, /did you mean 'pid'/],
+  },
+  { args: ["-e", 'BEGIN { prinf("x"); }'], says: [/no function 'prinf'/, /did you mean 'printf'/] },
+  {
+    args: ["-e", "BEGIN { $i = 0; while (1) { $i++; } }"],
+    says: [/stdin:1:\d+-\d+: ERROR: the kernel's verifier refused/, /infinite loop|too large|unreachable/],
+  },
+  { args: ["-e", "uprobe:/bin/bash:readlin { }"], says: [/has no function 'readlin'/, /did you mean 'readline'/] },
+  { args: ["-e", "uprobe:/etc/passwd:f { }"], says: [/\/etc\/passwd cannot be probed/] },
+  { args: ["-e", "uprobe:/no/such/file:f { }"], says: [/there is no program or library/] },
+  { args: ["-e", "krpobe:vfs_read { }"], says: [/no probe type 'krpobe'/, /did you mean 'kprobe'/] },
+  { args: ["-e", "i:x:1 { }"], says: [/does not say how often/] },
+  { args: ["--formt", "json"], says: [/no option --formt/, /did you mean --format/] },
+  { args: ["-f", "xml", "-e", "BEGIN { }"], says: [/-f cannot be 'xml'/, /text, json/] },
+  { args: ["-p", "abc", "-e", "BEGIN { }"], says: [/'abc' is no process id/] },
+  { args: ["-p", "4194303", "-e", "BEGIN { }"], says: [/there is no process 4194303/] },
+  { args: ["-c", "/no/such/program", "-e", "BEGIN { }"], says: [/cannot run '\/no\/such\/program'/] },
+  { args: ["/no/such/script.bt"], says: [/cannot read \/no\/such\/script\.bt: there is no such file/] },
+  { args: ["/tmp"], says: [/cannot read \/tmp: it is a directory/] },
+  { args: [], says: [/nothing to run/] },
+  { args: ["-o", "/no/such/folder/out", "-e", "BEGIN { exit(); }"], says: [/cannot write to \/no\/such\/folder\/out/] },
+];
+
+for (const { args, says } of mistakes) {
+  const skip = isEmulated() && "the same on every kernel, and slow where the processor is emulated";
+  test(`a mistake is explained: ${args.join(" ") || "no arguments"}`, { skip }, async () => {
+    const { err, status } = await run(...args);
+    assert.equal(status, 1, err);
+    for (const text of says) assert.match(err, text);
+    assert.doesNotMatch(err, /internal error|\n {4}at /);
+  });
+}
+
+test("without rights: what lacks, and what to do", async () => {
+  const script = `exec("${process.execPath}", "${program}", "-e", "BEGIN { exit(); }")`;
+  // nobody may not read the checkout of root; the program itself is what is asked here.
+  const { stderr, status } = spawnSync(
+    "setpriv",
+    [
+      "--bounding-set",
+      "-sys_admin,-bpf",
+      "--inh-caps=-all",
+      "--",
+      process.execPath,
+      program,
+      "-e",
+      "BEGIN { exit(); }",
+    ],
+    { encoding: "utf8" },
+  );
+  assert.equal(status, 1, script);
+  assert.match(stderr, /not allowed to trace: the process lacks CAP_BPF/);
+  assert.match(stderr, /sudo/);
+});
+
+test("without BTF: scripts that need no types still run, others say what lacks", () => {
+  const hidden = (script: string) =>
+    spawnSync(
+      "unshare",
+      [
+        "-m",
+        "sh",
+        "-c",
+        `mount --bind /dev/null /sys/kernel/btf/vmlinux && exec "$@"`,
+        "sh",
+        process.execPath,
+        program,
+        "-e",
+        script,
+      ],
+      { encoding: "utf8" },
+    );
+  const plain = hidden('t:syscalls:sys_enter_openat { @ = count(); } BEGIN { printf("%s\\n", "ran"); exit(); }');
+  assert.equal(plain.status, 0, plain.stderr);
+  assert.match(plain.stdout, /^ran$/m);
+  const typed = hidden("BEGIN { print(((struct task_struct *)curtask)->pid); exit(); }");
+  assert.equal(typed.status, 1);
+  assert.match(typed.stderr, /'struct task_struct' is unknown.*BTF/);
+});
+
+test("without tracefs: it is mounted, or the message says that it lacks", () => {
+  const { stdout, stderr, status } = spawnSync(
+    "unshare",
+    [
+      "-m",
+      "sh",
+      "-c",
+      'umount -l /sys/kernel/debug /sys/kernel/tracing 2>/dev/null; exec "$@"',
+      "sh",
+      process.execPath,
+      program,
+      "-e",
+      "t:sched:sched_switch { @ = count(); } i:ms:50 { exit(); }",
+    ],
+    { encoding: "utf8" },
+  );
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^@: \d+$/m);
+});

@@ -1,0 +1,67 @@
+// What cannot be recorded is counted, and the counts are exact.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { lacks, lines, run, Tracer, trace } from "../support/run.js";
+import { shell } from "../support/workload.js";
+
+const withEnv = (env: Record<string, string>, ...args: string[]) => new Tracer(args, env).end();
+
+test("updates of a full map are counted, with the map's name", async () => {
+  const script = "BEGIN { $i = 0; unroll (10) { @x[$i] = 1; @c[$i] = count(); @n[$i]++; $i++; } exit(); }";
+  const { out, err } = await withEnv({ BPFTRACE_MAX_MAP_KEYS: "4" }, "-e", script);
+  for (const map of ["@x", "@c", "@n"]) {
+    assert.equal(lines(out).filter((line) => line.startsWith(`${map}[`)).length, 4, map);
+    assert.match(err, new RegExp(`Lost 6 updates of ${map}: the map is full`));
+  }
+});
+
+test("events that the ring has no room for are counted: printed and lost make all", async () => {
+  const script = 'BEGIN { $i = 0; while ($i < 1000) { printf("%d\\n", $i); $i++; } exit(4); }';
+  const { out, err, status } = await withEnv({ BPFTRACE_PERF_RB_PAGES: "1" }, "-e", script);
+  // exit() found no room either, and still ends the trace.
+  assert.equal(status, 4);
+  const printed = lines(out).length;
+  const lost = Number(/Lost (\d+) events/.exec(err)?.[1]);
+  assert.ok(printed > 100 && lost > 0, `${printed} printed, ${err}`);
+  assert.equal(printed + lost, 1000);
+});
+
+test("losses stand in the JSON, too", async () => {
+  const { out } = await withEnv(
+    { BPFTRACE_MAX_MAP_KEYS: "1" },
+    "-f",
+    "json",
+    "-e",
+    "BEGIN { @x[1] = 1; @x[2] = 1; exit(); }",
+  );
+  const events = lines(out).map((line) => JSON.parse(line) as { type: string; data?: unknown });
+  assert.ok(
+    events.some((event) => event.type.startsWith("lost") || JSON.stringify(event).includes("map-full")),
+    out,
+  );
+});
+
+test("nothing is reported when nothing is lost: 200,000 events arrive", async () => {
+  const script =
+    't:syscalls:sys_exit_read /comm == "dd" && args.ret == 1/ { printf("%d\\n", args.ret); @n = count(); }';
+  const { out, err } = await run("-e", script, "-c", "dd if=/dev/zero of=/dev/null bs=1 count=200000 status=none");
+  assert.equal(lines(out).filter((line) => line === "1").length, 200_000);
+  assert.match(out, /^@n: 200000$/m);
+  assert.doesNotMatch(err, /[Ll]ost|[Mm]issed/);
+});
+
+test("four processes at once add to one map, and no addition is missing", async () => {
+  const script =
+    't:syscalls:sys_exit_read /comm == "dd" && args.ret == 1/ { @plain++; @bytes += args.ret; @keyed[0] += 2; @count = count(); }';
+  const { out } = await trace(
+    ["-e", script],
+    () => void shell("for i in 1 2 3 4; do dd if=/dev/zero of=/dev/null bs=1 count=30000 status=none & done; wait"),
+  );
+  assert.deepEqual(lines(out), ["@bytes: 120000", "@count: 120000", "@keyed[0]: 240000", "@plain: 120000"]);
+});
+
+test("a uprobe that fires in two threads of one CPU at once loses nothing", { skip: lacks("uprobe") }, async () => {
+  const script = "uprobe:/bin/bash:main { @calls = count(); @by[comm] = count(); }";
+  const { out } = await trace(["-e", script], () => void shell("for i in $(seq 40); do /bin/bash -c : & done; wait"));
+  assert.match(out, /^@calls: 40$/m);
+});
