@@ -1,0 +1,135 @@
+// What the tests need from Debian: packages on this machine, and kernel packages of other releases.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Something that this machine does not give; stages that need it are skipped with this reason. */
+export class Unavailable extends Error {}
+
+/** What stands before a command that needs root: nothing, sudo, or `undefined` if there is no way. */
+export function rootPrefix() {
+  if (process.getuid() === 0) return [];
+  return spawnSync("sudo", ["-n", "true"], { stdio: "ignore" }).status === 0 ? ["sudo", "-n"] : undefined;
+}
+
+/** Runs a command without input and answers its output; Unavailable with the last line of its errors otherwise. */
+export function output(command, args, options = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+    let text = "";
+    let errors = "";
+    child.stdout.setEncoding("utf8").on("data", (piece) => {
+      text += piece;
+    });
+    child.stderr.setEncoding("utf8").on("data", (piece) => {
+      errors += piece;
+    });
+    child.on("error", (cause) => reject(new Unavailable(`${command}: ${cause.message}`)));
+    child.on("close", (status) => {
+      if (status === 0) resolve(text);
+      else {
+        const why = errors.trim().split("\n").pop() || `status ${status}`;
+        reject(new Unavailable(`${command} ${args.find((arg) => /^[a-z]/.test(arg)) ?? ""}: ${why}`));
+      }
+    });
+  });
+}
+
+const installed = (name) => {
+  const run = spawnSync("dpkg-query", ["-W", "-f", "$" + "{db:Status-Status}", name], { encoding: "utf8" });
+  return run.stdout?.trim() === "installed";
+};
+
+/**
+ * Installs the missing ones of these packages; answers which are still missing and why. `apt-get update` runs only if
+ * something is missing.
+ */
+export async function installPackages(names, say) {
+  const missing = names.filter((name) => !installed(name));
+  if (missing.length === 0) return { missing, reason: undefined };
+  if (!existsSync("/usr/bin/apt-get")) return { missing, reason: "this is not Debian: there is no apt-get" };
+  const prefix = rootPrefix();
+  if (prefix === undefined) return { missing, reason: "installing packages needs root or sudo" };
+  say(`installing ${missing.join(" ")}`);
+  const [command, ...args] = [...prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"];
+  try {
+    await output(command, [...args, "update"]);
+    await output(command, [...args, "install", "-y", "--no-install-recommends", ...missing]);
+    return { missing: [], reason: undefined };
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    return { missing: names.filter((name) => !installed(name)), reason: error.message };
+  }
+}
+
+/** Debian's archive and its security archive, as this machine's apt knows them: no address stands in this project. */
+async function archives() {
+  // The names are apt-get's own fields, see apt-get(8), "indextargets".
+  const fields = ["REPO_URI", "RELEASE", "ORIGIN", "SIGNED_BY"].map((name) => `$(${name})`).join("|");
+  const text = await output("apt-get", ["indextargets", "--format", fields, "Created-By: Packages"]);
+  const rows = text
+    .split("\n")
+    .map((line) => line.split("|"))
+    .filter(([, , origin]) => origin === "Debian")
+    // apt does not fill in an option that was not given.
+    .map(([address, suite, , key]) => ({ address, suite, key: key.startsWith("/") ? key : undefined }));
+  const main = rows.find(({ suite }) => !suite.includes("-"));
+  if (main === undefined) throw new Unavailable("apt knows no Debian archive (apt-get update may help)");
+  return { main, security: rows.find(({ suite }) => suite.endsWith("-security")) };
+}
+
+const defaultKey = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/** apt with lists of its own for one Debian release, in `folder`; nothing of this machine's apt changes. */
+export class ReleaseArchive {
+  constructor(folder) {
+    this.folder = folder;
+    this.options = [
+      ...["Dir::State", "Dir::Cache"].flatMap((name) => ["-o", `${name}=${join(folder, name.slice(5).toLowerCase())}`]),
+      ...[
+        "-o",
+        "Dir::State::status=/var/lib/dpkg/status",
+        "-o",
+        `Dir::Etc::sourcelist=${join(folder, "sources.list")}`,
+      ],
+      ...["-o", `Dir::Etc::sourceparts=${join(folder, "parts")}`, "-o", "Dir::Etc::preferencesparts=/dev/null"],
+      // The folder may be one that apt's own user cannot write.
+      ...["-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none", "-o", "Acquire::Retries=3"],
+    ];
+  }
+
+  /** Gets the lists of `release`, e.g. `trixie`, and of its security updates. */
+  async update(release) {
+    const { main, security } = await archives();
+    for (const name of ["state/lists/partial", "cache/archives/partial", "parts"]) {
+      mkdirSync(join(this.folder, name), { recursive: true });
+    }
+    const line = ({ address, key }, suite) => `deb [signed-by=${key ?? defaultKey}] ${address} ${suite} main\n`;
+    const updates = security === undefined || release === "sid" ? "" : line(security, `${release}-security`);
+    writeFileSync(join(this.folder, "sources.list"), line(main, release) + updates);
+    await output("apt-get", [...this.options, "-qq", "update"]);
+  }
+
+  /** The packages that a package depends on, itself not included. */
+  async dependencies(name) {
+    const text = await output("apt-cache", [...this.options, "depends", "--important", name]);
+    return [...text.matchAll(/^[ |]*(?:Pre)?Depends: (\S+)$/gm)].map((match) => match[1]);
+  }
+
+  async version(name) {
+    const text = await output("apt-cache", [...this.options, "policy", name]);
+    const version = /^ *Candidate: (\d\S*)$/m.exec(text)?.[1];
+    if (version === undefined) throw new Unavailable(`Debian has no package ${name}`);
+    return version;
+  }
+
+  /** Downloads and unpacks a package into a folder. */
+  async unpack(name, folder) {
+    const cache = join(this.folder, "cache");
+    const [file] = (await output("apt-get", [...this.options, "--print-uris", "-qq", "download", name]))
+      .split(" ")
+      .slice(1);
+    await output("apt-get", [...this.options, "-qq", "download", name], { cwd: cache });
+    await output("dpkg-deb", ["-x", join(cache, file), folder]);
+  }
+}
