@@ -1,11 +1,16 @@
 // Runs a command as root under another kernel, on this machine's files (what it writes does not last):
 //   npm run vm -- [--kernel 6.1|6.12|newest|everything|FILE] [--memory MB] [--cpus N] [--seconds N] [--bare] -- COMMAND...
-// Its output and its exit status come back; 124 means that the time was over, 125 that there was no machine or no answer.
+// Its output and its exit status come back; 124 means that the time was over, 125 that the
+// guest gave no answer, 69 that this machine cannot run it.
 // --bare leaves tracefs, debugfs and bpf unmounted; --log prints what the kernel said.
 import { parseArgs } from "node:util";
 import { installPackages, Unavailable } from "./debian.mjs";
 import { findKernel } from "./kernels.mjs";
 import { packages, runInVm } from "./virtual-machine.mjs";
+import { statuses } from "./vm-status.mjs";
+
+// Not what slowness alone brings: soft lockups and RCU stalls.
+const complaint = /\b(WARNING: CPU|WARNING: .* at |BUG: (?!soft lockup)|Oops|general protection fault|Kernel panic)/;
 
 const say = (text) => process.stderr.write(`vm: ${text}\n`);
 const { values, positionals } = parseArgs({
@@ -35,13 +40,14 @@ try {
     bare: values.bare,
   });
   if (values.log) process.stderr.write(run.log);
+  for (const line of run.log.split("\n")) if (complaint.test(line)) say(`the kernel said: ${line}`);
   if (run.timedOut) say(`no answer within ${values.seconds} s`);
   else if (run.status === undefined) say(`the guest ended without a status; its last words:\n${lastLines(run.log)}`);
-  process.exitCode = run.timedOut ? 124 : (run.status ?? 125);
+  process.exitCode = run.timedOut ? statuses.timeOver : (run.status ?? statuses.noAnswer);
 } catch (error) {
   if (!(error instanceof Unavailable)) throw error;
   say(error.message);
-  process.exitCode = 125;
+  process.exitCode = statuses.unavailable;
 }
 
 function lastLines(text) {

@@ -1,0 +1,85 @@
+// What a stage of the tests has to say, and how results come from the process that runs them.
+import { spawn } from "node:child_process";
+
+const mark = "\x1etest ";
+
+/** One result as a line of its own between other output. */
+export function encodeResult(result) {
+  return `${mark}${JSON.stringify(result)}\n`;
+}
+
+/** The results of one stage. */
+export class Results {
+  constructor(stage, { write }) {
+    this.stage = stage;
+    this.write = write;
+    this.passed = 0;
+    this.failures = [];
+    this.skips = [];
+    this.running = undefined;
+  }
+
+  pass() {
+    this.passed++;
+  }
+
+  fail(name, reason) {
+    this.failures.push({ name });
+    this.write(`\n[${this.stage}] FAILED ${name}\n${indent(reason)}\n`);
+  }
+
+  skip(name, reason) {
+    this.skips.push({ name, reason });
+  }
+
+  get total() {
+    return this.passed + this.failures.length + this.skips.length;
+  }
+
+  /** A line of a process's output: a result, or something to show. */
+  line(text) {
+    const at = text.indexOf(mark);
+    if (at < 0) {
+      this.write(`[${this.stage}] ${text}\n`);
+      return;
+    }
+    if (at > 0) this.write(`[${this.stage}] ${text.slice(0, at)}\n`);
+    const { status, file, name, reason } = JSON.parse(text.slice(at + mark.length));
+    const title = `${file}: ${name}`;
+    if (status === "start") this.running = title;
+    else if (status === "pass") this.pass();
+    else if (status === "skip") this.skip(title, reason);
+    else this.fail(title, reason);
+  }
+}
+
+/** Runs a command without input; whole lines of its output go to `onLine` and `onErrorLine`. Resolves with its status. */
+export function runLines(command, args, { onLine, onErrorLine = onLine, ...options }) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+    const rests = [splitLines(child.stdout, onLine), splitLines(child.stderr, onErrorLine)];
+    child.on("error", (cause) => {
+      onErrorLine(`${command}: ${cause.message}`);
+      resolve(127);
+    });
+    child.on("close", (status) => {
+      for (const rest of rests) rest();
+      resolve(status ?? 128);
+    });
+  });
+}
+
+function splitLines(stream, onLine) {
+  let rest = "";
+  stream.setEncoding("utf8").on("data", (text) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+  });
+  return () => {
+    if (rest !== "") onLine(rest);
+    rest = "";
+  };
+}
+
+const indent = (text) => text.replace(/^(?=.)/gm, "    ");
