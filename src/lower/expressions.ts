@@ -139,23 +139,34 @@ export function branchOn(p: ProgramLowering, e: TypedExpr, whenTrue: BlockId, wh
 function truth(p: ProgramLowering, e: TypedExpr): Value {
   const { b } = p;
   if (e.kind === "not" && isPlain(e.operand)) return b.cmp("eq", p.value(e.operand), b.const(0));
+  const result = b.newVariable();
+  eitherWay(
+    p,
+    e,
+    () => b.write(result, b.const(1)),
+    () => b.write(result, b.const(0)),
+  );
+  return b.read(result);
+}
+
+/** Emits what is done if a condition holds, and what if not; goes on where the two ways meet. */
+export function eitherWay(p: ProgramLowering, condition: TypedExpr, whenTrue: () => void, whenFalse: () => void): void {
+  const { b } = p;
   const yes = b.newBlock();
   const no = b.newBlock();
   const done = b.newBlock();
-  const result = b.newVariable();
-  branchOn(p, e, yes, no);
-  for (const [block, value] of [
-    [yes, 1],
-    [no, 0],
+  branchOn(p, condition, yes, no);
+  for (const [block, emit] of [
+    [yes, whenTrue],
+    [no, whenFalse],
   ] as const) {
     b.seal(block);
     b.setBlock(block);
-    b.write(result, b.const(value));
+    emit();
     b.jump(done);
   }
   b.seal(done);
   b.setBlock(done);
-  return b.read(result);
 }
 
 /** A number that the verifier does not track as a maybe-null pointer. */
@@ -164,22 +175,13 @@ const isPlain = (e: TypedExpr): boolean =>
 
 function ternary(p: ProgramLowering, e: Extract<TypedExpr, { kind: "ternary" }>): Value {
   const { b } = p;
-  const yes = b.newBlock();
-  const no = b.newBlock();
-  const done = b.newBlock();
   const result = b.newVariable();
-  branchOn(p, e.condition, yes, no);
-  for (const [block, branch] of [
-    [yes, e.then],
-    [no, e.else],
-  ] as const) {
-    b.seal(block);
-    b.setBlock(block);
-    b.write(result, p.value(branch));
-    b.jump(done);
-  }
-  b.seal(done);
-  b.setBlock(done);
+  eitherWay(
+    p,
+    e.condition,
+    () => b.write(result, p.value(e.then)),
+    () => b.write(result, p.value(e.else)),
+  );
   return b.read(result);
 }
 
@@ -281,24 +283,14 @@ function memoryInto(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean
       }
       return;
     }
-    case "ternary": {
-      const yes = b.newBlock();
-      const no = b.newBlock();
-      const done = b.newBlock();
-      branchOn(p, e.condition, yes, no);
-      for (const [block, branch] of [
-        [yes, e.then],
-        [no, e.else],
-      ] as const) {
-        b.seal(block);
-        b.setBlock(block);
-        lowerInto(p, branch, dest, clean, as);
-        b.jump(done);
-      }
-      b.seal(done);
-      b.setBlock(done);
+    case "ternary":
+      eitherWay(
+        p,
+        e.condition,
+        () => lowerInto(p, e.then, dest, clean, as),
+        () => lowerInto(p, e.else, dest, clean, as),
+      );
       return;
-    }
     case "builtin": {
       const into = e.builtin.into;
       if (into === undefined) throw new Error(`internal: ${e.builtin.name} has no value in memory`);

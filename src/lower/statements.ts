@@ -2,7 +2,7 @@ import { assertNever } from "../base/assert-never.js";
 import type { Value } from "../ir/ir.js";
 import type { TypedExpr, TypedStatement } from "../language/typed.js";
 import { residence } from "../wire/layout.js";
-import { branchOn, lowerInto } from "./expressions.js";
+import { branchOn, eitherWay, lowerInto } from "./expressions.js";
 import { addToEntry, assignEntry, modifyEntry, withAggregate } from "./maps.js";
 import type { ProgramLowering } from "./program-lowering.js";
 
@@ -31,24 +31,14 @@ function lowerStatement(p: ProgramLowering, s: TypedStatement): void {
       withAggregate(p, s.access, s.type, (dest) => s.fn.update(p, dest, n, s.type));
       return;
     }
-    case "if": {
-      const yes = b.newBlock();
-      const no = b.newBlock();
-      const done = b.newBlock();
-      branchOn(p, s.condition, yes, no);
-      for (const [block, body] of [
-        [yes, s.then],
-        [no, s.else],
-      ] as const) {
-        b.seal(block);
-        b.setBlock(block);
-        lowerBlock(p, body);
-        b.jump(done);
-      }
-      b.seal(done);
-      b.setBlock(done);
+    case "if":
+      eitherWay(
+        p,
+        s.condition,
+        () => lowerBlock(p, s.then),
+        () => lowerBlock(p, s.else),
+      );
       return;
-    }
     case "unroll": {
       const done = b.newBlock();
       for (let i = 0; i < s.count; i++) {
@@ -102,7 +92,13 @@ function lowerStatement(p: ProgramLowering, s: TypedStatement): void {
 /** An expression for its effect. */
 function evaluate(p: ProgramLowering, e: TypedExpr): void {
   if (e.kind === "step" && e.target.kind === "map") addToEntry(p, e.target.access, p.b.const(e.step), false);
-  else if (e.kind === "ternary") evaluateTernary(p, e);
+  else if (e.kind === "ternary")
+    eitherWay(
+      p,
+      e.condition,
+      () => evaluate(p, e.then),
+      () => evaluate(p, e.else),
+    );
   else if (e.kind === "block") {
     lowerBlock(p, e.body);
     evaluate(p, e.value);
@@ -110,25 +106,6 @@ function evaluate(p: ProgramLowering, e: TypedExpr): void {
     // A value that nobody uses: its parts may still have effects.
     if (e.kind === "tuple") for (const item of e.items) evaluate(p, item);
   } else if (e.kind !== "args") p.value(e);
-}
-
-function evaluateTernary(p: ProgramLowering, e: Extract<TypedExpr, { kind: "ternary" }>): void {
-  const { b } = p;
-  const yes = b.newBlock();
-  const no = b.newBlock();
-  const done = b.newBlock();
-  branchOn(p, e.condition, yes, no);
-  for (const [block, branch] of [
-    [yes, e.then],
-    [no, e.else],
-  ] as const) {
-    b.seal(block);
-    b.setBlock(block);
-    evaluate(p, branch);
-    b.jump(done);
-  }
-  b.seal(done);
-  b.setBlock(done);
 }
 
 function assignVariable(p: ProgramLowering, name: string, type: TypedExpr["type"], value: TypedExpr): void {

@@ -112,6 +112,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       return items.map(({ target, id }) => port.kprobe(program, { ...(target.place as Place), ret }, id));
     },
     list(kernel) {
+      if (kernel.feature("kprobe") === "no") return [];
       const functions = kernel.kernelFunctions();
       return "missing" in functions ? [] : functions.map((symbol) => `${name}:${symbol}`);
     },
