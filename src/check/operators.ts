@@ -97,7 +97,9 @@ function fold(
   signed: boolean,
 ): TypedExpr | undefined {
   if (left.kind !== "const" || right.kind !== "const") return undefined;
-  const [a, b] = [left.value, right.value];
+  // As the program would see them: an unsigned constant above 2^63 is negative to a signed operation.
+  const asOperand = (value: bigint): bigint => (signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value));
+  const [a, b] = [asOperand(left.value), asOperand(right.value)];
   if ((op === "/" || op === "%") && b === 0n) {
     scope.diags.error("division-by-zero", span, "division by zero");
     return broken(span);
@@ -123,7 +125,7 @@ function fold(
       case "<<":
         return a << (b & 63n);
       case ">>":
-        return a >> (b & 63n);
+        return left.value >> (b & 63n);
       default:
         return undefined;
     }
