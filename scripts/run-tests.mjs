@@ -66,6 +66,9 @@ function isFile(data) {
   return data.nesting === 0 && positionals.includes(data.name);
 }
 
+/** The source of a file that node:test may name by its compiled or, through the source map, by its own path. */
 function short(file) {
-  return relative("build/js", relative(process.cwd(), file ?? "")).replace(/\.js$/, ".ts");
+  return relative(process.cwd(), file ?? "")
+    .replace(/^build\/js\//, "")
+    .replace(/\.js$/, ".ts");
 }
