@@ -77,7 +77,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   );
   if (diags.failed) return failed();
   options.dump?.("types", source.name, dumpTypes(script));
-  const builder = new ObjectBuilder(script, machine, config, () => compatStatusOffset(kernel));
+  const builder = new ObjectBuilder(script, machine, config, kernel);
   const programs = script.programs.flatMap((program, index) => {
     const emitted = emitWithin(program, index, builder, kernel, options);
     if (!(emitted instanceof StackOverflowError)) return [emitted];
@@ -108,7 +108,8 @@ function emitWithin(
   options: CompileOptions,
 ): ProgramSpec | StackOverflowError {
   let overflow: StackOverflowError | undefined;
-  for (const stackLimit of [64, 8]) {
+  const { on_stack_limit: limit } = builder.config;
+  for (const stackLimit of [limit, Math.min(limit, 8)]) {
     const undo = builder.mark();
     try {
       return emit(program, index, builder, kernel, options, stackLimit);
@@ -145,15 +146,4 @@ function emit(
   dump?.("bytecode", program.name, disassemble(code, { relocations }).join("\n"));
   const { type, expectedAttachType, attachBtf } = variant;
   return { name: program.name, type, expectedAttachType, attachBtf, code, relocations, spans };
-}
-
-/** Where the kernel notes that a system call is a 32-bit one; x86-64 only. */
-function compatStatusOffset(kernel: KernelView): number | undefined {
-  if (kernel.arch !== "x86_64") return undefined;
-  const btf = kernel.btf();
-  if ("missing" in btf) return undefined;
-  const task = btf.find("task_struct", "struct");
-  const info = task === undefined ? undefined : btf.memberOf(task, "thread_info");
-  const status = info === undefined ? undefined : btf.memberOf(info.type, "status");
-  return info === undefined || status === undefined ? undefined : (info.bitOffset + status.bitOffset) >> 3;
 }

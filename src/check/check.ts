@@ -28,13 +28,16 @@ const maxSize = 50_000;
 /** Gives every expression a type and settles the types of maps and variables; what is wrong goes to `diags`. */
 export function check(bound: Bound, kernel: KernelView, options: CheckOptions, diags: Diagnostics): TypedScript {
   const env = new Environment();
-  for (let round = 0; ; round++) {
-    env.startRound();
-    checkAll(bound, kernel, options, env, new Diagnostics(), false);
-    if (!env.changed) break;
-    if (round > maxRounds) throw new Error("internal: the types of maps and variables do not settle");
+  // First without guesses: a map that is read above its assignment must not pass for an integer meanwhile.
+  for (const stage of ["facts", "guesses"] as const) {
+    for (let round = 0; ; round++) {
+      env.startRound();
+      checkAll(bound, kernel, options, env, new Diagnostics(), stage);
+      if (!env.changed) break;
+      if (round > maxRounds) throw new Error("internal: the types of maps and variables do not settle");
+    }
   }
-  const programs = checkAll(bound, kernel, options, env, diags, true);
+  const programs = checkAll(bound, kernel, options, env, diags, "final");
   return { programs, maps: env.finishedMaps(), targets: bound.targets };
 }
 
@@ -44,7 +47,7 @@ function checkAll(
   options: CheckOptions,
   env: Environment,
   diags: Diagnostics,
-  final: boolean,
+  stage: "facts" | "guesses" | "final",
 ): readonly TypedProgram[] {
   const idOf = new Map(bound.targets.map((target, id) => [target, id] as const));
   return bound.programs.map((program, index): TypedProgram => {
@@ -63,7 +66,10 @@ function checkAll(
       unsafe: options.unsafe,
       childPid: options.childPid,
       prefix,
-      final,
+      final: stage === "final",
+      guess: stage !== "facts",
+      pending: 0,
+      known: new Set(),
       registerNames: options.registerNames,
       loopDepth: 0,
       copies: 1,

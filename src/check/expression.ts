@@ -13,7 +13,7 @@ import { namedConstant } from "./named-values.js";
 import { checkBinary, checkNot, negate } from "./operators.js";
 import type { Scope } from "./scope.js";
 import type { StatementChecker } from "./statement.js";
-import { inferredFrom, isNumeric, isScalar, join } from "./type-rules.js";
+import { type Inferred, inferredFrom, isNumeric, isScalar, join } from "./type-rules.js";
 
 const utf8 = new TextEncoder();
 
@@ -146,36 +146,51 @@ export class ExpressionChecker {
     return this.broken(span);
   }
 
+  /** Whether a variable has been assigned above; reports it if not. */
+  isKnown(e: AstVariable): boolean {
+    const { known, final } = this.scope;
+    if (known.has(e.name)) return true;
+    if (final) {
+      const near = nearest(e.name, known);
+      const hint = near === undefined ? `assign it first: ${e.name} = ...` : `did you mean ${near}?`;
+      this.error("undefined-variable", e.span, `${e.name} has no value here`, hint);
+    }
+    return false;
+  }
+
   private variable(e: AstVariable): TypedExpr {
     const type = this.scope.env.variable(this.scope.prefix + e.name);
-    if (type === undefined) {
-      if (this.scope.final)
-        this.error("undefined-variable", e.span, `${e.name} has no value here`, `assign it first: ${e.name} = ...`);
-      return { ...this.broken(e.span), kind: "const", value: 0n, type: i64 };
+    const known = this.isKnown(e);
+    if (type === undefined || !known) {
+      if (!this.scope.guess) this.scope.pending++;
+      return this.broken(e.span);
     }
     return { kind: "variable", name: e.name, type, span: e.span };
   }
 
   /** A map with its key; notes the key's types. */
   access(e: AstMap): MapAccess {
-    const items = (e.keys ?? []).flatMap((key) => this.check(key));
+    const before = this.scope.pending;
+    const items = (e.keys ?? []).map((key) => this.check(key));
     // A tuple as the only key is a key of several parts.
     const only = items[0];
     const key = items.length === 1 && only?.kind === "tuple" ? only.items : items;
     for (const part of key) {
-      if (isAggregate(part.type) || part.type.kind === "none" || part.type.kind === "timestamp") {
+      if (isAggregate(part.type) || part.type.kind === "none") {
         this.error("bad-key", part.span, `${describeType(part.type)} cannot be part of a key`);
       }
     }
-    this.scope.env.useKey(e.name, key.map(inferredFrom), e.span, this.scope.diags);
+    if (this.scope.pending === before) this.scope.env.useKey(e.name, parts(key), e.span, this.scope.diags);
     const types = this.scope.env.map(e.name)?.key ?? [];
-    return { map: e.name, key: key.map((part, i) => this.fit(part, types[i] ?? part.type)), span: e.span };
+    const whole = key.length === 1 && only?.type.kind === "tuple";
+    return { map: e.name, key: whole ? key : key.map((part, i) => this.fit(part, types[i] ?? part.type)), span: e.span };
   }
 
   private readMap(e: AstMap): TypedExpr {
     const access = this.access(e);
     const type = this.scope.env.map(e.name)?.value;
     if (type === undefined) {
+      if (!this.scope.guess) this.scope.pending++;
       if (this.scope.final) {
         const near = nearest(
           e.name,
@@ -189,11 +204,14 @@ export class ExpressionChecker {
       return { kind: "const", value: 0n, type: i64, span: e.span };
     }
     if (isAggregate(type)) {
+      if (type.kind !== "stats" && type.kind !== "hist" && type.kind !== "lhist") {
+        return { kind: "total", access, of: type, type: "signed" in type && type.signed ? i64 : u64, span: e.span };
+      }
       this.error(
         "aggregate-read",
         e.span,
-        `${e.name} holds ${type.kind}(), which is kept per CPU and cannot be read here`,
-        `print(${e.name}) shows it; to compute with a number keep it in a map of its own: @n++`,
+        `${e.name} holds ${type.kind}(), which is no number`,
+        `print(${e.name}) shows it`,
       );
       return this.broken(e.span);
     }
@@ -287,6 +305,7 @@ export class ExpressionChecker {
 
   private step(e: Extract<AstExpr, { kind: "step" }>): TypedExpr {
     const target = this.target(e.target);
+    if (e.target.kind === "variable" && !this.isKnown(e.target)) return this.broken(e.span);
     if (e.target.kind === "map" && this.scope.env.map(e.target.name)?.value === undefined) {
       this.scope.env.store(e.target.name, { type: i64, flexible: false }, e.span, this.scope.diags);
     }
@@ -535,6 +554,13 @@ export class ExpressionChecker {
     }
     return { kind: "const", value: BigInt(bits >> 3), type: u64, span };
   }
+}
+
+/** Types of a key's parts; a tuple as the only key is a key of several parts. */
+function parts(key: readonly TypedExpr[]): readonly Inferred[] {
+  const [only] = key;
+  if (key.length !== 1 || only?.type.kind !== "tuple") return key.map(inferredFrom);
+  return only.type.items.map((type) => ({ type, flexible: false }));
 }
 
 /** Stands for a type that was reported as unknown; what is done with it is not reported again. */

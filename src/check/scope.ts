@@ -24,6 +24,12 @@ export interface Scope {
   readonly final: boolean;
   readonly registerNames: readonly string[];
   loopDepth: number;
+  /** Whether what is not known yet counts as an integer; before, all that depends on it is put off to the next round. */
+  readonly guess: boolean;
+  /** Reads of variables and maps so far whose type is not known yet. */
+  pending: number;
+  /** Variables that have been assigned or declared above. */
+  readonly known: Set<string>;
   /** How often what is checked now will be written out: the product of the unroll() counts around it. */
   copies: number;
   /** Expressions of the program so far, each as often as it will be written out. */

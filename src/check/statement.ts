@@ -64,6 +64,7 @@ export class StatementChecker {
           s.variable.span,
           scope.diags,
         );
+        scope.known.add(s.variable.name);
         return [{ kind: "for-range", variable: s.variable.name, from, to, body: this.loop(s.body), span }];
       }
       case "for-map":
@@ -134,19 +135,17 @@ export class StatementChecker {
           ? findMapFunction(s.value.name)
           : undefined;
     if (fn !== undefined && (s.value.kind === "call" || s.value.kind === "name")) return this.aggregate(s, s.value);
+    const before = this.scope.pending;
     const value = this.expressions.check(s.value);
+    if (s.target.kind === "variable") this.scope.known.add(s.target.name);
     if (!this.storable(value)) return [];
-    return [this.store(this.expressions.target(s.target), s.target.name, value, s)];
+    const target = this.expressions.target(s.target);
+    return this.scope.pending === before ? [this.store(target, s.target.name, value, s)] : [];
   }
 
   private storable(value: TypedExpr): boolean {
-    if (value.type.kind === "none" || isAggregate(value.type) || value.type.kind === "timestamp") {
-      this.expressions.error(
-        "type-mismatch",
-        value.span,
-        `${describeType(value.type)} cannot be assigned`,
-        value.type.kind === "timestamp" ? "keep the number and call strftime() where it is printed" : undefined,
-      );
+    if (value.type.kind === "none" || isAggregate(value.type)) {
+      this.expressions.error("type-mismatch", value.span, `${describeType(value.type)} cannot be assigned`);
       return false;
     }
     if (value.type.kind === "record" && value.type.size === 0) {
@@ -182,9 +181,10 @@ export class StatementChecker {
         s.span,
         scope.diags,
       );
-    if (s.value === undefined) return [];
-    const value = expressions.check(s.value);
-    if (!this.storable(value)) return [];
+    const before = scope.pending;
+    const value = s.value === undefined ? undefined : expressions.check(s.value);
+    scope.known.add(s.variable.name);
+    if (value === undefined || !this.storable(value) || scope.pending !== before) return [];
     return [this.store({ kind: "variable", name: s.variable.name, type: value.type }, s.variable.name, value, s)];
   }
 
@@ -192,7 +192,10 @@ export class StatementChecker {
   private compound(s: Extract<AstStatement, { kind: "assign" }>): readonly TypedStatement[] {
     const { scope, expressions } = this;
     const op = s.op.slice(0, -1);
+    const before = scope.pending;
     const right = expressions.check(s.value);
+    if (scope.pending !== before) return [];
+    if (s.target.kind === "variable" && !expressions.isKnown(s.target)) return [];
     if (s.target.kind === "map" && scope.env.map(s.target.name)?.value === undefined) {
       // bpftrace: a map that is only ever added to begins at 0.
       expressions.target(s.target);
@@ -203,16 +206,6 @@ export class StatementChecker {
       target.kind === "map"
         ? { kind: "map", access: target.access, type: target.type, span: s.target.span }
         : { kind: "variable", name: target.name, type: target.type, span: s.target.span };
-    if (target.kind === "variable" && scope.env.variable(scope.prefix + target.name) === undefined) {
-      if (scope.final)
-        expressions.error(
-          "undefined-variable",
-          s.target.span,
-          `${target.name} has no value here`,
-          `assign it first: ${target.name} = ...`,
-        );
-      return [];
-    }
     if (left.type.kind === "int" && right.type.kind === "int") {
       return [{ kind: "update", target, op: operationFor(op, left, right), value: right, span: s.span }];
     }
@@ -236,8 +229,9 @@ export class StatementChecker {
       );
       return [];
     }
+    const before = scope.pending;
     const args = checkArgs(expressions, call.name, fn.params, call.kind === "call" ? call.args : [], call.span);
-    if (args === undefined) return [];
+    if (args === undefined || scope.pending !== before) return [];
     const type = fn.result(contextFor(expressions, call.span), args);
     const access = expressions.access(s.target);
     scope.env.store(s.target.name, { type, flexible: false }, s.span, scope.diags);

@@ -42,11 +42,20 @@ export const configKeys = {
   max_strlen: natural("Bytes of a string made by str() and its like, its end included.", 1024, 1, 65536),
   max_probes: natural("Attach points that a script may have.", 1024, 1),
   max_cat_bytes: natural("Bytes of a file that cat() prints.", 10240),
+  on_stack_limit: natural("Bytes of a value up to which it is kept on the program's stack of 512 bytes.", 64, 0, 256),
   perf_rb_pages: natural("Pages of the ring buffer that events travel through; a power of two.", 2048, 1),
   str_trunc_trailer: text("What is printed behind a string that was cut.", ".."),
   stack_mode: choice("How stacks are printed.", ["bpftrace", "perf", "raw"], "bpftrace"),
   missing_probes: choice("What to do about attach points that do not exist.", ["error", "warn", "ignore"], "error"),
   print_maps_on_exit: flag("Whether maps are printed at the end.", true),
+  cache_user_symbols: choice(
+    "Accepted as bpftrace does; symbols are cached by file and process.",
+    ["per_pid", "per_program", "none"],
+    "per_pid",
+  ),
+  lazy_symbolication: flag("Accepted as bpftrace does; symbols are always looked up when they are printed.", true),
+  log_size: natural("Accepted as bpftrace does; the verifier's log is never cut.", 1_000_000),
+  max_bpf_progs: natural("BPF programs that a script may become.", 1024, 1),
   cpp_demangle: flag("Whether C++ names are shown as they are written in the source.", true),
 } as const satisfies Record<string, ConfigKey<unknown>>;
 

@@ -35,6 +35,8 @@ export type TypedExpr = { readonly type: Type; readonly span: Span } & (
   | { readonly kind: "text"; readonly value: string }
   | { readonly kind: "variable"; readonly name: string }
   | { readonly kind: "map"; readonly access: MapAccess }
+  /** What a per-CPU aggregate comes to over all CPUs, as a number. */
+  | { readonly kind: "total"; readonly access: MapAccess; readonly of: AggregateType }
   | { readonly kind: "arithmetic"; readonly op: BinOp; readonly left: TypedExpr; readonly right: TypedExpr }
   | { readonly kind: "compare"; readonly cmp: CmpOp; readonly left: TypedExpr; readonly right: TypedExpr }
   /** Text, arrays and tuples, byte by byte. */

@@ -1,4 +1,5 @@
 import type { Value } from "../ir/ir.js";
+import type { KernelView } from "../language/kernel-view.js";
 import type { Place } from "../language/lowering.js";
 import type { ArgField } from "../language/typed.js";
 import { cSizeOf } from "../wire/layout.js";
@@ -50,7 +51,7 @@ export function syscallId(p: ProgramLowering): Value {
     b.setBlock(mine);
     id = b.bin("sub", found, b.const(1));
   }
-  const status = p.object.compatStatusOffset();
+  const status = compatStatusOffset(p.object.kernel);
   if (status !== undefined) {
     const native = b.newBlock();
     const flags = b.load(4, false, b.call("get_current_task_btf", []), status);
@@ -105,4 +106,15 @@ export function argValue(p: ProgramLowering, field: ArgField): Value {
 export function argPlace(p: ProgramLowering, field: ArgField): Place {
   if (field.source.kind !== "context") throw new Error("internal: this argument has no place");
   return { base: p.b.ctx(), offset: field.source.offset, space: "context" };
+}
+
+/** Where the kernel notes that a system call is a 32-bit one; x86-64 only. */
+function compatStatusOffset(kernel: KernelView): number | undefined {
+  if (kernel.arch !== "x86_64") return undefined;
+  const btf = kernel.btf();
+  if ("missing" in btf) return undefined;
+  const task = btf.find("task_struct", "struct");
+  const info = task === undefined ? undefined : btf.memberOf(task, "thread_info");
+  const status = info === undefined ? undefined : btf.memberOf(info.type, "status");
+  return info === undefined || status === undefined ? undefined : (info.bitOffset + status.bitOffset) >> 3;
 }

@@ -6,7 +6,7 @@ import type { Type } from "../types/type.js";
 import { cSizeOf, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import { compareMemory } from "./compare-memory.js";
 import { argPlace, argValue } from "./context.js";
-import { addToEntry, placeOfEntry, readEntry } from "./maps.js";
+import { addToEntry, placeOfEntry, readEntry, totalOf } from "./maps.js";
 import { addressOf, copyFrom, readBits, readC, storeBytes } from "./memory.js";
 import type { ProgramLowering } from "./program-lowering.js";
 import { lowerBlock } from "./statements.js";
@@ -30,6 +30,8 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
       return b.read(p.register(e.name));
     case "map":
       return readEntry(p, e.access);
+    case "total":
+      return totalOf(p, e.access, e.of);
     case "arithmetic":
       return b.bin(e.op, p.value(e.left), p.value(e.right));
     case "convert":

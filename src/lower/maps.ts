@@ -1,8 +1,9 @@
+import type { Variable } from "../ir/builder.js";
 import type { BlockId, Value } from "../ir/ir.js";
 import type { Dest, Place } from "../language/lowering.js";
 import type { MapAccess, TypedExpr } from "../language/typed.js";
-import type { Type } from "../types/type.js";
-import { layoutOf, residence, sizeOf } from "../wire/layout.js";
+import type { AggregateType, Type } from "../types/type.js";
+import { aggregateLayout, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import { type MapStorage, storageOf, systemMaps } from "../wire/map-storage.js";
 import { lowerInto } from "./expressions.js";
 import type { ProgramLowering } from "./program-lowering.js";
@@ -23,6 +24,15 @@ export function keyOf(p: ProgramLowering, access: MapAccess): Value {
   // An entry of the same layout, such as a text from another map, can be the key where it is.
   const layout = layoutOf(types);
   const dest = p.temporary(layout.size, `key of ${access.map}`);
+  const [only] = access.key;
+  if (only?.type.kind === "tuple" && access.key.length === 1 && types.length === only.type.items.length) {
+    // A tuple as a whole is a key of several parts, laid out alike; unless the key has one part, a tuple.
+    const [first] = types;
+    if (types.length > 1 || first?.kind !== "tuple") {
+      lowerInto(p, only, dest, true, { kind: "tuple", items: types });
+      return p.address(dest);
+    }
+  }
   for (const [i, part] of access.key.entries()) {
     const type = types[i] ?? part.type;
     lowerInto(p, part, { base: dest.base, offset: dest.offset + (layout.offsets[i] ?? 0) }, true, type);
@@ -199,6 +209,69 @@ export function withAggregate(p: ProgramLowering, access: MapAccess, type: Type,
   b.jump(done);
   b.setBlock(found);
   use({ base: b.read(address), offset: 0 });
+  b.jump(done);
+  b.seal(done);
+  b.setBlock(done);
+}
+
+/** Adds up the parts of all CPUs; bpf_map_lookup_percpu_elem, since Linux 5.19. */
+export function totalOf(p: ProgramLowering, access: MapAccess, type: AggregateType): Value {
+  const { b } = p;
+  const key = keyOf(p, access);
+  const cpu = b.newVariable();
+  const total = b.newVariable();
+  const count = b.newVariable();
+  for (const variable of [cpu, total, count]) b.write(variable, b.const(0));
+  const add = (variable: typeof total, value: Value): void => b.write(variable, b.bin("add", b.read(variable), value));
+  const part = (value: Value): void => {
+    const at = (offset: number): Value => b.load(8, false, value, offset);
+    if (type.kind === "count" || type.kind === "sum") add(total, at(aggregateLayout.count));
+    else if (type.kind === "min" || type.kind === "max") takeExtreme(p, type, total, count, value);
+    else {
+      add(count, at(aggregateLayout.samples));
+      add(total, at(aggregateLayout.total));
+    }
+  };
+  const head = b.newBlock();
+  const body = b.newBlock();
+  const done = b.newBlock();
+  b.jump(head);
+  b.setBlock(head);
+  b.branch("ult", b.read(cpu), b.const(p.object.kernel.possibleCpus), body, done);
+  b.seal(body);
+  b.setBlock(body);
+  const found = b.call("map_lookup_percpu_elem", [b.map(access.map), key, b.read(cpu)]);
+  p.ifPresent(found, () => part(found));
+  add(cpu, b.const(1));
+  b.jump(head);
+  b.seal(head);
+  b.seal(done);
+  b.setBlock(done);
+  if (type.kind !== "avg") return b.read(total);
+  return b.bin(type.signed ? "sdiv" : "udiv", b.read(total), b.read(count));
+}
+
+/** One CPU's least or greatest value; `seen` says whether there was one before. */
+function takeExtreme(p: ProgramLowering, type: AggregateType, best: Variable, seen: Variable, part: Value): void {
+  const { b } = p;
+  const isSet = b.newBlock();
+  const compare = b.newBlock();
+  const take = b.newBlock();
+  const done = b.newBlock();
+  b.branch("ne", b.load(8, false, part, aggregateLayout.extremeSet), b.const(0), isSet, done);
+  b.seal(isSet);
+  b.setBlock(isSet);
+  const value = b.load(8, false, part, aggregateLayout.extreme);
+  b.branch("eq", b.read(seen), b.const(0), take, compare);
+  b.seal(compare);
+  b.setBlock(compare);
+  const signed = "signed" in type && type.signed;
+  const better = type.kind === "min" ? (signed ? "slt" : "ult") : signed ? "sgt" : "ugt";
+  b.branch(better, value, b.read(best), take, done);
+  b.seal(take);
+  b.setBlock(take);
+  b.write(best, value);
+  b.write(seen, b.const(1));
   b.jump(done);
   b.seal(done);
   b.setBlock(done);

@@ -1,6 +1,7 @@
 import type { Machine } from "../abi/registers.js";
 import type { Action } from "../language/action.js";
 import type { Config } from "../language/config.js";
+import type { KernelView } from "../language/kernel-view.js";
 import type { LossCounter } from "../language/lowering.js";
 import type { TypedMap, TypedScript } from "../language/typed.js";
 import { firstLossSlot, lossCounters, stackMapName } from "../wire/map-storage.js";
@@ -10,8 +11,7 @@ export class ObjectBuilder {
   readonly script: TypedScript;
   readonly machine: Machine;
   readonly config: Config;
-  /** Offset of thread_info.status in task_struct; undefined where 32-bit system calls cannot be told. */
-  readonly compatStatusOffset: () => number | undefined;
+  readonly kernel: KernelView;
   readonly actions: Action[] = [];
   readonly texts: string[] = [];
   readonly stackDepths = new Set<number>();
@@ -23,11 +23,11 @@ export class ObjectBuilder {
   usesStart = false;
   userAddresses = false;
 
-  constructor(script: TypedScript, machine: Machine, config: Config, compatStatusOffset: () => number | undefined) {
+  constructor(script: TypedScript, machine: Machine, config: Config, kernel: KernelView) {
     this.script = script;
     this.machine = machine;
     this.config = config;
-    this.compatStatusOffset = compatStatusOffset;
+    this.kernel = kernel;
   }
 
   map(name: string): TypedMap {

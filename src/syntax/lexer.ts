@@ -266,8 +266,8 @@ export class Lexer {
         at++;
         continue;
       }
-      const escape = readEscape(this.text, at);
-      if (escape === undefined) {
+      const known = readEscape(this.text, at);
+      if (known === undefined) {
         this.diags.error(
           "bad-escape",
           this.span(at, Math.min(at + 2, this.text.length)),
@@ -278,8 +278,8 @@ export class Lexer {
         );
         at += 2;
       } else {
-        value += escape.text;
-        at += escape.length;
+        value += known.text;
+        at += known.length;
       }
     }
     this.offset = at;

@@ -21,6 +21,8 @@ export class Names implements Resolver, Disposable {
   private readonly kernel = new KernelSymbols();
   private readonly users: UserSymbols;
   private userNames: ReadonlyMap<string, string> | undefined;
+  /** The monotonic clock's zero on the wall clock; measured once, so that differences of times stay exact. */
+  private readonly bootMicroseconds = wallMicroseconds() - process.hrtime.bigint() / 1000n;
 
   constructor(sys: Sys, loaded: LoadedObject, targets: readonly Target[], texts: readonly string[], demangle: boolean) {
     this.sys = sys;
@@ -61,9 +63,7 @@ export class Names implements Resolver, Disposable {
   }
 
   formatTime(nanoseconds: bigint, format: number): string {
-    // The monotonic clock's zero on the wall clock; measured each time, since the wall clock can be set.
-    const now = process.hrtime.bigint();
-    const wall = wallMicroseconds() + (nanoseconds - now) / 1000n;
+    const wall = this.bootMicroseconds + nanoseconds / 1000n;
     return formatTime(
       this.texts[format] ?? "",
       Number(wall / 1000n),

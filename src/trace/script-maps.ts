@@ -57,6 +57,16 @@ export class ScriptMaps {
     return { name, keyed: reader.map.key !== undefined, entries };
   }
 
+  /** As {@link snapshot}, but a scalar map that was never set is there with zeros, as print(@x) shows it. */
+  snapshotToPrint(name: string, resolver: Resolver): MapSnapshot {
+    const snapshot = this.snapshot(name, resolver);
+    const reader = this.reader(name);
+    const { kind } = reader.map.value;
+    if (snapshot.keyed || snapshot.entries.length > 0 || kind === "hist" || kind === "lhist") return snapshot;
+    const zeros = new Uint8Array(reader.storage.valueSize * Math.max(1, reader.loaded.cpus));
+    return { ...snapshot, entries: [{ key: [], value: decodeEntry(reader, zeros, resolver) }] };
+  }
+
   entry(name: string, key: Uint8Array, resolver: Resolver): Value | undefined {
     const reader = this.reader(name);
     const used = reader.storage.kind === "array" ? new Uint8Array(4) : key.slice(0, reader.storage.keySize);

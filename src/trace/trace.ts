@@ -262,7 +262,7 @@ export class Trace implements Disposable {
       formatTime: (nanoseconds, format) => names.formatTime(nanoseconds, format),
       stack: (id, pid, user, depth, mode) => names.stack(id, pid, user, depth, mode),
       emit: (event) => this.emit(event),
-      snapshot: (map) => maps.snapshot(map, names),
+      snapshot: (map) => maps.snapshotToPrint(map, names),
       entry: (map, key): Value | undefined => maps.entry(map, key, names),
       clearMap: (map) => maps.clear(map),
       zeroMap: (map) => maps.zero(map),

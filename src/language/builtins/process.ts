@@ -114,6 +114,24 @@ const rand = builtin({
   value: (l) => l.b.ext(4, false, l.b.call("get_prandom_u32", [])),
 });
 
+const numaid = builtin({
+  name: "numaid",
+  bare: true,
+  params: [],
+  type: u32,
+  doc: "Number of the memory node that the processor belongs to.",
+  value: (l) => l.b.call("get_numa_node_id", []),
+});
+
+const ncpus: Builtin = {
+  name: "ncpus",
+  bare: true,
+  params: [],
+  doc: "Number of processors that the machine can have.",
+  result: () => u64,
+  rewrite: ({ kernel, span }) => ({ kind: "const", value: BigInt(kernel.possibleCpus), type: u64, span }),
+};
+
 const cpid: Builtin = {
   name: "cpid",
   bare: true,
@@ -139,4 +157,6 @@ export const processBuiltins: readonly Builtin[] = [
   cpu,
   rand,
   cpid,
+  numaid,
+  ncpus,
 ];

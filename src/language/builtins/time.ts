@@ -35,6 +35,16 @@ const elapsed = builtin({
   value: (l) => l.b.bin("sub", l.b.call("ktime_get_ns", []), l.startTime()),
 });
 
+const jiffies = builtin({
+  name: "jiffies",
+  bare: true,
+  params: [],
+  type: u64,
+  doc: "The kernel's count of timer ticks.",
+  since: "5.9",
+  value: (l) => l.b.call("jiffies64", []),
+});
+
 const strftime: Builtin = {
   name: "strftime",
   params: [
@@ -73,4 +83,4 @@ const time = builtin({
   },
 });
 
-export const timeBuiltins: readonly Builtin[] = [nsecs, elapsed, strftime, time];
+export const timeBuiltins: readonly Builtin[] = [nsecs, elapsed, jiffies, strftime, time];

@@ -1,5 +1,6 @@
 import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { typeFromBtf } from "../../types/from-btf.js";
+import { describeType } from "../describe-type.js";
 import type { KernelView } from "../kernel-view.js";
 import type { Candidate, Probe } from "../probe.js";
 import type { ArgField } from "../typed.js";
@@ -57,6 +58,8 @@ export const rawtracepoint: Probe = {
   },
   attach: (port, program, _variant, items) =>
     items.map(({ target, id }) => port.rawTracepoint(program, { name: (target.place as Place).event }, id)),
+  describe: (name, kernel) =>
+    (argsOf(name.slice(name.lastIndexOf(":") + 1), kernel) ?? []).map((arg) => `${describeType(arg.type)} ${arg.name}`),
   list: (kernel) => kernel.rawTracepoints().map((event) => `rawtracepoint:vmlinux:${event}`),
 };
 
