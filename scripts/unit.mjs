@@ -6,7 +6,7 @@ import { compileTests } from "./compile-tests.mjs";
 const filters = process.argv.slice(2);
 const all = await compileTests((file) => file.startsWith("src/") || file.startsWith("test/unit/"));
 const files = all.filter((file) => filters.length === 0 || filters.some((filter) => file.source.startsWith(filter)));
-const run = spawnSync(process.execPath, ["--test", "--enable-source-maps", ...files.map((file) => file.output)], {
-  stdio: "inherit",
-});
+// A file that hangs is ended and fails.
+const options = ["--test", "--test-timeout=120000", "--enable-source-maps"];
+const run = spawnSync(process.execPath, [...options, ...files.map((file) => file.output)], { stdio: "inherit" });
 process.exit(run.status ?? 1);
