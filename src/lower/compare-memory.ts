@@ -1,6 +1,7 @@
 import type { BlockId, Width } from "../ir/ir.js";
 import type { Dest } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
+import type { Type } from "../types/type.js";
 import { align8, sizeOf } from "../wire/layout.js";
 import { lowerInto } from "./expressions.js";
 import type { ProgramLowering } from "./program-lowering.js";
@@ -48,7 +49,7 @@ function compareWithText(p: ProgramLowering, e: TypedExpr, text: string, same: B
 
 function compareBoth(p: ProgramLowering, left: TypedExpr, right: TypedExpr, same: BlockId, different: BlockId): void {
   const { b } = p;
-  const type = sizeOf(left.type) >= sizeOf(right.type) ? left.type : right.type;
+  const type = wider(left.type, right.type);
   const size = align8(sizeOf(type));
   const sides = [left, right].map((side) => {
     const dest = p.temporary(size, "comparison");
@@ -62,6 +63,14 @@ function compareBoth(p: ProgramLowering, left: TypedExpr, right: TypedExpr, same
     differ(p, b.load(8, false, a.base, a.offset + offset), b.load(8, false, c.base, c.offset + offset), different);
   }
   b.jump(same);
+}
+
+/** The layout that holds both: of texts the longer, of tuples that of each item. */
+function wider(a: Type, b: Type): Type {
+  if (a.kind === "tuple" && b.kind === "tuple") {
+    return { kind: "tuple", items: a.items.map((item, i) => wider(item, b.items[i] ?? item)) };
+  }
+  return sizeOf(a) >= sizeOf(b) ? a : b;
 }
 
 function differ(

@@ -310,17 +310,43 @@ function memoryInto(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean
   }
 }
 
+type TupleType = Extract<Type, { kind: "tuple" }>;
+
 const align = (n: number): number => (n + 7) & ~7;
+
+/** Copies a tuple to where its texts may be longer. */
+function copyTuple(p: ProgramLowering, from: Place, type: TupleType, dest: Dest, as: TupleType): void {
+  const { b } = p;
+  const [source, target] = [layoutOf(type.items), layoutOf(as.items)];
+  if (source.size === target.size) {
+    b.copy(dest.base, dest.offset, from.base, from.offset, source.size);
+    return;
+  }
+  for (const [i, item] of type.items.entries()) {
+    const wanted = as.items[i] ?? item;
+    const at = { ...from, offset: from.offset + (source.offsets[i] ?? 0) };
+    const to = { base: dest.base, offset: dest.offset + (target.offsets[i] ?? 0) };
+    if (item.kind === "tuple" && wanted.kind === "tuple") copyTuple(p, at, item, to, wanted);
+    else {
+      const [size, room] = [align(sizeOf(item)), align(sizeOf(wanted))];
+      b.copy(to.base, to.offset, at.base, at.offset, size);
+      if (room > size) b.zero(to.base, to.offset + size, room - size);
+    }
+  }
+}
 
 /** Copies what is in memory already. Text in foreign memory ends at its NUL; what lies behind is not part of it. */
 function copyPlace(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean, as: Type): void {
   const { b } = p;
   const place = p.place(e);
   const size = sizeOf(as);
+  if (e.type.kind === "tuple" && as.kind === "tuple") {
+    copyTuple(p, place, e.type, dest, as);
+    return;
+  }
   if (e.type.kind !== "string") {
-    const bytes = e.type.kind === "record" || e.type.kind === "array" ? cSizeOf(e.type) : size;
-    copyFrom(p, dest, place, bytes);
-    if (clean && size > bytes) b.zero(dest.base, dest.offset + bytes, size - bytes);
+    copyFrom(p, dest, place, size);
+    if (clean && size % 8 !== 0) b.zero(dest.base, dest.offset + size, align(size) - size);
     return;
   }
   if (place.space === "bpf") {

@@ -25,13 +25,10 @@ export function keyOf(p: ProgramLowering, access: MapAccess): Value {
   const layout = layoutOf(types);
   const dest = p.temporary(layout.size, `key of ${access.map}`);
   const [only] = access.key;
-  if (only?.type.kind === "tuple" && access.key.length === 1 && types.length === only.type.items.length) {
-    // A tuple as a whole is a key of several parts, laid out alike; unless the key has one part, a tuple.
-    const [first] = types;
-    if (types.length > 1 || first?.kind !== "tuple") {
-      lowerInto(p, only, dest, true, { kind: "tuple", items: types });
-      return p.address(dest);
-    }
+  if (only?.type.kind === "tuple" && access.key.length === 1) {
+    // A tuple as a whole is a key of several parts, which lie in memory as it does.
+    lowerInto(p, only, dest, true, { kind: "tuple", items: types });
+    return p.address(dest);
   }
   for (const [i, part] of access.key.entries()) {
     const type = types[i] ?? part.type;

@@ -13,6 +13,7 @@ import { lowerInto, lowerPlace, lowerValue } from "./expressions.js";
 import { deleteEntry, keyOf } from "./maps.js";
 import { copyFrom, readC, readText } from "./memory.js";
 import type { ObjectBuilder } from "./object-builder.js";
+import { variablesReadUnset } from "./unset-variables.js";
 
 /** Which part of a program may use scratch memory; looking it up costs each event, so it comes as late as it can. */
 export type ScratchStage = "never" | "body" | "predicate";
@@ -83,9 +84,12 @@ export class ProgramLowering implements Lowering {
   beginBody(): void {
     this.inPredicate = false;
     if (this.scratchStage === "body") this.openScratch();
+    const unset = variablesReadUnset(this.program);
     for (const variable of this.program.variables.values()) {
       if (residence(variable.type) !== "memory") continue;
-      this.homes.set(variable.name, this.temporary(sizeOf(variable.type), variable.name));
+      const home = this.temporary(sizeOf(variable.type), variable.name);
+      if (unset.has(variable.name)) this.b.zero(home.base, home.offset, align8(sizeOf(variable.type)));
+      this.homes.set(variable.name, home);
     }
   }
 

@@ -23,7 +23,7 @@ export interface Expression {
 
 const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
 const i64 = (value: bigint): bigint => BigInt.asIntN(64, value);
-const valueOf = ({ bits, signed }: Number64): bigint => (signed ? i64(bits) : u64(bits));
+const numberOf = ({ bits, signed }: Number64): bigint => (signed ? i64(bits) : u64(bits));
 const flag = (truth: boolean): Number64 => ({ bits: truth ? 1n : 0n, signed: false });
 
 function signedTogether(a: Number64, b: Number64): boolean {
@@ -66,7 +66,7 @@ function compute(op: string, a: Number64, b: Number64): Number64 {
     case "<<":
       return result(a.bits << shift, literal ? signed : a.signed);
     case ">>":
-      return result(valueOf(a) >> shift, literal ? signed : a.signed);
+      return result(numberOf(a) >> shift, literal ? signed : a.signed);
     case "==":
       return flag(u64(left) === u64(right));
     case "!=":

@@ -217,7 +217,13 @@ export class ActionMaker {
     const name = `$r${this.counters++}`;
     const [from, to] = [this.make.below(5) - 2, this.make.below(6)];
     const body: readonly Statement[] = [
-      { text: `@n[(uint64)${name}]++;`, run: (w) => (bump(w, "@n", w.variables.get(name) ?? 0n, 1n), "next") },
+      {
+        text: `@n[(uint64)${name}]++;`,
+        run: (w) => {
+          bump(w, "@n", w.variables.get(name) ?? 0n, 1n);
+          return "next";
+        },
+      },
       ...this.block(depth - 1, loops + 1),
     ];
     return {

@@ -10,7 +10,7 @@ import { decodeAggregate } from "../../src/wire/aggregate.js";
 import { decoderFor } from "../../src/wire/decode.js";
 import type { TraceEvent } from "../../src/wire/event.js";
 import { isAggregate, layoutOf } from "../../src/wire/layout.js";
-import { lossCounters, storageOf, systemMaps } from "../../src/wire/map-storage.js";
+import { firstLossSlot, lossCounters, storageOf, systemMaps } from "../../src/wire/map-storage.js";
 import type { MapSnapshot, Value } from "../../src/wire/value.js";
 import { compileScript, type ScriptOptions } from "./compile-script.js";
 
@@ -139,7 +139,25 @@ export class Simulation {
 
   /** All that was printed, as text. */
   get text(): string {
-    return this.events.map((event) => ("text" in event ? event.text : JSON.stringify(event, bigints))).join("");
+    return this.said.join("");
+  }
+
+  /** What was printed, each event in a few characters. */
+  get said(): readonly string[] {
+    return this.events.map((event) => {
+      switch (event.kind) {
+        case "value":
+          return show(event.value);
+        case "entry":
+          return `${event.name}[${event.key.map(show).join(",")}]=${show(event.value)}`;
+        case "map":
+          return `${event.map.name} top=${event.map.top} div=${event.map.div}`;
+        case "warning":
+          return event.message;
+        default:
+          return "text" in event ? event.text : event.kind;
+      }
+    });
   }
 
   /** A map as `key -> value`, keys and values as short text, sorted. */
@@ -188,7 +206,9 @@ export class Simulation {
     const view = viewOf(entry?.values[0] ?? new Uint8Array());
     const names = [...lossCounters, ...this.compiled.script.maps.keys()];
     return Object.fromEntries(
-      names.map((name, i) => [name, view.getBigUint64(8 * i, true)] as const).filter(([, count]) => count !== 0n),
+      names
+        .map((name, i) => [name, view.getBigUint64(8 * (firstLossSlot + i), true)] as const)
+        .filter(([, count]) => count !== 0n),
     );
   }
 
@@ -234,8 +254,6 @@ export class Simulation {
 
 const isSet = (value: Uint8Array, flagOffset: number | undefined): boolean =>
   flagOffset === undefined || viewOf(value).getBigUint64(flagOffset, true) !== 0n;
-
-const bigints = (_: string, value: unknown): unknown => (typeof value === "bigint" ? `${value}` : value);
 
 function registerBytes(registers: Readonly<Record<string, bigint>>): Uint8Array {
   const bytes = new Uint8Array(machine.ptRegsSize);

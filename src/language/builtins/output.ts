@@ -3,7 +3,7 @@
 import { formatPrintf } from "../../output/printf.js";
 import { none, type Type } from "../../types/type.js";
 import { decoderFor } from "../../wire/decode.js";
-import { isAggregate, layoutOf } from "../../wire/layout.js";
+import { isAggregate, layoutOf, sizeOf } from "../../wire/layout.js";
 import { type ParsedFormat, parseFormat } from "../../wire/printf.js";
 import type { Host } from "../action.js";
 import { recordHeader } from "../action.js";
@@ -137,44 +137,50 @@ function printEntry(l: Lowering, arg: Extract<TypedArg, { kind: "entry" }>): voi
   const { access, span } = arg;
   const map = l.map(access.map);
   const keyTypes = map.key ?? [];
-  const keys = access.key;
-  const { offsets } = layoutOf(keyTypes, recordHeader);
+  const { offsets, size: valueOffset } = layoutOf(keyTypes, recordHeader);
+  const keySize = valueOffset - recordHeader;
   const decodeKey = keyTypes.map(decoderFor);
   const readKey = (view: DataView, offset: number, host: Host) =>
     decodeKey.map((decode, i) => decode(view, offset + (offsets[i] ?? 0), host));
   if (isAggregate(map.value)) {
-    l.send(
+    const key = l.key(access);
+    l.sendRaw(
       (size) => ({
         name: "print",
         size,
         run: (host, view, offset) => {
-          const key = readKey(view, offset, host);
-          const value = host.entry(
-            access.map,
-            new Uint8Array(view.buffer, view.byteOffset + offset + recordHeader, size - recordHeader),
-          );
-          if (value !== undefined) host.emit({ kind: "entry", name: access.map, key, value });
+          const bytes = new Uint8Array(view.buffer, view.byteOffset + offset + recordHeader, keySize);
+          const value = host.entry(access.map, bytes);
+          if (value !== undefined) {
+            host.emit({ kind: "entry", name: access.map, key: readKey(view, offset, host), value });
+          }
         },
       }),
-      keys,
+      keySize,
+      (dest) => l.copyFrom(dest, { base: key, offset: 0, space: "bpf" }, keySize),
     );
     return;
   }
-  const value: TypedExpr = { kind: "map", access, type: map.value, span };
   const decode = decoderFor(map.value);
-  l.send(
-    (size, all) => ({
+  const value: TypedExpr = { kind: "map", access, type: map.value, span };
+  const valueDest = l.temporary(sizeOf(map.value), "value");
+  l.into(value, valueDest, false);
+  const key = l.key(access);
+  l.sendRaw(
+    (size) => ({
       name: "print",
       size,
-      run: (host, view, offset) =>
-        host.emit({
-          kind: "entry",
-          name: access.map,
-          key: readKey(view, offset, host),
-          value: decode(view, offset + (all[keys.length] ?? 0), host),
-        }),
+      run: (host, view, offset) => {
+        const entry = { key: readKey(view, offset, host), value: decode(view, offset + valueOffset, host) };
+        host.emit({ kind: "entry", name: access.map, ...entry });
+      },
     }),
-    [...keys, value],
+    keySize + sizeOf(map.value),
+    (dest) => {
+      l.copyFrom(dest, { base: key, offset: 0, space: "bpf" }, keySize);
+      const at = { base: dest.base, offset: dest.offset + keySize };
+      l.copyFrom(at, { ...valueDest, space: "bpf" }, sizeOf(map.value));
+    },
   );
 }
 
