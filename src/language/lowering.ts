@@ -57,6 +57,8 @@ export interface Lowering {
   requestExit(status: Value): void;
   /** Same with the data written by the caller. */
   sendRaw(action: (size: number) => Action, dataSize: number, fill: (dest: Dest) => void): void;
+  /** Copies the value of an entry, zeros if there is none; answers the address of its key. */
+  entry(access: MapAccess, dest: Dest): Value;
   /** Address of the key of a map access, in memory. */
   key(access: MapAccess): Value;
   map(name: string): TypedMap;

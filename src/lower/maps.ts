@@ -95,6 +95,26 @@ export function placeOfEntry(p: ProgramLowering, access: MapAccess, type: Type):
   return { base: b.read(address), offset: 0, space: "bpf" };
 }
 
+/** Copies the value of an entry, zeros if there is none; answers the address of its key. */
+export function copyEntry(p: ProgramLowering, access: MapAccess, dest: Dest): Value {
+  const { b } = p;
+  const of = storage(p, access);
+  const size = sizeOf(p.map(access.map).value);
+  const key = keyOf(p, access);
+  if (of.kind === "array") {
+    const from = scalarDest(p, access, of);
+    b.copy(dest.base, dest.offset, from.base, from.offset, size);
+    return key;
+  }
+  const value = b.call("map_lookup_elem", [b.map(access.map), key]);
+  p.ifPresent(
+    value,
+    () => b.copy(dest.base, dest.offset, value, 0, size),
+    () => b.zero(dest.base, dest.offset, size),
+  );
+  return key;
+}
+
 function updateEntry(p: ProgramLowering, access: MapAccess, key: Value, value: Value): void {
   const { b } = p;
   p.ifNegative(b.call("map_update_elem", [b.map(access.map), key, value, b.const(BPF_ANY)]), () =>

@@ -10,7 +10,7 @@ import { align8, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import { exitSlot, systemMaps } from "../wire/map-storage.js";
 import { syscallId } from "./context.js";
 import { lowerInto, lowerPlace, lowerValue } from "./expressions.js";
-import { deleteEntry, keyOf } from "./maps.js";
+import { copyEntry, deleteEntry, keyOf } from "./maps.js";
 import { copyFrom, readC, readText } from "./memory.js";
 import type { ObjectBuilder } from "./object-builder.js";
 import { variablesReadUnset } from "./unset-variables.js";
@@ -213,6 +213,10 @@ export class ProgramLowering implements Lowering {
 
   key(access: MapAccess): Value {
     return keyOf(this, access);
+  }
+
+  entry(access: MapAccess, dest: Dest): Value {
+    return copyEntry(this, access, dest);
   }
 
   deleteEntry(access: MapAccess): Value {

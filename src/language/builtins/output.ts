@@ -134,7 +134,7 @@ function printValue(l: Lowering, value: TypedExpr): void {
 
 /** `print(@x[key])`: aggregates are read by user space, which sees all CPUs; other values travel themselves. */
 function printEntry(l: Lowering, arg: Extract<TypedArg, { kind: "entry" }>): void {
-  const { access, span } = arg;
+  const { access } = arg;
   const map = l.map(access.map);
   const keyTypes = map.key ?? [];
   const { offsets, size: valueOffset } = layoutOf(keyTypes, recordHeader);
@@ -162,10 +162,8 @@ function printEntry(l: Lowering, arg: Extract<TypedArg, { kind: "entry" }>): voi
     return;
   }
   const decode = decoderFor(map.value);
-  const value: TypedExpr = { kind: "map", access, type: map.value, span };
   const valueDest = l.temporary(sizeOf(map.value), "value");
-  l.into(value, valueDest, false);
-  const key = l.key(access);
+  const key = l.entry(access, valueDest);
   l.sendRaw(
     (size) => ({
       name: "print",

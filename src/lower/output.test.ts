@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Simulation } from "../../test/support/simulation.js";
+
+test("printf: what each conversion shows", () => {
+  const simulation = new Simulation(
+    `kprobe:vfs_read { printf("%d|%u|%x|%#x|%5d|%-5s|%s|%c|%%|%lld|%p\\n", -1, arg0, 255, 255, 42, "ab", comm, 65, arg1, arg0); printf("plain\\n"); }`,
+  ).fire({ registers: { arg0: 16n, arg1: -(1n << 40n) } });
+  assert.deepEqual(simulation.said, ["-1|16|ff|0xff|   42|ab   |test|A|%|-1099511627776|0x10\n", "plain\n"]);
+});
+
+test("print: values, entries, maps", () => {
+  const simulation = new Simulation(
+    `BEGIN { @a[1, "x"] = 5; @c["key"] = count(); @c["a much longer key"] = count(); @s = 3; @t["k"] = ("v", 1); print(@a); print(@a[1, "x"]);
+     print(@c["key"]); print(@s); print(@c["none"]); print(@t["k"]); print((1, 2)); print("lit"); print(3 * 4); print(@a, 3, 2); print(comm); }`,
+  ).fire();
+  assert.deepEqual(simulation.said, [
+    "@a top=undefined div=undefined",
+    "@a[1,x]=5",
+    "@c[key]=1",
+    "@s top=undefined div=undefined",
+    "@t[k]=(v,1)",
+    "(1,2)",
+    "lit",
+    "12",
+    "@a top=3 div=2",
+    "test",
+  ]);
+});
+
+test("stacks, symbols, times, commands, files", () => {
+  const simulation = new Simulation(
+    `kprobe:vfs_read { @[kstack(3), ustack(perf), tid] = count(); printf("%s %s;", ksym(arg0), usym(arg0)); time("%H"); time();
+     printf("%s", strftime("%S", 5)); cat("/a/%d", 5); system("ls %s", "-l"); clear(@); zero(@); print(username); }`,
+    { environment: { stack: () => [1n, 2n], uidGid: 5n }, unsafe: true },
+  ).fire({ registers: { arg0: 0xabcn } });
+  assert.deepEqual(simulation.map("@"), { "kernel 0 3,user 1000 127,1001": "1" });
+  assert.deepEqual(simulation.said, [
+    "<ksym abc> <usym 1000 abc>;",
+    "<now %H>",
+    "<now %H:%M:%S\n>",
+    "<%S 5>",
+    "/a/5",
+    "ls -l",
+    "clear @",
+    "zero @",
+    "<user 5>",
+  ]);
+});
+
+test("join reads an array of strings up to its NULL", () => {
+  const simulation = new Simulation('tracepoint:syscalls:sys_enter_execve { join(args.argv); join(args.argv, ", "); }');
+  const words = ["ls", "-l", "/tmp"].map((word) => simulation.put("user", word));
+  const array = new Uint8Array(8 * (words.length + 1));
+  for (const [i, address] of words.entries()) new DataView(array.buffer).setBigUint64(8 * i, address, true);
+  simulation.fire({ registers: { si: simulation.put("user", array) }, words: [59n] });
+  assert.deepEqual(simulation.said, ["ls -l /tmp", "ls, -l, /tmp"]);
+});
+
+test("a full ring loses events, and says how many", () => {
+  const simulation = new Simulation(
+    'config = { perf_rb_pages = 1 } BEGIN { $i = 0; while ($i < 300) { printf("%d,", $i); $i++ } @done = 1; }',
+  ).fire();
+  const got = simulation.said.length;
+  assert.ok(got > 100 && got < 300, `${got} events`);
+  assert.deepEqual(simulation.losses(), { "ring-full": BigInt(300 - got) });
+  assert.equal(simulation.scalar("@done"), "1");
+});
+
+test("an exit that finds the ring full is not lost", () => {
+  const simulation = new Simulation(
+    'config = { perf_rb_pages = 1 } BEGIN { $i = 0; while ($i < 300) { printf("%d,", $i); $i++ } exit(3); print("never"); }',
+  ).fire();
+  const [entry] = simulation.machine.map("loss").entries();
+  assert.equal(new DataView((entry?.values[0] ?? new Uint8Array(8)).buffer).getBigUint64(0, true), 4n);
+  assert.equal(simulation.exitCode, undefined);
+});
+
+test("exit() leaves at once, with its status; return leaves without a word", () => {
+  const exits = new Simulation("BEGIN { print(1); exit(3); print(2); }").fire();
+  assert.deepEqual([exits.said, exits.exitCode], [["1"], 3]);
+  const returns = new Simulation("BEGIN { @a = 1; if (@a == 1) { return; } @a = 2; }").fire();
+  assert.deepEqual([returns.scalar("@a"), returns.exitCode], ["1", undefined]);
+});
+
+test("an argument that leaves the action takes the record with it", () => {
+  const simulation = new Simulation(
+    'kprobe:vfs_read { printf("%s %s %d", comm, str(arg0), { if (arg1 == 0) { exit(2); } 5 }); print(9); }',
+  );
+  simulation.fire({ registers: { arg1: 0n } });
+  assert.deepEqual([simulation.said, simulation.exitCode], [[], 2]);
+  simulation.fire({ registers: { arg1: 1n } });
+  assert.deepEqual(simulation.said, ["test  5", "9"]);
+});
+
+test("the effects of arguments happen once", () => {
+  const simulation = new Simulation(
+    'BEGIN { @n = 1; @m[2] = "two"; print(@m[++@n]); printf("%d %d", @n++, ++@n); print(@n); @k[@n++] = 1; @k[@n++] += 5; @k[@n++]++; print((@n++, @n)); }',
+  ).fire();
+  assert.deepEqual(simulation.said, ["@m[2]=two", "2 4", "@n top=undefined div=undefined", "(7,8)"]);
+  assert.deepEqual(simulation.map("@k"), { 4: "1", 5: "5", 6: "1" });
+});
