@@ -119,7 +119,8 @@ export class ExpressionChecker {
     const given = index === 0 ? "beetrace" : this.scope.positional[index - 1];
     if (given === undefined) return { kind: "const", value: 0n, type: i64, span };
     if (/^-?(?:0x[0-9a-f]+|[0-9]+)$/i.test(given)) {
-      const magnitude = BigInt(given.replace("-", ""));
+      // Bases as in C: 0x10, 020.
+      const magnitude = BigInt(given.replace("-", "").replace(/^0(?=[0-7]+$)/, "0o"));
       const value = given.startsWith("-") ? -magnitude : magnitude;
       if (value >= -(1n << 63n) && value < 1n << 64n)
         return { kind: "const", value, type: value < 1n << 63n ? i64 : u64, span };
