@@ -43,8 +43,8 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
       }
       for (const provider of providers) {
         const parts = point.parts.map((part) => substitute(part, options.positional));
-        const mustExist = options.config.missing_probes === "error";
-        const context = { kernel, diags, span: point.span, facts, pid: options.pid, mustExist };
+        const missing = options.config.missing_probes;
+        const context = { kernel, diags, span: point.span, facts, pid: options.pid, missing };
         for (const candidate of provider.bind(parts, context)) {
           const target: Target = {
             name: candidate.name,

@@ -101,7 +101,7 @@ export function checkArgs(
     checker.error(
       "argument-count",
       span,
-      `${name}() takes ${wanted} argument${wanted === "1" ? "" : "s"}, not ${given.length}`,
+      `${name}() takes ${wanted} argument${wanted.endsWith("1") ? "" : "s"}, not ${given.length}`,
       `${name}(${params.map(showParam).join(", ")})`,
     );
     for (const arg of given) checker.check(arg);

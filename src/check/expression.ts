@@ -184,7 +184,11 @@ export class ExpressionChecker {
     if (this.scope.pending === before) this.scope.env.useKey(e.name, parts(key), e.span, this.scope.diags);
     const types = this.scope.env.map(e.name)?.key ?? [];
     const whole = key.length === 1 && only?.type.kind === "tuple";
-    return { map: e.name, key: whole ? key : key.map((part, i) => this.fit(part, types[i] ?? part.type)), span: e.span };
+    return {
+      map: e.name,
+      key: whole ? key : key.map((part, i) => this.fit(part, types[i] ?? part.type)),
+      span: e.span,
+    };
   }
 
   private readMap(e: AstMap): TypedExpr {
@@ -395,6 +399,7 @@ export class ExpressionChecker {
   private cast(ast: AstType, operand: TypedExpr, span: Span): TypedExpr {
     const from = operand.type;
     const type = from.kind === "pointer" ? this.typeIn(ast, from.space) : this.type(ast);
+    if (type === unknownRecord) return this.broken(span);
     if (isScalar(type) && isScalar(from)) {
       if (operand.kind === "const" && type.kind === "int") {
         const value = type.signed
@@ -455,7 +460,9 @@ export class ExpressionChecker {
 
   private argField(object: TypedExpr, name: string, nameSpan: Span, span: Span): TypedExpr {
     const { variant, targets } = this.scope;
-    const fields: readonly ArgField[] = variant.args ?? [];
+    // Without `args` that has been said.
+    if (variant.args === undefined) return this.broken(span);
+    const fields: readonly ArgField[] = variant.args;
     const found = fields.find((f) => f.name === name) ?? fields.find((f) => f.name === `common_${name}`);
     if (found === undefined) {
       const renamed = name === "retval" && fields.some((f) => f.name === "ret") ? "ret" : undefined;
@@ -565,7 +572,7 @@ function parts(key: readonly TypedExpr[]): readonly Inferred[] {
 }
 
 /** Stands for a type that was reported as unknown; what is done with it is not reported again. */
-const unknownRecord = opaqueRecord("(unknown)");
+export const unknownRecord = opaqueRecord("(unknown)");
 
 /** A bit field is an integer wide enough for it, of the declared type's signedness. */
 function bitFieldType(member: Member): Type {

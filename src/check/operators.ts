@@ -70,8 +70,9 @@ function arithmetic(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExp
     scope.diags.error("type-mismatch", side.span, `${op} needs integers, not ${describeType(side.type)}`);
     return broken(span);
   }
+  if (dividesByZero(scope, op, right, span)) return broken(span);
   const signed = operationSigned(left, right);
-  const folded = fold(scope, op, left, right, span, signed);
+  const folded = fold(op, left, right, span, signed);
   if (folded !== undefined) return folded;
   // A difference can be negative whatever it is made of (bpftrace 0.27: subtraction is always signed).
   const type: Type = op === "-" || signed ? i64 : u64;
@@ -87,23 +88,19 @@ function arithmetic(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExp
   };
 }
 
+/** Reports a division by a constant 0, which the verifier refuses (kernel/bpf/verifier.c, check_alu_op). */
+export function dividesByZero(scope: Scope, op: string, right: TypedExpr, span: Span): boolean {
+  if ((op !== "/" && op !== "%") || right.kind !== "const" || right.value !== 0n) return false;
+  scope.diags.error("division-by-zero", span, "division by zero");
+  return true;
+}
+
 /** Constants are computed here already, so that `unroll (2 * 3)` and `lhist(x, 0, 10 * 100, 10)` work. */
-function fold(
-  scope: Scope,
-  op: BinaryOp,
-  left: TypedExpr,
-  right: TypedExpr,
-  span: Span,
-  signed: boolean,
-): TypedExpr | undefined {
+function fold(op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span, signed: boolean): TypedExpr | undefined {
   if (left.kind !== "const" || right.kind !== "const") return undefined;
   // As the program would see them: an unsigned constant above 2^63 is negative to a signed operation.
   const asOperand = (value: bigint): bigint => (signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value));
   const [a, b] = [asOperand(left.value), asOperand(right.value)];
-  if ((op === "/" || op === "%") && b === 0n) {
-    scope.diags.error("division-by-zero", span, "division by zero");
-    return broken(span);
-  }
   const wide = (): bigint | undefined => {
     switch (op) {
       case "+":

@@ -5,8 +5,8 @@ import type { AstCall, AstExpr, AstStatement } from "../syntax/ast.js";
 import { i64, type Type } from "../types/type.js";
 import { isAggregate } from "../wire/layout.js";
 import { checkArgs, contextFor } from "./call.js";
-import { ExpressionChecker } from "./expression.js";
-import { checkBinary, operationFor } from "./operators.js";
+import { ExpressionChecker, unknownRecord } from "./expression.js";
+import { checkBinary, dividesByZero, operationFor } from "./operators.js";
 import type { Scope } from "./scope.js";
 import { inferredFrom } from "./type-rules.js";
 
@@ -173,7 +173,7 @@ export class StatementChecker {
   private let(s: Extract<AstStatement, { kind: "let" }>): readonly TypedStatement[] {
     const { scope, expressions } = this;
     const declared = s.type === undefined ? undefined : expressions.type(s.type);
-    if (declared !== undefined)
+    if (declared !== undefined && declared !== unknownRecord)
       scope.env.assign(
         scope.prefix + s.variable.name,
         s.variable.name,
@@ -206,6 +206,7 @@ export class StatementChecker {
       target.kind === "map"
         ? { kind: "map", access: target.access, type: target.type, span: s.target.span }
         : { kind: "variable", name: target.name, type: target.type, span: s.target.span };
+    if (dividesByZero(scope, op, right, s.span)) return [];
     if (left.type.kind === "int" && right.type.kind === "int") {
       return [{ kind: "update", target, op: operationFor(op, left, right), value: right, span: s.span }];
     }

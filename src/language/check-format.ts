@@ -9,6 +9,7 @@ export function checkFormat(context: CheckContext, name: string, format: string,
   const parsed = parseFormat(format);
   const { diags, span } = context;
   for (const problem of parsed.errors) diags.error("bad-format", span, `${name}: ${problem.message}`);
+  if (parsed.errors.length > 0) return;
   const wanted = parsed.conversions.length;
   if (wanted !== values.length) {
     diags.error(

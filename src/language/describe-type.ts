@@ -22,6 +22,10 @@ export function describeType(type: Type): string {
       return `(${type.items.map(describeType).join(",")})`;
     case "stack":
       return type.user ? "ustack" : "kstack";
+    case "hist":
+      return type.bits === 0 ? "hist" : `hist(n, ${type.bits})`;
+    case "lhist":
+      return `lhist(n, ${type.min}, ${type.max}, ${type.step})`;
     default:
       return type.kind;
   }

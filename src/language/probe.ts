@@ -3,6 +3,7 @@ import type { Diagnostics } from "../base/diagnostics.js";
 import type { Span } from "../base/span.js";
 import type { Type } from "../types/type.js";
 import type { Attachment, AttachPort } from "./attach-port.js";
+import type { Config } from "./config.js";
 import type { KernelView } from "./kernel-view.js";
 import type { ArgField } from "./typed.js";
 
@@ -79,8 +80,8 @@ export interface BindContext {
   readonly facts: ActionFacts;
   /** -p PID or the child of -c. */
   readonly pid: number | undefined;
-  /** False with `missing_probes` other than `error`: then unknown probes are no error. */
-  readonly mustExist: boolean;
+  /** What to do about a probe that is not there: the setting missing_probes. */
+  readonly missing: Config["missing_probes"];
 }
 
 export type AttachItems = readonly { readonly target: Target; readonly id: bigint }[];

@@ -205,7 +205,17 @@ const remove: Builtin = {
     { name: "key", kind: "any", optional: true },
   ],
   doc: "Removes an entry of a map, in the kernel at once: delete(@m[key]), delete(@m, key), or delete(@m) for a map without keys. True if it was there.",
-  result: () => ({ kind: "bool" }),
+  result: ({ diags, mapTypes }, args) => {
+    const first = args[0];
+    if (first?.kind === "entry" && first.access.key.length === 0) {
+      const { map } = first.access;
+      if (mapTypes(map)?.key !== undefined) {
+        const hint = `delete(${map}[key]) removes one entry, clear(${map}) all of them`;
+        diags.error("bad-argument", first.span, `${map} has keys: which entry is to be removed?`, { hint });
+      }
+    }
+    return { kind: "bool" };
+  },
   value: (l, args) => {
     const first = args[0];
     if (first?.kind !== "entry") throw new Error("internal: delete of no entry");

@@ -19,8 +19,10 @@ export function unknownProbe(
   const hint = [near === undefined ? undefined : `did you mean '${near}'?`, more]
     .filter((part) => part !== undefined)
     .join(" ");
-  if (context.mustExist) context.diags.error("unknown-probe", context.span, message, { hint: hint || undefined });
-  else context.diags.warning("unknown-probe", context.span, message, { hint: hint || undefined });
+  if (context.missing === "error")
+    context.diags.error("unknown-probe", context.span, message, { hint: hint || undefined });
+  if (context.missing === "warn")
+    context.diags.warning("unknown-probe", context.span, message, { hint: hint || undefined });
   return [];
 }
 
