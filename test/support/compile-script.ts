@@ -39,3 +39,12 @@ export function complaint(text: string, options: ScriptOptions = {}): Diagnostic
   assert.ok(only !== undefined && diagnostics.length === 1, diagnostics.map(renderDiagnostic).join("\n") || "nothing");
   return { ...only, at: only.span === undefined ? "" : only.span.source.text.slice(only.span.start, only.span.end) };
 }
+
+/** All of a diagnostic in a line: `error code 'text of the span': message | hint | note 'text of its span'`. */
+export function renderBrief(diagnostic: Diagnostic): string {
+  const { message, hint, notes } = diagnostic;
+  const at = (span: Diagnostic["span"]): string =>
+    span === undefined ? "" : ` '${span.source.text.slice(span.start, span.end)}'`;
+  const more = notes.map((note) => ` | ${note.message}${at(note.span)}`).join("");
+  return `${brief(diagnostic)}: ${message}${hint === undefined ? "" : ` | ${hint}`}${more}`;
+}

@@ -1,0 +1,195 @@
+// What is said about attach points and settings.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { compileText, renderBrief, type ScriptOptions } from "../../test/support/compile-script.js";
+import { FixtureKernel } from "../../test/support/fixture-kernel.js";
+
+/** Script, what it is told, and what it is compiled with. */
+type Case = readonly [script: string, told: readonly string[], options?: ScriptOptions];
+
+const cases: readonly Case[] = [
+  ["kprob:vfs_read { }", ["error unknown-probe-type 'kprob': there is no probe type 'kprob' | did you mean 'kprobe'?"]],
+  [
+    "kprobe:vfs_raed { }",
+    [
+      "error unknown-probe 'kprobe:vfs_raed': there is no kernel function 'vfs_raed' that can be traced | did you mean 'vfs_read'?",
+    ],
+  ],
+  [
+    "kprobe:blk_account_io_completion { }",
+    [
+      "error unknown-probe 'kprobe:blk_account_io_completion': there is no kernel function 'blk_account_io_completion' that can be traced | Newer kernels have the tracepoint tracepoint:block:block_rq_complete.",
+    ],
+  ],
+  [
+    "kprobe { }",
+    [
+      "error bad-attach-point 'kprobe': 'kprobe' names no function | it is written kprobe:FUNCTION or kprobe:FUNCTION+OFFSET",
+    ],
+  ],
+  [
+    "kprobe:a:b:c { }",
+    [
+      "error bad-attach-point 'kprobe:a:b:c': 'kprobe:a:b:c' names no function | it is written kprobe:FUNCTION or kprobe:FUNCTION+OFFSET",
+    ],
+  ],
+  [
+    "kretprobe:vfs_read+5 { }",
+    [
+      "error bad-attach-point 'kretprobe:vfs_read+5': 'vfs_read+5' is no function or function+offset | it is written kretprobe:FUNCTION",
+    ],
+  ],
+  ["kprobe:zzz* { }", ["error unknown-probe 'kprobe:zzz*': there is no kernel function 'zzz*' that can be traced"]],
+  [
+    "kprobe:vfs_read { }",
+    [
+      "error no-kprobes 'kprobe:vfs_read': this kernel has no kprobes (CONFIG_KPROBES is off) | a tracepoint may do: beetrace -l 'tracepoint:*'",
+    ],
+    { kernel: new FixtureKernel({ features: { kprobe: "no" } }) },
+  ],
+  [
+    "kprobe:vfs_* { }",
+    ["error no-function-list 'kprobe:vfs_*': the kernel's functions cannot be listed: no list"],
+    { kernel: new FixtureKernel({ withoutFunctions: "no list" }) },
+  ],
+  ["kprobe:vfs_read { }", [], { kernel: new FixtureKernel({ withoutFunctions: "no list" }) }],
+  [
+    "tracepoint:sched:sched_swich { }",
+    [
+      "error unknown-probe 'tracepoint:sched:sched_swich': there is no tracepoint 'tracepoint:sched:sched_swich' | did you mean 'sched:sched_switch'? beetrace -l 'tracepoint:sched:*' lists what there is.",
+    ],
+  ],
+  [
+    "tracepoint:sched { }",
+    [
+      "error bad-attach-point 'tracepoint:sched': 'tracepoint:sched' is no tracepoint | it is written tracepoint:CATEGORY:EVENT",
+    ],
+  ],
+  [
+    "tracepoint:nope:* { }",
+    [
+      "error unknown-probe 'tracepoint:nope:*': there is no tracepoint 'tracepoint:nope:*' | beetrace -l 'tracepoint:nope:*' lists what there is.",
+    ],
+  ],
+  [
+    "tracepoint:sched:sched_switch { }",
+    ["error no-tracefs 'tracepoint:sched:sched_switch': tracepoints cannot be listed: not mounted"],
+    { kernel: new FixtureKernel({ withoutTracefs: "not mounted" }) },
+  ],
+  [
+    "rawtracepoint:sched_swich { }",
+    [
+      "error unknown-probe 'rawtracepoint:sched_swich': there is no raw tracepoint 'sched_swich' | did you mean 'sched_switch'? beetrace -l 'rawtracepoint:*' lists what there is.",
+    ],
+  ],
+  [
+    "rawtracepoint { }",
+    [
+      "error bad-attach-point 'rawtracepoint': 'rawtracepoint' is no raw tracepoint | it is written rawtracepoint:EVENT or rawtracepoint:MODULE:EVENT",
+    ],
+  ],
+  [
+    "uprobe:/fixture/nope:main { }",
+    [
+      "error unknown-probe 'uprobe:/fixture/nope:main': /fixture/nope cannot be probed: there is no program or library '/fixture/nope'",
+    ],
+  ],
+  [
+    "uprobe:/fixture/tiny { }",
+    [
+      "error bad-attach-point 'uprobe:/fixture/tiny': 'uprobe:/fixture/tiny' names no function of a file | it is written uprobe:FILE:FUNCTION or uprobe:FILE:FUNCTION+OFFSET or uprobe:FILE:OFFSET",
+    ],
+  ],
+  [
+    "uprobe:/fixture/tiny.stripped:main { }",
+    [
+      "error unknown-probe 'uprobe:/fixture/tiny.stripped:main': /fixture/tiny.stripped has no function 'main' | The file has no symbols; install its debug symbols.",
+    ],
+  ],
+  [
+    "interval:s { }",
+    [
+      "error bad-attach-point 'interval:s': 'interval:s' does not say how often to fire | it is written interval:s:N or interval:ms:N or interval:us:N or interval:hz:N",
+    ],
+  ],
+  [
+    "interval:s:0 { }",
+    [
+      "error bad-attach-point 'interval:s:0': 'interval:s:0' does not say how often to fire | it is written interval:s:N or interval:ms:N or interval:us:N or interval:hz:N",
+    ],
+  ],
+  [
+    "interval:x:5 { }",
+    [
+      "error bad-attach-point 'interval:x:5': 'interval:x:5' does not say how often to fire | it is written interval:s:N or interval:ms:N or interval:us:N or interval:hz:N",
+    ],
+  ],
+  ["profile:99 { }", []],
+  [
+    "software:page-fault:10 { }",
+    [
+      "error unknown-probe 'software:page-fault:10': there is no software event 'page-fault' | did you mean 'page-faults'? Known: alignment-faults, bpf-output, context-switches, cs, cpu-clock, cpu, cpu-migrations, dummy, emulation-faults, major-faults, minor-faults, page-faults, faults, task-clock.",
+    ],
+  ],
+  [
+    "software:faults:x { }",
+    [
+      "error bad-attach-point 'software:faults:x': 'x' is no count of events | it is written software:EVENT:COUNT or software:EVENT:",
+    ],
+  ],
+  [
+    "hardware:cycles:1000 { }",
+    [
+      "error no-hardware-events 'hardware:cycles:1000': this machine offers no hardware events | virtual machines often have no performance counters; software:cpu-clock:1000000 or profile:hz:99 sample by time instead",
+    ],
+    { kernel: new FixtureKernel({ features: { hardwareEvents: "no" } }) },
+  ],
+  ["BEGIN:x { }", ["error bad-attach-point 'BEGIN:x': begin takes nothing after its name | it is written begin"]],
+  [
+    "kprobe:vfs_* { }",
+    [
+      "error too-many-probes 'kprobe:vfs_* { }': the script has 6 attach points, more than max_probes = 2 | narrow the wildcard, or set BPFTRACE_MAX_PROBES=6",
+    ],
+    { settings: { max_probes: "2" } },
+  ],
+  [
+    "kprobe:nope { } kprobe:vfs_read { }",
+    ["warning unknown-probe 'kprobe:nope': there is no kernel function 'nope' that can be traced"],
+    { settings: { missing_probes: "warn" } },
+  ],
+  ["kprobe:nope { } kprobe:vfs_read { }", [], { settings: { missing_probes: "ignore" } }],
+  [
+    "kprobe:nope { }",
+    ["warning unknown-probe 'kprobe:nope': there is no kernel function 'nope' that can be traced"],
+    { settings: { missing_probes: "warn" } },
+  ],
+  [
+    "uprobe:/fixture/tiny:twicee { }",
+    [
+      "error unknown-probe 'uprobe:/fixture/tiny:twicee': /fixture/tiny has no function 'twicee' | did you mean 'twice'?",
+    ],
+  ],
+  [
+    "config = { max_strln = 5 } BEGIN { }",
+    ["error unknown-setting 'max_strln': there is no setting 'max_strln' | did you mean 'max_strlen'?"],
+  ],
+  [
+    "config = { max_strlen = 0 } BEGIN { }",
+    ["error bad-setting '0': max_strlen cannot be '0': it must be between 1 and 65536"],
+  ],
+  [
+    "config = { stack_mode = fancy } BEGIN { }",
+    ["error bad-setting 'fancy': stack_mode cannot be 'fancy': it must be one of bpftrace, perf, raw"],
+  ],
+  [
+    "BEGIN { }",
+    ["error bad-setting '': BPFTRACE_MAX_STRLEN cannot be 'x': it must be a whole number"],
+    { settings: { max_strlen: "x" } },
+  ],
+];
+
+for (const [script, told, options = {}] of cases) {
+  test(script, () => {
+    assert.deepEqual(compileText(script, options).diagnostics.map(renderBrief), told);
+  });
+}
