@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FixtureKernel, type FixtureOptions } from "../../../test/support/fixture-kernel.js";
+import { Diagnostics } from "../../base/diagnostics.js";
+import type { ActionFacts, Candidate } from "../probe.js";
+import { findProbe } from "./index.js";
+
+const nothing: ActionFacts = { usesArgs: false, usesKernelStack: false, usesArgN: false };
+
+interface Options extends FixtureOptions {
+  readonly facts?: Partial<ActionFacts>;
+  readonly pid?: number;
+}
+
+/** What an attach point means; nothing may be wrong with it. */
+function bind(text: string, options: Options = {}): readonly Candidate[] {
+  const [provider = "", ...parts] = text.split(":");
+  const diags = new Diagnostics();
+  const span = { source: { name: "test", text }, start: 0, end: text.length };
+  const facts = { ...nothing, ...options.facts };
+  const kernel = new FixtureKernel(options);
+  const found = findProbe(provider)?.bind(parts, { kernel, diags, span, facts, pid: options.pid, missing: "error" });
+  assert.deepEqual(diags.list, []);
+  assert.ok(found, `no probe type ${provider}`);
+  return found;
+}
+
+const only = (text: string, options: Options = {}): Candidate => {
+  const [first, ...others] = bind(text, options);
+  assert.ok(first !== undefined && others.length === 0);
+  return first;
+};
+
+test("begin and end, in capitals too", () => {
+  assert.deepEqual(
+    ["begin", "BEGIN", "end", "END"].map((name) => only(name).name),
+    ["begin", "begin", "end", "end"],
+  );
+});
+
+test("periods of interval and profile", () => {
+  const second = 1_000_000_000n;
+  const cases: Readonly<Record<string, unknown>> = {
+    "interval:s:5": { period: 5n * second },
+    "interval:ms:10": { period: 10_000_000n },
+    "i:us:100": { period: 100_000n },
+    "interval:hz:99": { frequency: 99n },
+    "interval:1s": { period: second },
+    "interval:100ms": { period: 100_000_000n },
+    "interval:1000000": { period: 1_000_000n },
+    "profile:hz:1e2": { frequency: 100n },
+    "p:s:1_0": { period: 10n * second },
+  };
+  for (const [text, sample] of Object.entries(cases)) {
+    const place = only(text).place as { readonly sample: unknown; readonly type: number; readonly config: bigint };
+    assert.deepEqual([place.sample, place.type, place.config], [sample, 1, 0n], text);
+  }
+});
+
+test("an interval fires on one processor whoever runs; profile samples all, and only the process that is looked at", () => {
+  assert.deepEqual(pick(only("interval:s:1", { pid: 5 }).place), { cpu: 0, pid: undefined });
+  assert.deepEqual(pick(only("profile:hz:99", { pid: 5 }).place), { cpu: "all", pid: 5 });
+  function pick(place: unknown): unknown {
+    const { cpu, pid } = place as { readonly cpu: unknown; readonly pid: unknown };
+    return { cpu, pid };
+  }
+});
+
+test("software and hardware events, by either name, with and without a count", () => {
+  // Numbers: uapi/linux/perf_event.h, enum perf_sw_ids and perf_hw_id.
+  const cases: Readonly<Record<string, readonly [type: number, config: bigint, period: bigint, name: string]>> = {
+    "software:page-faults:10": [1, 2n, 10n, "software:page-faults:10"],
+    "s:faults:": [1, 2n, 100n, "software:page-faults:"],
+    "software:cs": [1, 3n, 1000n, "software:context-switches:"],
+    "software:cpu-clock:1e6": [1, 0n, 1_000_000n, "software:cpu-clock:1e6"],
+    "hardware:cache-misses:1000": [0, 3n, 1000n, "hardware:cache-misses:1000"],
+    "h:cycles:": [0, 0n, 1_000_000n, "hardware:cpu-cycles:"],
+  };
+  for (const [text, [type, config, period, name]] of Object.entries(cases)) {
+    const found = only(text);
+    const place = found.place as { readonly type: number; readonly config: bigint; readonly sample: unknown };
+    assert.deepEqual([place.type, place.config, place.sample, found.name], [type, config, { period }, name], text);
+  }
+  assert.deepEqual(
+    bind("software:*-faults:1").map((found) => found.name),
+    ["alignment", "emulation", "major", "minor", "page"].map((kind) => `software:${kind}-faults:1`),
+  );
+});
+
+test("a tracepoint's record is only attached to if the action looks at it", () => {
+  const variant = (facts: Partial<ActionFacts>, options: Options = {}) =>
+    only("tracepoint:sched:sched_switch", { ...options, facts }).variant;
+  assert.equal(variant({}).type, "raw_tracepoint");
+  assert.equal(variant({ usesArgs: true }).type, "tracepoint");
+  assert.equal(variant({ usesKernelStack: true }).type, "tracepoint");
+  const names = (variant({ usesArgs: true }).args ?? []).map((field) => field.name);
+  assert.ok(names.includes("prev_comm") && names.includes("next_pid"), names.join());
+});
+
+test("system calls go through the raw tracepoint if there is BTF, all in one program", () => {
+  const found = bind("tracepoint:syscalls:sys_enter_*");
+  assert.equal(new Set(found.map((candidate) => candidate.variant.key)).size, 1);
+  assert.ok(found.length > 5);
+  const openat = only("tracepoint:syscalls:sys_enter_openat", { facts: { usesArgs: true } });
+  const { context, type, args = [] } = openat.variant;
+  assert.ok(context.kind === "syscall" && !context.exit);
+  assert.deepEqual([type, [...context.numbers.keys()]], ["tracing", [257]]);
+  assert.deepEqual(
+    args.map(({ name, source }) => `${name}: ${source.kind} ${"index" in source ? source.index : ""}`.trim()),
+    [
+      "__syscall_nr: syscall-number",
+      "dfd: syscall-arg 0",
+      "filename: syscall-arg 1",
+      "flags: syscall-arg 2",
+      "mode: syscall-arg 3",
+    ],
+  );
+  const without = only("tracepoint:syscalls:sys_enter_openat", {
+    features: { btfRawTracepoint: "no" },
+    facts: { usesArgs: true },
+  });
+  assert.equal(without.variant.type, "tracepoint");
+  const arm = only("tracepoint:syscalls:sys_enter_openat", { arch: "arm64" }).variant.context;
+  assert.ok(arm.kind === "syscall");
+  assert.deepEqual([...arm.numbers.keys()], [56]);
+});
+
+test("wildcards in both parts of a tracepoint", () => {
+  assert.deepEqual(
+    bind("tracepoint:sched:sched_process_*").map((found) => found.name),
+    ["exec", "exit", "fork"].map((what) => `tracepoint:sched:sched_process_${what}`),
+  );
+  assert.deepEqual(
+    bind("t:s*:*_sw[ix]tch").map((found) => found.name),
+    ["tracepoint:sched:sched_switch"],
+  );
+});
+
+test("raw tracepoints with the types of their arguments", () => {
+  const { name, variant } = only("rawtracepoint:sched_switch", { facts: { usesArgs: true } });
+  assert.equal(name, "rawtracepoint:vmlinux:sched_switch");
+  assert.deepEqual(
+    (variant.args ?? []).map((field) => `${field.name} ${field.type.kind}`),
+    ["preempt bool", "prev pointer", "next pointer", "prev_state int"],
+  );
+  assert.equal(only("rt:vmlinux:kfree").func, "kfree");
+  assert.equal(only("rt:kfree", { withoutBtf: "none" }).variant.args, undefined);
+});
+
+test("kernel functions: names, offsets, wildcards, one link for many", () => {
+  assert.deepEqual(only("kprobe:vfs_read").place, { symbol: "vfs_read", offset: 0 });
+  assert.deepEqual(only("k:vfs_read+0x10"), {
+    ...only("kprobe:vfs_read"),
+    name: "kprobe:vfs_read+16",
+    place: { symbol: "vfs_read", offset: 16 },
+  });
+  const many = bind("kprobe:vfs_*");
+  assert.deepEqual(
+    many.map((found) => found.func),
+    ["vfs_create", "vfs_fsync", "vfs_open", "vfs_read", "vfs_unlink", "vfs_write"],
+  );
+  assert.deepEqual([...new Set(many.map((found) => found.variant.key))], ["kprobe:multi"]);
+  assert.equal(bind("kprobe:vfs_*", { features: { kprobeMulti: "no" } })[0]?.variant.key, "kprobe");
+  assert.equal(only("kretprobe:vfs_read").variant.hasArgN, false);
+  assert.notEqual(only("kretprobe:vfs_read").variant.retval, undefined);
+});
+
+test("functions of programs: by name, wildcard, offset, address", () => {
+  const twice = only("uprobe:/fixture/tiny:twice");
+  assert.deepEqual([twice.name, twice.func], ["uprobe:/fixture/tiny:twice", "twice"]);
+  const { offset } = twice.place as { readonly offset: number };
+  assert.deepEqual(only("u:/fixture/tiny:twice+4").place, {
+    path: "/fixture/tiny",
+    offset: offset + 4,
+    pid: undefined,
+  });
+  assert.deepEqual(only(`u:/fixture/tiny:0x${offset.toString(16)}`).place, {
+    path: "/fixture/tiny",
+    offset,
+    pid: undefined,
+  });
+  assert.equal(twice.variant.key, "uprobe:multi");
+  assert.equal(only("uprobe:/fixture/tiny:twice", { pid: 7 }).variant.key, "uprobe");
+  const all = bind("uretprobe:/fixture/tiny:*").map((found) => (found.place as { readonly offset: number }).offset);
+  assert.equal(new Set(all).size, all.length, "an address with two names is one probe");
+});
