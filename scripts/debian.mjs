@@ -64,21 +64,24 @@ export async function installPackages(names, say) {
 
 /** Debian's archive and its security archive, as this machine's apt knows them: no address stands in this project. */
 async function archives() {
-  // The names are apt-get's own fields, see apt-get(8), "indextargets".
-  const fields = ["REPO_URI", "RELEASE", "ORIGIN", "SIGNED_BY"].map((name) => `$(${name})`).join("|");
-  const text = await output("apt-get", ["indextargets", "--format", fields, "Created-By: Packages"]);
-  const rows = text
-    .split("\n")
-    .map((line) => line.split("|"))
-    .filter(([, , origin]) => origin === "Debian")
-    // apt does not fill in an option that was not given.
-    .map(([address, suite, , key]) => ({ address, suite, key: key.startsWith("/") ? key : undefined }));
-  const main = rows.find(({ suite }) => !suite.includes("-"));
-  if (main === undefined) throw new Unavailable("apt knows no Debian archive (apt-get update may help)");
-  return { main, security: rows.find(({ suite }) => suite.endsWith("-security")) };
+  // The names are apt-get's own, see apt-get(8), "indextargets". Who made an archive stands in lists that
+  // `apt-get update` gets; without them the name of the release must do, and Debian's key proves the rest.
+  const fields = ["REPO_URI", "RELEASE", "COMPONENT", "ORIGIN"].map((name) => `$(${name})`).join("|");
+  const list = async (...options) => {
+    const text = await output("apt-get", ["indextargets", ...options, "--format", fields, "Created-By: Packages"]);
+    return text.split("\n").map((line) => {
+      const [address, suite = "", component, origin] = line.split("|");
+      return { address, suite, component, origin };
+    });
+  };
+  let rows = (await list()).filter(({ origin }) => origin === "Debian");
+  if (rows.length === 0) rows = (await list("--no-release-info")).filter(({ component }) => component === "main");
+  const main = rows.find(({ suite }) => /^[a-z]+$/.test(suite));
+  if (main === undefined) throw new Unavailable("apt's sources have no Debian archive");
+  return { main, security: rows.find(({ suite }) => /^[a-z]+-security$/.test(suite)) };
 }
 
-const defaultKey = "/usr/share/keyrings/debian-archive-keyring.gpg";
+const debianKey = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /** apt with lists of its own for one Debian release, in `folder`; nothing of this machine's apt changes. */
 export class ReleaseArchive {
@@ -104,7 +107,8 @@ export class ReleaseArchive {
     for (const name of ["state/lists/partial", "cache/archives/partial", "parts"]) {
       mkdirSync(join(this.folder, name), { recursive: true });
     }
-    const line = ({ address, key }, suite) => `deb [signed-by=${key ?? defaultKey}] ${address} ${suite} main\n`;
+    const key = existsSync(debianKey) ? `[signed-by=${debianKey}] ` : "";
+    const line = ({ address }, suite) => `deb ${key}${address} ${suite} main\n`;
     const updates = security === undefined || release === "sid" ? "" : line(security, `${release}-security`);
     writeFileSync(join(this.folder, "sources.list"), line(main, release) + updates);
     await output("apt-get", [...this.options, "-qq", "update"]);

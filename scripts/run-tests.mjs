@@ -11,9 +11,6 @@ const { values, positionals } = parseArgs({
   options: { seconds: { type: "string", default: "120" }, concurrency: { type: "string", default: "1" } },
 });
 
-// run() has no option for it in Node 20.
-process.env["NODE_OPTIONS"] = `${process.env["NODE_OPTIONS"] ?? ""} --enable-source-maps`.trim();
-
 const paths = new Map();
 const titles = (file) => {
   const known = paths.get(file) ?? [];

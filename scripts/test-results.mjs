@@ -39,12 +39,11 @@ export class Results {
   /** A line of a process's output: a result, or something to show. */
   line(text) {
     const at = text.indexOf(mark);
-    if (at < 0) {
-      this.write(`[${this.stage}] ${text}\n`);
-      return;
-    }
-    if (at > 0) this.write(`[${this.stage}] ${text.slice(0, at)}\n`);
-    const { status, file, name, reason } = JSON.parse(text.slice(at + mark.length));
+    const result = at < 0 ? undefined : parseResult(text.slice(at + mark.length));
+    const other = result === undefined ? text : text.slice(0, at);
+    if (other !== "") this.write(`[${this.stage}] ${other}\n`);
+    if (result === undefined) return;
+    const { status, file, name, reason } = result;
     const title = `${file}: ${name}`;
     if (status === "start") this.running = title;
     else if (status === "pass") this.pass();
@@ -53,16 +52,29 @@ export class Results {
   }
 }
 
+/** A machine that dies may leave half a line. */
+function parseResult(json) {
+  try {
+    return JSON.parse(json);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 /** Runs a command without input; whole lines of its output go to `onLine` and `onErrorLine`. Resolves with its status. */
 export function runLines(command, args, { onLine, onErrorLine = onLine, ...options }) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+    const stop = () => child.kill();
+    process.once("exit", stop);
     const rests = [splitLines(child.stdout, onLine), splitLines(child.stderr, onErrorLine)];
     child.on("error", (cause) => {
       onErrorLine(`${command}: ${cause.message}`);
       resolve(127);
     });
     child.on("close", (status) => {
+      process.off("exit", stop);
       for (const rest of rests) rest();
       resolve(status ?? 128);
     });

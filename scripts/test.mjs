@@ -37,6 +37,8 @@ const all = [];
 const bin = (name) => join(root, "node_modules/.bin", name);
 process.chdir(root);
 
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(130));
+
 const vmStages = Object.keys(vms).filter((name) => selected.has(name));
 const wantsKernel = selected.has("live") || vmStages.length > 0;
 const prefix = wantsKernel ? rootPrefix() : undefined;
@@ -136,7 +138,13 @@ async function runTests(results, [command, ...args], files, limit, concurrency) 
 
 function testArguments(files, limit, concurrency) {
   const options = ["--seconds", String(limit), "--concurrency", String(concurrency)];
-  return ["scripts/run-tests.mjs", ...options, ...files.map((file) => relative(root, file.output))];
+  // The files run with the options that this process of Node has.
+  return [
+    "--enable-source-maps",
+    "scripts/run-tests.mjs",
+    ...options,
+    ...files.map((file) => relative(root, file.output)),
+  ];
 }
 
 /** A run that ended otherwise than by having run all tests is a failure of its own. */

@@ -30,10 +30,12 @@ export async function runInVm(kernel, argv, options = {}) {
   if (process.getuid() !== 0) throw new Unavailable("a virtual machine on this machine's files needs root");
   const busybox = ["/bin/busybox", "/usr/bin/busybox"].find((path) => existsSync(path));
   if (busybox === undefined) throw new Unavailable("there is no busybox (Debian: busybox-static)");
+  if (!existsSync("/usr/bin/qemu-system-x86_64")) throw new Unavailable("there is no qemu-system-x86_64");
   const job = mkdtempSync(join(tmpdir(), "beetrace-vm-"));
   const children = [];
   const stopAll = () => {
     for (const child of children) child.kill("SIGKILL");
+    rmSync(job, { recursive: true, force: true });
   };
   process.once("exit", stopAll);
   try {
@@ -55,8 +57,8 @@ export async function runInVm(kernel, argv, options = {}) {
     });
     writeFileSync(join(job, "initramfs"), archive);
     const share = kernel.share === "9p" ? share9p() : await shareVirtiofs(job, memory, children);
-    const qemu = spawn(
-      "qemu-system-x86_64",
+    const qemu = startTied(
+      "/usr/bin/qemu-system-x86_64",
       [
         ...["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", String(cpus), "-m", String(memory)],
         ...["-nodefaults", "-display", "none", "-no-reboot", ...share],
@@ -65,7 +67,7 @@ export async function runInVm(kernel, argv, options = {}) {
         // Without mitigations: page table isolation alone doubles the cost of a system call when it is emulated.
         ...["-append", "console=ttyS0 loglevel=5 panic=-1 mitigations=off rdinit=/init"],
       ],
-      { stdio: ["ignore", "pipe", "pipe"] },
+      ["ignore", "pipe", "pipe"],
     );
     children.push(qemu);
     let errors = "";
@@ -79,7 +81,7 @@ export async function runInVm(kernel, argv, options = {}) {
       qemu.kill("SIGKILL");
     }, seconds * 1000);
     await new Promise((resolve, reject) => {
-      qemu.on("error", (cause) => reject(new Unavailable(`qemu-system-x86_64: ${cause.message}`)));
+      qemu.on("error", (cause) => reject(new Unavailable(`setpriv: ${cause.message}`)));
       qemu.on("close", resolve);
     });
     clearTimeout(timer);
@@ -93,8 +95,12 @@ export async function runInVm(kernel, argv, options = {}) {
   } finally {
     process.off("exit", stopAll);
     stopAll();
-    rmSync(job, { recursive: true, force: true });
   }
+}
+
+/** Starts a program that does not outlive this process, however that ends. */
+function startTied(command, args, stdio) {
+  return spawn("setpriv", ["--pdeathsig", "KILL", command, ...args], { stdio });
 }
 
 /** What QEMU itself offers. */
@@ -110,7 +116,7 @@ async function shareVirtiofs(job, memory, children) {
   const socket = join(job, "virtiofs");
   // Without --rlimit-nofile=0 it wants a million descriptors, which root in a container may not have.
   const args = [`--socket-path=${socket}`, ...daemon.args, "--rlimit-nofile=0"];
-  const child = spawn(daemon.path, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const child = startTied(daemon.path, args, ["ignore", "ignore", "pipe"]);
   children.push(child);
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
