@@ -28,7 +28,9 @@ export function output(command, args, options = {}) {
     child.on("close", (status) => {
       if (status === 0) resolve(text);
       else {
-        const why = errors.trim().split("\n").pop() || `status ${status}`;
+        // apt's first error is the cause, the others follow from it.
+        const lines = errors.trim().split("\n");
+        const why = lines.find((line) => line.startsWith("E: ")) || lines.pop() || `status ${status}`;
         reject(new Unavailable(`${command} ${args.find((arg) => /^[a-z]/.test(arg)) ?? ""}: ${why}`));
       }
     });
@@ -98,6 +100,8 @@ export class ReleaseArchive {
       ...["-o", `Dir::Etc::sourceparts=${join(folder, "parts")}`, "-o", "Dir::Etc::preferencesparts=/dev/null"],
       // The folder may be one that apt's own user cannot write.
       ...["-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none", "-o", "Acquire::Retries=3"],
+      // Otherwise apt-get update succeeds without a network.
+      ...["-o", "APT::Update::Error-Mode=any"],
     ];
   }
 

@@ -164,7 +164,10 @@ async function runInMachine(results, { kernel, bare }) {
     onErrorLine: (line) => errors.push(line),
   });
   const told = errors.join("\n").trim();
-  if (status === vmStatus.unavailable) return results.skip(results.stage, [problem, told].filter(Boolean).join("; "));
+  if (status === vmStatus.unavailable) {
+    const why = errors.at(-1)?.replace(/^vm: /, "");
+    return results.skip(results.stage, [problem, why].filter(Boolean).join("; "));
+  }
   if (status === vmStatus.timeOver || status === vmStatus.noAnswer) {
     return results.fail("the machine", `${told}\nthe last test that started: ${results.running}`);
   }
