@@ -59,6 +59,7 @@ test("strings and their escapes", () => {
   assert.deepEqual(lex('"\\q"').errors, ["bad-escape '\\q'"]);
   assert.deepEqual(lex('"abc').errors, ["unterminated-string '\"abc'"]);
   assert.deepEqual(lex('"abc\n"').errors, ["unterminated-string '\"abc'", "unterminated-string '\"'"]);
+  assert.deepEqual(lex('"a\\').errors, ["bad-escape '\\'", "unterminated-string '\"a\\'"]);
   assert.deepEqual(lex('"\\').errors, ["bad-escape '\\'", "unterminated-string '\"\\'"]);
 });
 

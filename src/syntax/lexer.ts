@@ -276,7 +276,7 @@ export class Lexer {
             hint: 'known ones: \\n \\t \\r \\\\ \\" \\a \\b \\f \\v \\e, \\101 (octal), \\x41',
           },
         );
-        at += 2;
+        at = Math.min(at + 2, this.text.length);
       } else {
         value += known.text;
         at += known.length;
