@@ -179,9 +179,14 @@ async function runInMachine(results, { kernel, bare }) {
 
 /** Why this machine's kernel cannot be traced at all, even by root. */
 async function bpfProblem() {
-  // bpf(2) without arguments is EINVAL where there is one.
-  const url = pathToFileURL(join(compiled, "src/sys/ffi.js")).href;
-  const code = `import { openSys } from ${JSON.stringify(url)}; console.log(openSys().call("bpf", 0, undefined, 0))`;
+  const path = (name) => JSON.stringify(pathToFileURL(join(compiled, name)).href);
+  // BPF_MAP_CREATE of an array with one number.
+  const code = `
+    import { openSys } from ${path("src/sys/ffi.js")};
+    import { zeroed } from ${path("src/abi/struct.js")};
+    const bytes = zeroed(16);
+    new Uint32Array(bytes.buffer).set([2, 4, 4, 1]);
+    console.log(openSys().call("bpf", 0, { bytes }, 16));`;
   const lines = [];
   const [command, ...args] = [...prefix, process.execPath, "--input-type=module", "-e", code];
   await runLines(command, args, { onLine: (line) => lines.push(line) });
