@@ -125,7 +125,8 @@ const facts: Readonly<Record<string, Facts>> = {
   probe_read_user: fills(0, 1),
   probe_read_kernel: fills(0, 1),
   copy_from_user: fills(0, 1),
-  get_current_comm: fills(0, 1),
+  // Not always all of it: Linux 5.18 to 6.1 leave what is behind the NUL as it was (strscpy; strscpy_pad since 6.2).
+  get_current_comm: writesUpTo(0, 1),
   probe_read_str: writesUpTo(0, 1),
   probe_read_user_str: writesUpTo(0, 1),
   probe_read_kernel_str: writesUpTo(0, 1),

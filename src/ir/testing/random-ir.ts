@@ -268,11 +268,18 @@ class Generator {
     const id = b.slot(size, 8, `slot${this.slots}`);
     const address = b.slotAddr(id);
     if (random.below(2) === 0) b.zero(address, 0, size);
-    else if (size === 16) b.call("get_current_comm", [address, b.const(16)]);
+    else if (size === 16) this.comm(address);
     else for (let i = 0; i < size; i++) b.store(1, address, i, this.value());
     const inner = slots.length >= 6 ? slots : [...slots, { id, size }];
     this.useSlot({ id, size }, random.pick(inner));
     this.body(inner);
+  }
+
+  /** Zeroed first: some kernels leave what is behind the name as it was. */
+  private comm(address: Value): void {
+    const { b } = this;
+    b.zero(address, 0, 16);
+    b.call("get_current_comm", [address, b.const(16)]);
   }
 
   private useSlot(slot: { readonly id: SlotId; readonly size: number }, other: typeof slot): void {
@@ -298,7 +305,7 @@ class Generator {
         }
         break;
       default:
-        if (slot.size >= 16) b.call("get_current_comm", [address, b.const(16)]);
+        if (slot.size >= 16) this.comm(address);
         else b.store(1, b.bin("add", address, b.const(offset)), 0, this.value());
     }
     if (random.below(3) === 0) b.write(random.pick(this.variables), b.load(width, false, address, offset));

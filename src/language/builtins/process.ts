@@ -66,8 +66,9 @@ const comm = builtin({
   params: [],
   type: string(commSize),
   doc: "Name of the current thread, as in /proc/PID/comm.",
-  into: (l, _args, _type, dest) => {
-    // The helper zeroes what the name leaves of the buffer (kernel/bpf/helpers.c, bpf_get_current_comm).
+  into: (l, _args, _type, dest, clean) => {
+    // Linux 5.18 to 6.1 leave what is behind the name's NUL as it was (kernel/bpf/helpers.c, bpf_get_current_comm).
+    if (clean) l.b.zero(dest.base, dest.offset, commSize);
     l.b.call("get_current_comm", [l.address(dest), l.b.const(commSize)]);
   },
 });
