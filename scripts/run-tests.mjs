@@ -11,51 +11,62 @@ const { values, positionals } = parseArgs({
   options: { seconds: { type: "string", default: "120" }, concurrency: { type: "string", default: "1" } },
 });
 
-const paths = new Map();
-const titles = (file) => {
-  const known = paths.get(file) ?? [];
-  paths.set(file, known);
-  return known;
-};
 const print = (result) => process.stdout.write(encodeResult(result));
 let failed = false;
-
-const events = run({
-  files: positionals,
-  concurrency: Number(values.concurrency),
-  timeout: Number(values.seconds) * 1000,
-});
-for await (const { type, data } of events) {
-  if (type === "test:start") {
-    // The parent of what starts at a depth is what started last one above.
-    const names = titles(data.file);
-    names.length = data.nesting;
-    names.push(data.name);
-    print({ status: "start", file: short(data.file), name: names.join(" > ") });
-  } else if (type === "test:stdout" || type === "test:stderr") {
-    process.stdout.write(data.message);
-  } else if (type === "test:pass" || type === "test:fail") {
-    report(type === "test:pass", data);
-  }
-}
+const queue = [...positionals];
+await Promise.all(Array.from({ length: Number(values.concurrency) }, worker));
 process.exitCode = failed ? 1 : 0;
 
-function report(passed, data) {
+async function worker() {
+  for (let file = queue.shift(); file !== undefined; file = queue.shift()) await runFile(file);
+}
+
+/** One file in a process of its own, which is ended when the time is over: run()'s own limit ends tests only. */
+async function runFile(file) {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), Number(values.seconds) * 1000);
+  const titles = [];
+  for await (const { type, data } of run({ files: [file], signal: limit.signal })) {
+    if (type === "test:start") {
+      // The parent of what starts at a depth is what started last one above.
+      titles.length = data.nesting;
+      titles.push(data.name);
+      print({ status: "start", file: short(data.file), name: titles.join(" > ") });
+    } else if (type === "test:stdout" || type === "test:stderr") {
+      process.stdout.write(data.message);
+    } else if ((type === "test:pass" || type === "test:fail") && !limit.signal.aborted) {
+      report(type === "test:pass", data, titles);
+    }
+  }
+  clearTimeout(timer);
+  if (limit.signal.aborted) {
+    fail(
+      { file: short(file), name: "the whole file" },
+      `it did not end within ${values.seconds} s; the last test that started: ${titles.join(" > ") || "none"}`,
+    );
+  }
+}
+
+function fail(result, reason) {
+  failed = true;
+  print({ ...result, status: "fail", reason });
+}
+
+function report(passed, data, titles) {
   const error = data.details.error;
   // What contains tests fails with them; the file itself is reported only when it did not get to its tests.
   if (error?.failureType === "subtestsFailed") return;
   if (passed && (data.details.type === "suite" || isFile(data))) return;
-  const name = isFile(data) ? "the whole file" : [...titles(data.file).slice(0, data.nesting), data.name].join(" > ");
+  const name = isFile(data) ? "the whole file" : [...titles.slice(0, data.nesting), data.name].join(" > ");
   const result = { file: short(isFile(data) ? data.name : data.file), name, ms: Math.round(data.details.duration_ms) };
   if (passed && (data.skip !== undefined || data.todo !== undefined)) {
     const reason = [data.skip, data.todo].find((text) => typeof text === "string" && text !== "");
-    print({ ...result, status: "skip", reason: reason ?? "no reason given" });
+    print({ ...result, status: "skip", reason: reason ?? (data.todo ? "todo" : "no reason given") });
   } else if (passed) {
     print({ ...result, status: "pass" });
   } else {
-    failed = true;
     const cause = error?.cause ?? error;
-    print({ ...result, status: "fail", reason: typeof cause === "string" ? cause : inspect(cause, { depth: 4 }) });
+    fail(result, typeof cause === "string" ? cause : inspect(cause, { depth: 4 }));
   }
 }
 
