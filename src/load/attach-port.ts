@@ -1,4 +1,4 @@
-import { EACCES, EMFILE, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from "../abi/errno.js";
+import { EACCES, EINVAL, EMFILE, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from "../abi/errno.js";
 import { attrFlags, PERF_TYPE_TRACEPOINT } from "../abi/perf.js";
 import { BPF_TRACE_RAW_TP } from "../abi/program-type.js";
 import { cString } from "../abi/struct.js";
@@ -37,6 +37,8 @@ const hints: Readonly<Record<number, string>> = {
   [EACCES]: "root is needed: for kprobes and uprobes CAP_PERFMON may not be enough, but CAP_SYS_ADMIN is",
   [ENOENT]: "this kernel or file has no such place; beetrace -l lists what there is",
   [ESRCH]: "this kernel has no such function, or the process has ended",
+  [EINVAL]:
+    "the kernel allows no probe there: the function may be inlined, marked notrace, or not begin where its symbol does",
   [EMFILE]: "raise the limit of open files (ulimit -n) or attach to fewer places",
   [EOPNOTSUPP]: "this kernel cannot trace that place, or the machine has no such counter",
 };

@@ -77,8 +77,11 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
         return [];
       }
       const matches = compileGlob(symbol);
-      // Some functions cannot be traced by ftrace, which the list is about, but by a breakpoint.
-      const exists = (): boolean => binaryIncludes(functions, symbol) || kernel.kernelSymbol(symbol) !== undefined;
+      // Some functions cannot be traced by ftrace, which the list is about, but by a breakpoint; attaching will tell. Where
+      // something better is known, it is said at once.
+      const exists = (): boolean =>
+        binaryIncludes(functions, symbol) ||
+        (adviceFor(symbol) === undefined && kernel.kernelSymbol(symbol) !== undefined);
       const found = hasWildcard(symbol) ? functions.filter(matches) : exists() ? [symbol] : [];
       if (found.length === 0) {
         return unknownProbe(
