@@ -291,9 +291,9 @@ test("kaddr, ksym and reg", { skip: lacks("uprobe") }, async () => {
 test("uaddr and usym in a program that is loaded anywhere", async () => {
   const { out } = await run(
     ...e(
-      'uprobe:/bin/bash:main { printf("%s %d\\n", usym(reg("ip")), *uaddr("dist_version") != 0); }',
+      'uprobe:/bin/bash:main { printf("%s %d\\n", usym(reg("ip")), *uaddr("dist_version") != 0); exit(); }',
       "-c",
-      "/bin/bash -c 'sleep 0.5; :'",
+      "/bin/bash -c 'sleep 30; :'",
     ),
   );
   assert.match(out, /^main 1$/m);

@@ -71,7 +71,7 @@ test("-c starts the command when the probes are attached, and the trace ends wit
 });
 
 test("-p ends with the process", async () => {
-  const sleeper = spawn("sleep", ["1"]);
+  const sleeper = spawn("sleep", [isEmulated() ? "15" : "1"]);
   const tracer = new Tracer(["-p", String(sleeper.pid), "-e", "i:ms:100 { @n = count(); }"]);
   const { status, err } = await tracer.end();
   assert.equal(status, 0, err);
