@@ -115,9 +115,12 @@ export function copyEntry(p: ProgramLowering, access: MapAccess, dest: Dest): Va
   return key;
 }
 
+/** Up to Linux 6.3 the map's function returns an int that nobody extends: only the low half of the result counts. */
+const failure = (p: ProgramLowering, result: Value): Value => p.b.ext(4, true, result);
+
 function updateEntry(p: ProgramLowering, access: MapAccess, key: Value, value: Value): void {
   const { b } = p;
-  p.ifNegative(b.call("map_update_elem", [b.map(access.map), key, value, b.const(BPF_ANY)]), () =>
+  p.ifNegative(failure(p, b.call("map_update_elem", [b.map(access.map), key, value, b.const(BPF_ANY)])), () =>
     p.countMapFull(access.map),
   );
 }
@@ -172,7 +175,7 @@ export function addToEntry(p: ProgramLowering, access: MapAccess, delta: Value, 
   withEntry(p, access, add, (key) => {
     const slot = b.slotAddr(b.slot(8, 8, "value"));
     b.store(8, slot, 0, delta);
-    p.ifNegative(b.call("map_update_elem", [b.map(access.map), key, slot, b.const(BPF_NOEXIST)]), () => {
+    p.ifNegative(failure(p, b.call("map_update_elem", [b.map(access.map), key, slot, b.const(BPF_NOEXIST)])), () => {
       // Another CPU was first, or the map is full.
       const again = b.call("map_lookup_elem", [b.map(access.map), key]);
       p.ifPresent(

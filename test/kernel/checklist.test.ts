@@ -35,7 +35,8 @@ test("execve with the file's name", async () => {
 
 test("-lv shows a tracepoint's fields with their types", async () => {
   const short = await run("-lv", "t:syscalls:sys_enter_execve");
-  assert.deepEqual(lines(short.out), [
+  // Linux 7 adds a copy of the text, __filename_val.
+  assert.deepEqual(lines(short.out).slice(0, 5), [
     "tracepoint:syscalls:sys_enter_execve",
     "    int __syscall_nr",
     "    const char * filename",
@@ -43,7 +44,7 @@ test("-lv shows a tracepoint's fields with their types", async () => {
     "    const char *const * envp",
   ]);
   const long = await run("-lv", "tracepoint:syscalls:sys_enter_read");
-  assert.deepEqual(lines(long.out).slice(1), [
+  assert.deepEqual(lines(long.out).slice(1, 5), [
     "    int __syscall_nr",
     "    unsigned int fd",
     "    char * buf",
