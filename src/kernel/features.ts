@@ -30,6 +30,8 @@ import { answer, exitInstruction, hasHelper, type Instruction, loads, loadTrial 
 /** What features are asked with. */
 export interface FeatureContext {
   readonly sys: Sys;
+  /** As `uname -r` has it. */
+  readonly release: string;
   btf(): Btf | Missing;
   /** The process has the rights that tracing needs, so that EPERM is the kernel's policy. */
   readonly privileged: boolean;
@@ -151,6 +153,14 @@ export const features = {
     // bpf_raw_tracepoint_open(), kernel/bpf/syscall.c, v5.15 to v6.18.
     ask: ({ sys }) => answer(() => tryRawTracepointCookie(sys), { [EBADF]: "yes", [EINVAL]: "no" }),
   },
+  rawTracepointUnpreempted: {
+    since: "4.17, until 6.18",
+    what: "raw tracepoints that run with preemption off, so that no task's event meets the half-done run of another's",
+    // The only one that goes by the version: nothing that can be tried tells, short of racing. Up to 6.18 the caller
+    // disables preemption (include/trace/bpf_probe.h); on 7.2 it only disables migration, and __bpf_trace_run() drops
+    // the events of whoever runs on the CPU while a program of the same link is preempted there.
+    ask: ({ release }) => yesNo(compareVersions(release, "6.19") < 0),
+  },
   testRun: {
     since: "5.10",
     what: "running a program once (BPF_PROG_TEST_RUN of raw tracepoints)",
@@ -216,6 +226,14 @@ export const features = {
     ask: ({ sys }) => hasHelper(sys, "kprobe", "override_return"),
   },
 } as const satisfies Record<FeatureName, Feature>;
+
+/** Orders kernel releases by their first two numbers. */
+function compareVersions(a: string, b: string): number {
+  const numbers = (text: string): readonly number[] => (/^(\d+)\.(\d+)/.exec(text) ?? []).slice(1).map(Number);
+  const [majorA = 0, minorA = 0] = numbers(a);
+  const [majorB = 0, minorB = 0] = numbers(b);
+  return majorA - majorB || minorA - minorB;
+}
 
 /** With a loaded kprobe program for that kind of link; a program that cannot be loaded answers for itself. */
 function withProgram(sys: Sys, expectedAttachType: number, ask: (program: Fd) => FeatureAnswer): FeatureAnswer {

@@ -61,7 +61,7 @@ export class LiveKernelView implements KernelView {
   feature(name: FeatureName): FeatureAnswer {
     return this.once(`feature ${name}`, () => {
       const { sys } = this;
-      return features[name].ask({ sys, btf: () => this.btf(), privileged: this.privileged() });
+      return features[name].ask({ sys, release: this.release, btf: () => this.btf(), privileged: this.privileged() });
     });
   }
 

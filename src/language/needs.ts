@@ -10,6 +10,7 @@ export const featureNames = [
   "fentry",
   "btfRawTracepoint",
   "rawTracepointCookie",
+  "rawTracepointUnpreempted",
   "testRun",
   "bpfLoop",
   "forEachMapElem",

@@ -17,10 +17,15 @@ export type ContextLayout =
   | { readonly kind: "record" }
   /** u64 values: raw tracepoints. */
   | { readonly kind: "slots" }
-  /** BTF raw tracepoint sys_enter(regs, id) or sys_exit(regs, ret), standing in for one or many syscall tracepoints. */
+  /**
+   * One event standing in for one or many syscall tracepoints: the BTF raw tracepoint sys_enter(regs, id) or
+   * sys_exit(regs, ret), or the records of raw_syscalls:sys_enter (id, args) and raw_syscalls:sys_exit (id, ret).
+   */
   | {
       readonly kind: "syscall";
-      readonly exit: boolean /** System call number to attach id. */;
+      readonly exit: boolean;
+      readonly form: "raw" | "record";
+      /** System call number to attach id. */
       readonly numbers: ReadonlyMap<number, number>;
     };
 

@@ -1,6 +1,7 @@
 import type { Value } from "../ir/ir.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Place } from "../language/lowering.js";
+import type { ContextLayout } from "../language/probe.js";
 import type { ArgField } from "../language/typed.js";
 import { cSizeOf } from "../wire/layout.js";
 import type { ProgramLowering } from "./program-lowering.js";
@@ -11,9 +12,21 @@ const TS_COMPAT = 2;
 export const syscallTableName = (program: number): string => `syscalls${program}`;
 
 /** struct pt_regs of the system call: argument 0 of sys_enter and sys_exit, a pointer that the verifier lets us follow. */
-export const syscallRegisters = (p: ProgramLowering): Value => p.b.load(8, false, p.b.ctx(), 0);
+const syscallRegisters = (p: ProgramLowering): Value => p.b.load(8, false, p.b.ctx(), 0);
 
-function syscallNumber(p: ProgramLowering, exit: boolean): Value {
+/** Records of raw_syscalls:* (include/trace/events/syscalls.h): `long id`, then `unsigned long args[6]` or `long ret`. */
+const recordNumber = 8;
+const recordRest = 16;
+
+function syscallContext(p: ProgramLowering): ContextLayout & { readonly kind: "syscall" } {
+  const { context } = p.variant;
+  if (context.kind !== "syscall") throw new Error("internal: no syscall program");
+  return context;
+}
+
+function syscallNumber(p: ProgramLowering): Value {
+  const { exit, form } = syscallContext(p);
+  if (form === "record") return p.b.load(8, false, p.b.ctx(), recordNumber);
   if (!exit) return p.b.load(8, false, p.b.ctx(), 8);
   return p.b.load(8, false, syscallRegisters(p), p.object.machine.syscallNumber);
 }
@@ -24,9 +37,8 @@ function syscallNumber(p: ProgramLowering, exit: boolean): Value {
  */
 export function syscallId(p: ProgramLowering): Value {
   const { b } = p;
-  const { context } = p.variant;
-  if (context.kind !== "syscall") throw new Error("internal: no syscall program");
-  const number = syscallNumber(p, context.exit);
+  const context = syscallContext(p);
+  const number = syscallNumber(p);
   const other = b.newBlock();
   const mine = b.newBlock();
   const [only] = context.numbers;
@@ -86,13 +98,12 @@ export function argValue(p: ProgramLowering, field: ArgField): Value {
       return b.bin("add", p.contextAddress(), start);
     }
     case "syscall-arg":
+      if (syscallContext(p).form === "record") return b.load(8, false, b.ctx(), recordRest + 8 * source.index);
       return b.load(8, false, syscallRegisters(p), p.object.machine.syscallArguments[source.index] ?? 0);
-    case "syscall-number": {
-      const exit = p.variant.context.kind === "syscall" && p.variant.context.exit;
-      return syscallNumber(p, exit);
-    }
+    case "syscall-number":
+      return syscallNumber(p);
     case "syscall-result":
-      return b.load(8, false, b.ctx(), 8);
+      return b.load(8, false, b.ctx(), syscallContext(p).form === "record" ? recordRest : 8);
     case "slot": {
       const raw = b.load(8, false, b.ctx(), 8 * source.index);
       const size = cSizeOf(field.type);

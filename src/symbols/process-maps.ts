@@ -41,6 +41,8 @@ export class KnownProcess {
   checkedAt: number;
   /** When its mappings were last read. */
   readAt: number;
+  /** Milliseconds after reading the mappings before an unmapped address is worth reading them again; grows in vain. */
+  patience = 0;
   gone: boolean;
 
   constructor(image: ProcessImage | undefined, now: number) {

@@ -76,6 +76,23 @@ test("mappings that come later, and a new program with the same id", (t) => {
   assert.equal(symbols.resolve(7, 0x400144n).kind, "symbol");
 });
 
+test("an execve just after the process was looked at", (t) => {
+  const { proc, program, write, line } = fakeProc(t, "tiny");
+  write(7, line(0x300000, 0));
+  let now = 0;
+  using symbols = new UserSymbols({ procRoot: proc, now: () => now });
+  symbols.remember(7);
+  write(7, line(0x900000, 0));
+  now = 1;
+  assert.deepEqual(symbols.resolve(7, 0x900144n), { kind: "symbol", name: "twice", offset: 0n, module: program });
+  // An address that stays unknown does not have the mappings read each time.
+  assert.equal(symbols.resolve(7, 1n).kind, "unknown");
+  write(7, line(0x900000, 0) + line(0xa00000, 0));
+  assert.equal(symbols.resolve(7, 0xa00144n).kind, "unknown");
+  now = 2;
+  assert.equal(symbols.resolve(7, 0xa00144n).kind, "symbol");
+});
+
 test("a replaced file is not taken for the mapped one", (t) => {
   const { proc, write, line, program } = fakeProc(t, "tiny");
   write(7, line(0x400000, 0, program, 99999));

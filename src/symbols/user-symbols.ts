@@ -58,10 +58,11 @@ export class UserSymbols implements Disposable {
   resolve(pid: number, address: bigint): Symbolized {
     const known = this.process(pid);
     let map = known.at(address);
-    if (map === undefined && !known.gone && this.now() - known.readAt > trustMilliseconds) {
-      // Something was mapped since (dlopen, or code made at run time).
+    if (map === undefined && !known.gone && this.now() - known.readAt >= known.patience) {
+      // Something was mapped since (execve, dlopen, or code made at run time).
       this.reread(pid, known);
       map = known.at(address);
+      known.patience = map === undefined ? Math.min(2 * known.patience + 1, trustMilliseconds) : 0;
     }
     if (map === undefined) return unknown(known.seen ? "unmapped" : "process-gone");
     return this.resolveIn(pid, map, address);

@@ -125,6 +125,17 @@ test("system calls go through the raw tracepoint if there is BTF, all in one pro
   assert.deepEqual([...arm.numbers.keys()], [56]);
 });
 
+test("where raw tracepoints are preempted, and so lose events, records are used", () => {
+  const features = { rawTracepointUnpreempted: "no" } as const;
+  const exact = only("tracepoint:syscalls:sys_enter_openat", { features });
+  assert.deepEqual([exact.variant.type, exact.variant.context.kind], ["tracepoint", "record"]);
+  assert.equal(only("tracepoint:sched:sched_switch", { features }).variant.type, "tracepoint");
+  const [one] = bind("tracepoint:syscalls:sys_exit_*", { features });
+  const { context, type } = one?.variant ?? {};
+  assert.ok(context?.kind === "syscall" && context.exit && context.form === "record");
+  assert.equal(type, "tracepoint");
+});
+
 test("wildcards in both parts of a tracepoint", () => {
   assert.deepEqual(
     bind("tracepoint:sched:sched_process_*").map((found) => found.name),

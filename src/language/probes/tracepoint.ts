@@ -13,13 +13,14 @@ const forms = ["tracepoint:CATEGORY:EVENT"];
 type Place =
   | { readonly via: "perf"; readonly category: string; readonly event: string; readonly id: number }
   | { readonly via: "raw"; readonly event: string }
-  | { readonly via: "syscall"; readonly raw: "sys_enter" | "sys_exit" };
+  | { readonly via: "syscall"; readonly event: "sys_enter" | "sys_exit"; readonly recordId?: number };
 
 /**
  * Attached by perf_event_open, an event's record is the program's context. Where the action does not look at the record
  * a raw tracepoint does: it costs less per event, and much less to detach (closing a perf tracepoint waits for an RCU
  * grace period, 72 ms each on 6.18). System calls always go that way if the kernel has BTF: their arguments are in
- * the registers, and one program serves any number of them.
+ * the registers, and one program serves any number of them. Kernels that preempt such programs lose events in them;
+ * there everything goes by records, wildcards of system calls by those of raw_syscalls.
  */
 export const tracepoint: Probe = {
   name: "tracepoint",
@@ -33,7 +34,7 @@ export const tracepoint: Probe = {
     const [category = "", event = ""] = parts;
     if (!hasWildcard(category) && !hasWildcard(event)) {
       const format = context.kernel.tracepoint(category, event);
-      if (format !== undefined) return [candidate(category, event, format, context)];
+      if (format !== undefined) return [candidate(category, event, format, context, false)];
     }
     const known = context.kernel.tracepoints();
     if ("missing" in known) {
@@ -46,7 +47,7 @@ export const tracepoint: Probe = {
       .flatMap((name) => {
         const [foundCategory = "", foundEvent = ""] = name.split(":");
         const format = context.kernel.tracepoint(foundCategory, foundEvent);
-        return format === undefined ? [] : [candidate(foundCategory, foundEvent, format, context)];
+        return format === undefined ? [] : [candidate(foundCategory, foundEvent, format, context, true)];
       });
     if (found.length > 0) return found;
     const text = `tracepoint:${category}:${event}`;
@@ -63,7 +64,11 @@ export const tracepoint: Probe = {
     if (first === undefined) return [];
     const shared = first.target.place as Place;
     // One attachment serves every system call of the program.
-    if (shared.via === "syscall") return [port.rawTracepoint(program, { name: shared.raw }, first.id)];
+    if (shared.via === "syscall") {
+      const { event, recordId } = shared;
+      if (recordId === undefined) return [port.rawTracepoint(program, { name: event }, first.id)];
+      return [port.tracepoint(program, { category: "raw_syscalls", event, id: recordId }, first.id)];
+    }
     return items.map(({ target, id }) => {
       const place = target.place as Place;
       if (place.via === "raw") return port.rawTracepoint(program, { name: place.event }, id);
@@ -90,16 +95,30 @@ function declare(field: TracepointField): string {
   return `${word}${type} ${field.name}${brackets}`;
 }
 
-function candidate(category: string, event: string, format: TracepointFormat, context: BindContext): Candidate {
+function candidate(
+  category: string,
+  event: string,
+  format: TracepointFormat,
+  context: BindContext,
+  oneOfMany: boolean,
+): Candidate {
   const name = `tracepoint:${category}:${event}`;
   const { kernel, facts } = context;
+  const raw = kernel.feature("rawTracepointUnpreempted") === "yes";
   const syscall = category === "syscalls" ? /^sys_(enter|exit)_(.+)$/.exec(event) : null;
-  if (syscall !== null && !facts.usesKernelStack && kernel.feature("btfRawTracepoint") === "yes") {
+  if (
+    syscall !== null &&
+    !facts.usesKernelStack &&
+    kernel.feature("btfRawTracepoint") === "yes" &&
+    (raw || oneOfMany)
+  ) {
     const exit = syscall[1] === "exit";
     const number = kernel.syscallNumber(syscall[2] ?? "");
-    if (number !== undefined) return syscallCandidate(name, event, format, exit, number, facts.usesArgs);
+    const record = raw ? undefined : kernel.tracepoint("raw_syscalls", exit ? "sys_exit" : "sys_enter");
+    if (number !== undefined && (raw || record !== undefined))
+      return syscallCandidate(name, event, format, exit, number, facts.usesArgs, record?.id);
   }
-  if (syscall === null && !facts.usesArgs && !facts.usesKernelStack && category !== "ftrace") {
+  if (raw && syscall === null && !facts.usesArgs && !facts.usesKernelStack && category !== "ftrace") {
     if (kernel.rawTracepoints().includes(event))
       return { name, func: event, place: { via: "raw", event } satisfies Place, variant: rawVariant };
   }
@@ -136,8 +155,9 @@ function syscallCandidate(
   exit: boolean,
   number: number,
   usesArgs: boolean,
+  recordId: number | undefined,
 ): Candidate {
-  const raw = exit ? "sys_exit" : "sys_enter";
+  const standIn = exit ? "sys_exit" : "sys_enter";
   const args = format.fields
     .filter((field) => !isCommonField(field))
     .map((field, index): ArgField => {
@@ -147,17 +167,31 @@ function syscallCandidate(
       return { name: field.name, type: syscallArgType(field), source: { kind: "syscall-arg", index: index - 1 } };
     });
   const variant: ProgramVariant = {
-    key: usesArgs ? `${raw}:${args.map((a) => `${a.name},${JSON.stringify(a.type.kind)}`).join(";")}` : raw,
-    type: "tracing",
-    expectedAttachType: BPF_TRACE_RAW_TP,
-    attachBtf: { name: `btf_trace_${raw}`, kind: "typedef" },
+    key: usesArgs ? `${standIn}:${args.map((a) => `${a.name},${JSON.stringify(a.type.kind)}`).join(";")}` : standIn,
+    ...(recordId === undefined
+      ? {
+          type: "tracing",
+          expectedAttachType: BPF_TRACE_RAW_TP,
+          attachBtf: { name: `btf_trace_${standIn}`, kind: "typedef" },
+        }
+      : { type: "tracepoint", expectedAttachType: 0 }),
     // Filled in when all targets of the program are known.
-    context: { kind: "syscall", exit, numbers: new Map([[number, 0]]) },
+    context: {
+      kind: "syscall",
+      exit,
+      form: recordId === undefined ? "raw" : "record",
+      numbers: new Map([[number, 0]]),
+    },
     args,
     hasArgN: false,
     preemptible: false,
   };
-  return { name, func: event, place: { via: "syscall", raw } satisfies Place, variant };
+  return {
+    name,
+    func: event,
+    place: { via: "syscall", event: standIn, ...(recordId === undefined ? {} : { recordId }) } satisfies Place,
+    variant,
+  };
 }
 
 /** The kernel stores each argument as unsigned long, whatever its C type. */
