@@ -132,18 +132,30 @@ function emit(
   stackLimit: number,
 ): ProgramSpec {
   const { dump } = options;
-  const lowered = lowerProgram(program, index, builder, stackLimit);
-  dump?.("ir", `${program.name} as lowered`, printIr(lowered));
-  const fn: IrFunction = options.optimize === false ? lowered : optimize(lowered);
-  dump?.("ir", program.name, printIr(fn));
+  const functions = lowerProgram(program, index, builder, stackLimit).map((lowered): IrFunction => {
+    dump?.("ir", `${lowered.name} as lowered`, printIr(lowered));
+    const fn = options.optimize === false ? lowered : optimize(lowered);
+    dump?.("ir", lowered.name, printIr(fn));
+    return fn;
+  });
   const { variant } = program;
   const cookieFeature =
     variant.type === "raw_tracepoint" || variant.type === "tracing" ? "rawTracepointCookie" : "attachCookie";
   // begin and end are run without a link that could carry a cookie; one attach point needs none.
   const needsCookie = program.targets.length > 1 && program.targets[0]?.provider.moment === undefined;
   const cookie = needsCookie && kernel.feature(cookieFeature) === "yes" ? "helper" : "constant";
-  const { code, relocations, spans } = emitFunctions([fn], { cpuV4: kernel.feature("cpuV4") === "yes", cookie });
+  const emitted = emitFunctions(functions, { cpuV4: kernel.feature("cpuV4") === "yes", cookie });
+  const { code, relocations, spans } = emitted;
   dump?.("bytecode", program.name, disassemble(code, { relocations }).join("\n"));
   const { type, expectedAttachType, attachBtf } = variant;
-  return { name: program.name, type, expectedAttachType, attachBtf, code, relocations, spans };
+  return {
+    name: program.name,
+    type,
+    expectedAttachType,
+    attachBtf,
+    code,
+    relocations,
+    spans,
+    functions: emitted.functions,
+  };
 }

@@ -14,7 +14,7 @@ import type { IrFunction } from "../ir/ir.js";
 import { allocateRegisters } from "./allocate.js";
 import { type FlatInsn, flatten } from "./encode.js";
 import { largestSlots, layOutFrame, StackOverflowError } from "./frame.js";
-import type { Relocation } from "./object.js";
+import type { CodeFunction, Relocation } from "./object.js";
 import { select } from "./select.js";
 
 export interface EmitOptions {
@@ -35,8 +35,8 @@ export interface EmittedFunctions {
   readonly spans: readonly (Span | undefined)[];
   /** Bytes of the deepest chain of calls, as the verifier counts them. */
   readonly stackSize: number;
-  /** Where each function begins, by 8-byte instruction; subprograms need func_info to be callbacks. */
-  readonly functions: readonly { readonly name: string; readonly insn: number }[];
+  /** Subprograms need func_info to be callbacks. */
+  readonly functions: readonly CodeFunction[];
 }
 
 /** Compiles a program (the first function) and the subprograms that it calls into one run of code. */
@@ -57,8 +57,17 @@ export function emitFunctions(functions: readonly IrFunction[], options: EmitOpt
   const writer = new Writer(total, starts);
   for (const { insns } of flat) insns.forEach((insn) => void writer.write(insn));
   const stackSize = deepestStack(flat.map(({ ir, frame }) => ({ ir, size: frame.size })));
-  const placed = functions.map(({ name }) => ({ name, insn: starts.get(name) ?? 0 }));
+  const placed = functions.map((ir) => ({ name: ir.name, insn: starts.get(ir.name) ?? 0, params: paramsOf(ir) }));
   return { code: writer.code, relocations: writer.relocations, spans: writer.spans, stackSize, functions: placed };
+}
+
+/** A program has its context; a subprogram as many as it looks at. */
+function paramsOf(ir: IrFunction): number {
+  let params = ir.kind === "program" ? 1 : 0;
+  for (const block of ir.blocks) {
+    for (const instr of block.instrs) if (instr.op === "param") params = Math.max(params, instr.index + 1);
+  }
+  return params;
 }
 
 function refuseFetch(ir: IrFunction): void {

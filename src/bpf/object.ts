@@ -26,6 +26,13 @@ export type Relocation =
   /** The 16-byte load at `insn` gets the attach cookie as a constant, when the loader chose that. */
   | { readonly insn: number; readonly kind: "cookie" };
 
+/** Where a function begins in the code, by 8-byte instruction, and how many arguments it takes. */
+export interface CodeFunction {
+  readonly name: string;
+  readonly insn: number;
+  readonly params: number;
+}
+
 /** One BPF program with the subprograms it calls appended; inert. */
 export interface ProgramSpec {
   readonly name: string;
@@ -37,6 +44,8 @@ export interface ProgramSpec {
   /** Encoded instructions of 8 bytes each. */
   readonly code: Uint8Array;
   readonly relocations: readonly Relocation[];
+  /** The functions in the code, the program first; more than one if it has callbacks. */
+  readonly functions: readonly CodeFunction[];
   /** Script place of each instruction (by 8-byte index), for verifier messages. */
   readonly spans: readonly (Span | undefined)[];
 }

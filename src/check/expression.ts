@@ -169,6 +169,14 @@ export class ExpressionChecker {
     return { kind: "variable", name: e.name, type, span: e.span };
   }
 
+  /** Reports a map that nothing is stored in. */
+  undefinedMap(name: string, span: Span): void {
+    const stored = this.scope.env.mapNames().filter((n) => this.scope.env.map(n)?.value !== undefined);
+    const near = nearest(name, stored);
+    const hint = near === undefined ? undefined : `did you mean ${near}?`;
+    this.error("undefined-map", span, `nothing is ever stored in ${name}`, hint);
+  }
+
   /** A map with its key; notes the key's types. */
   access(e: AstMap): MapAccess {
     const before = this.scope.pending;

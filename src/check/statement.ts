@@ -2,7 +2,7 @@ import { describeType } from "../language/describe-type.js";
 import { findMapFunction } from "../language/map-functions/index.js";
 import type { AssignTarget, TypedExpr, TypedStatement } from "../language/typed.js";
 import type { AstCall, AstExpr, AstStatement } from "../syntax/ast.js";
-import { i64, type Type } from "../types/type.js";
+import { i64, type Type, u64 } from "../types/type.js";
 import { isAggregate } from "../wire/layout.js";
 import { checkArgs, contextFor } from "./call.js";
 import { ExpressionChecker, unknownRecord } from "./expression.js";
@@ -68,13 +68,7 @@ export class StatementChecker {
         return [{ kind: "for-range", variable: s.variable.name, from, to, body: this.loop(s.body), span }];
       }
       case "for-map":
-        expressions.error(
-          "unsupported",
-          span,
-          "loops over maps are not supported",
-          "print the map; the kernel has bpf_for_each_map_elem since 5.13, beetrace will use it in its next version",
-        );
-        return [];
+        return this.forMap(s);
       case "block-statement":
         return [{ kind: "block", body: this.block(s.body), span }];
       case "return":
@@ -85,6 +79,32 @@ export class StatementChecker {
         if (scope.loopDepth === 0) expressions.error("outside-loop", span, `${s.kind} is only allowed inside a loop`);
         return [{ kind: s.kind, span }];
     }
+  }
+
+  private forMap(s: Extract<AstStatement, { kind: "for-map" }>): readonly TypedStatement[] {
+    const { expressions, scope } = this;
+    const map = scope.env.map(s.map.name);
+    if (map?.value === undefined) {
+      if (scope.final) expressions.undefinedMap(s.map.name, s.map.span);
+      else if (!scope.guess) scope.pending++;
+      return [];
+    }
+    if (map.key === undefined) {
+      expressions.error("not-iterable", s.map.span, `${s.map.name} has no keys to loop over`);
+      return [];
+    }
+    if (map.value.kind === "hist" || map.value.kind === "lhist") {
+      const hint = `print(${s.map.name}) shows all of it`;
+      expressions.error("not-iterable", s.map.span, `${map.value.kind}() has no value that a loop could use`, hint);
+      return [];
+    }
+    const [only] = map.key;
+    const key: Type = map.key.length === 1 && only !== undefined ? only : { kind: "tuple", items: map.key };
+    const type: Type = { kind: "tuple", items: [key, numberOf(map.value)] };
+    const { name, span } = s.variable;
+    scope.env.assign(scope.prefix + name, name, { type, flexible: false }, span, scope.diags);
+    scope.known.add(name);
+    return [{ kind: "for-map", variable: name, type, map: s.map.name, body: this.loop(s.body), span: s.span }];
   }
 
   private loop(body: readonly AstStatement[]): readonly TypedStatement[] {
@@ -184,7 +204,11 @@ export class StatementChecker {
     const before = scope.pending;
     const value = s.value === undefined ? undefined : expressions.check(s.value);
     scope.known.add(s.variable.name);
-    if (value === undefined || !this.storable(value) || scope.pending !== before) return [];
+    if (value === undefined) {
+      const type = scope.env.variable(scope.prefix + s.variable.name);
+      return type === undefined ? [] : [{ kind: "declare", variable: s.variable.name, type, span: s.span }];
+    }
+    if (!this.storable(value) || scope.pending !== before) return [];
     return [this.store({ kind: "variable", name: s.variable.name, type: value.type }, s.variable.name, value, s)];
   }
 
@@ -251,3 +275,6 @@ export class StatementChecker {
     ];
   }
 }
+
+/** What a value of a map is as a number: aggregates are added up over all CPUs. */
+const numberOf = (type: Type): Type => (isAggregate(type) ? ("signed" in type && type.signed ? i64 : u64) : type);

@@ -1,4 +1,4 @@
-import { features } from "../kernel/features.js";
+import { type Feature, features } from "../kernel/features.js";
 import type { KernelView } from "../language/kernel-view.js";
 import { type FeatureAnswer, featureNames } from "../language/needs.js";
 import { probes } from "../language/probes/index.js";
@@ -6,7 +6,12 @@ import { version } from "./version.js";
 
 /** What the kernel offers, found out by trying. */
 export function infoText(kernel: KernelView, format: "text" | "json"): string {
-  const answers = featureNames.map((name) => ({ name, answer: kernel.feature(name), since: features[name].since }));
+  const answers = featureNames.map((name) => ({
+    name,
+    answer: kernel.feature(name),
+    since: features[name].since,
+    until: untilOf(features[name]),
+  }));
   const btf = kernel.btf();
   const tracepoints = kernel.tracepoints();
   const functions = kernel.kernelFunctions();
@@ -32,8 +37,8 @@ export function infoText(kernel: KernelView, format: "text" | "json"): string {
   }
   const word: Readonly<Record<FeatureAnswer, string>> = { yes: "yes", no: "no", unknown: "unknown (asking failed)" };
   const rows = answers.map(
-    ({ name, answer, since }) =>
-      `  ${name}: ${word[answer]}${answer === "no" && since !== undefined ? ` (Linux has it since ${since})` : ""}`,
+    ({ name, answer, since, until }) =>
+      `  ${name}: ${word[answer]}${answer === "no" ? ` (Linux has it since ${since}${until === undefined ? "" : `, until ${until}`})` : ""}`,
   );
   return `System
   Kernel: ${kernel.release} ${kernel.arch}
@@ -52,3 +57,5 @@ Probe types
   ${probes.map((probe) => probe.name).join(" ")}
 `;
 }
+
+const untilOf = (feature: Feature): string | undefined => feature.until;

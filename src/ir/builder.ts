@@ -58,15 +58,18 @@ export class FunctionBuilder {
   span: Span | undefined;
   private readonly name: string;
   private readonly kind: "program" | "subprogram";
+  private readonly contextOf: (() => Value) | undefined;
   private readonly blocks: OpenBlock[] = [];
   private readonly slots: Slot[] = [];
   private readonly variables = new SsaVariables(() => this.newValue());
   private values = 0;
   private open: OpenBlock;
 
-  constructor(name: string, kind: "program" | "subprogram") {
+  /** `contextOf` emits what {@link ctx} answers; a subprogram has no context but what it is given. */
+  constructor(name: string, kind: "program" | "subprogram", contextOf?: () => Value) {
     this.name = name;
     this.kind = kind;
+    this.contextOf = contextOf;
     this.open = this.block(this.newBlock());
     this.seal(this.open.id);
   }
@@ -97,6 +100,7 @@ export class FunctionBuilder {
   }
 
   ctx(): Value {
+    if (this.contextOf !== undefined) return this.contextOf();
     return this.define({ op: "ctx", dst: this.newValue() });
   }
 

@@ -40,6 +40,8 @@ export interface FeatureContext {
 export interface Feature {
   /** First mainline version; for messages and tests only. */
   readonly since: string;
+  /** Last mainline version that has it, of what newer ones do not. */
+  readonly until?: string;
   readonly what: string;
   readonly ask: (context: FeatureContext) => FeatureAnswer;
 }
@@ -154,7 +156,8 @@ export const features = {
     ask: ({ sys }) => answer(() => tryRawTracepointCookie(sys), { [EBADF]: "yes", [EINVAL]: "no" }),
   },
   rawTracepointUnpreempted: {
-    since: "4.17, until 6.18",
+    since: "4.17",
+    until: "6.18",
     what: "raw tracepoints that run with preemption off, so that no task's event meets the half-done run of another's",
     // The only one that goes by the version: nothing that can be tried tells, short of racing. Up to 6.18 the caller
     // disables preemption (include/trace/bpf_probe.h); on 7.2 it only disables migration, and __bpf_trace_run() drops

@@ -20,7 +20,7 @@ export interface Dest {
 }
 
 /** Counters of what was lost; map-full has one a map, behind these. */
-export type LossCounter = "ring-full" | "stack-collision" | "scratch-busy";
+export type LossCounter = "ring-full" | "stack-collision" | "scratch-busy" | "loop-too-long";
 
 /** What builtins and map functions build their kernel half with. */
 export interface Lowering {

@@ -108,6 +108,16 @@ export type TypedStatement = { readonly span: Span } & (
       readonly to: TypedExpr;
       readonly body: readonly TypedStatement[];
     }
+  /** The variable is a tuple: key, value. */
+  | {
+      readonly kind: "for-map";
+      readonly variable: string;
+      readonly type: Type;
+      readonly map: string;
+      readonly body: readonly TypedStatement[];
+    }
+  /** A variable begins, as zeros. */
+  | { readonly kind: "declare"; readonly variable: string; readonly type: Type }
   | { readonly kind: "block"; readonly body: readonly TypedStatement[] }
   | { readonly kind: "return" }
   | { readonly kind: "break" }

@@ -11,10 +11,11 @@ import { zeroed } from "../abi/struct.js";
 import { Disposables } from "../base/disposable.js";
 import { BeetraceError } from "../base/errors.js";
 import type { BpfObject, MapSpec, ProgramSpec } from "../bpf/object.js";
+import { functionsBtf } from "../formats/btf-writer.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Fd } from "../sys/fd.js";
 import { mapCreate, mapFreeze, mapUpdate } from "../sys/map-calls.js";
-import { ProgLoadError, progLoad } from "../sys/prog-calls.js";
+import { btfLoad, ProgLoadError, progLoad } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
 import { VerifierError } from "./verifier-error.js";
@@ -129,12 +130,14 @@ export class LoadedObject implements Disposable {
   private load(spec: ProgramSpec, cookie: bigint): Fd {
     const code = relocate(spec, cookie, (map) => this.map(map).fd.raw);
     try {
+      using functions = this.declareFunctions(spec);
       return progLoad(this.sys, {
         name: kernelName(spec.name),
         type: progTypes[spec.type],
         code,
         expectedAttachType: spec.expectedAttachType,
         attachBtfId: this.attachBtfId(spec),
+        functions,
       });
     } catch (error) {
       if (!(error instanceof ProgLoadError)) throw error;
@@ -145,6 +148,15 @@ export class LoadedObject implements Disposable {
         hint: "loading BPF programs needs root, or the capabilities CAP_BPF and CAP_PERFMON",
       });
     }
+  }
+
+  /** The kernel keeps the BTF for as long as the program uses it. */
+  private declareFunctions({ functions }: ProgramSpec) {
+    if (functions.length < 2) return undefined;
+    const { bytes, ids } = functionsBtf(functions);
+    const btf = btfLoad(this.sys, bytes);
+    const starts = functions.map(({ insn }, i) => ({ insn, typeId: ids[i] ?? 0 }));
+    return { btf, starts, [Symbol.dispose]: () => btf[Symbol.dispose]() };
   }
 
   private attachBtfId(spec: ProgramSpec): number {

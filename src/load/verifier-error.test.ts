@@ -104,6 +104,7 @@ test("the error points at the script, also for instructions without a place of t
     expectedAttachType: 0,
     code: new Uint8Array(16),
     relocations: [],
+    functions: [],
     spans: [span, undefined],
   };
   const error = new VerifierError(program, 13, logs[0]?.log ?? "", undefined);

@@ -27,7 +27,7 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
     case "const":
       return b.const(BigInt.asIntN(64, e.value));
     case "variable":
-      return b.read(p.register(e.name));
+      return p.readVariable(e.name);
     case "map":
       return readEntry(p, e.access);
     case "total":
@@ -70,8 +70,8 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
       let before: Value;
       if (target.kind === "map") before = addToEntry(p, target.access, step, true);
       else {
-        before = b.read(p.register(target.name));
-        b.write(p.register(target.name), b.bin("add", before, step));
+        before = p.readVariable(target.name);
+        p.writeVariable(target.name, b.bin("add", before, step));
       }
       return e.prefix ? b.bin("add", before, step) : before;
     }

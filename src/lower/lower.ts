@@ -6,7 +6,7 @@ import { NeedScratch, ProgramLowering, type ScratchStage } from "./program-lower
 import { lowerBlock } from "./statements.js";
 
 /**
- * The IR of one program; what it shares with others goes into `object`. Temporaries of more than `stackLimit` bytes do not
+ * The IR of one program, followed by the bodies of its loops that helpers call; what it shares with others goes into `object`. Temporaries of more than `stackLimit` bytes do not
  * go on the stack, of which a program has 512 bytes.
  */
 export function lowerProgram(
@@ -14,7 +14,7 @@ export function lowerProgram(
   index: number,
   object: ObjectBuilder,
   stackLimit: number,
-): IrFunction {
+): readonly IrFunction[] {
   let stage: ScratchStage = "never";
   for (;;) {
     const undo = object.mark();
@@ -34,7 +34,7 @@ function lowerOnce(
   object: ObjectBuilder,
   stage: ScratchStage,
   stackLimit: number,
-): IrFunction {
+): readonly IrFunction[] {
   const p = new ProgramLowering(program, index, object, stage, stackLimit);
   const { b } = p;
   if (program.predicate !== undefined) {
@@ -53,5 +53,5 @@ function lowerOnce(
   p.releaseScratch();
   p.close();
   if (p.scratchSize > 0) object.scratchSizes.set(index, p.scratchSize);
-  return b.finish();
+  return [b.finish(), ...p.callbacks];
 }

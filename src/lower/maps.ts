@@ -234,10 +234,13 @@ export function withAggregate(p: ProgramLowering, access: MapAccess, type: Type,
   b.setBlock(done);
 }
 
-/** Adds up the parts of all CPUs; bpf_map_lookup_percpu_elem, since Linux 5.19. */
-export function totalOf(p: ProgramLowering, access: MapAccess, type: AggregateType): Value {
+/** Adds up an aggregate's parts of all CPUs; bpf_map_lookup_percpu_elem, since Linux 5.19. */
+export const totalOf = (p: ProgramLowering, access: MapAccess, type: AggregateType): Value =>
+  totalAt(p, access.map, keyOf(p, access), type);
+
+/** The same for a key in memory. */
+export function totalAt(p: ProgramLowering, map: string, key: Value, type: AggregateType): Value {
   const { b } = p;
-  const key = keyOf(p, access);
   const cpu = b.newVariable();
   const total = b.newVariable();
   const count = b.newVariable();
@@ -260,7 +263,7 @@ export function totalOf(p: ProgramLowering, access: MapAccess, type: AggregateTy
   b.branch("ult", b.read(cpu), b.const(p.object.kernel.possibleCpus), body, done);
   b.seal(body);
   b.setBlock(body);
-  const found = b.call("map_lookup_percpu_elem", [b.map(access.map), key, b.read(cpu)]);
+  const found = b.call("map_lookup_percpu_elem", [b.map(map), key, b.read(cpu)]);
   p.ifPresent(found, () => part(found));
   add(cpu, b.const(1));
   b.jump(head);

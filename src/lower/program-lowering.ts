@@ -1,15 +1,17 @@
 import type { Span } from "../base/span.js";
 import { FunctionBuilder, type Variable } from "../ir/builder.js";
-import type { BlockId, Value } from "../ir/ir.js";
+import type { BlockId, IrFunction, Value } from "../ir/ir.js";
 import { type Action, recordHeader } from "../language/action.js";
 import type { Dest, LossCounter, Lowering, Place } from "../language/lowering.js";
 import type { ProgramVariant } from "../language/probe.js";
-import type { MapAccess, TypedExpr, TypedMap, TypedProgram } from "../language/typed.js";
+import type { MapAccess, TypedExpr, TypedMap, TypedProgram, TypedStatement, TypedVariable } from "../language/typed.js";
 import type { AddressSpace, Type } from "../types/type.js";
 import { align8, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import { exitSlot, systemMaps } from "../wire/map-storage.js";
+import { type CallbackLoop, type LoopFacts, loopFacts } from "./captured-variables.js";
 import { syscallId } from "./context.js";
 import { lowerInto, lowerPlace, lowerValue } from "./expressions.js";
+import type { FrameLayout, FunctionState, LoopTargets } from "./function-state.js";
 import { copyEntry, deleteEntry, keyOf } from "./maps.js";
 import { copyFrom, readC, readText } from "./memory.js";
 import type { ObjectBuilder } from "./object-builder.js";
@@ -27,30 +29,27 @@ export class NeedScratch extends Error {
   }
 }
 
-export interface LoopTargets {
-  readonly next: BlockId;
-  readonly done: BlockId;
-}
-
 /** Lowers one program; holds what its parts (expressions, maps, memory, statements) share. */
 export class ProgramLowering implements Lowering {
-  readonly b: FunctionBuilder;
   readonly program: TypedProgram;
   readonly object: ObjectBuilder;
   readonly index: number;
   readonly variant: ProgramVariant;
-  readonly exit: BlockId;
-  readonly loops: LoopTargets[] = [];
+  /** Functions that are finished: the bodies of loops. */
+  readonly callbacks: IrFunction[] = [];
+  private readonly facts: LoopFacts;
+  private readonly layout: FrameLayout;
+  private readonly unset: ReadonlySet<string>;
+  private fn: FunctionState;
+  private callbackCount = 0;
   private readonly scratchStage: ScratchStage;
   private readonly stackLimit: number;
   private inPredicate = true;
-  private scratchBase: Value | undefined;
   /** Bytes in use; the first word says that the memory is taken. */
   private scratchTop = 8;
   private scratchPeak = 8;
-  private readonly registers = new Map<string, Variable>();
-  private readonly homes = new Map<string, Dest>();
-  private id: Value | undefined;
+  /** Offsets in scratch memory of variables that loops share and that are too large for the stack. */
+  private readonly scratchHomes = new Map<string, number>();
 
   constructor(
     program: TypedProgram,
@@ -65,11 +64,26 @@ export class ProgramLowering implements Lowering {
     this.object = object;
     this.variant = program.variant;
     this.scratchStage = scratchStage;
-    this.b = new FunctionBuilder(program.name, "program");
+    this.facts = loopFacts(program, object.kernel.feature("bpfLoop") !== "no");
+    this.unset = variablesReadUnset(program);
+    this.layout = frameLayout(program, this.facts, stackLimit);
+    this.fn = newFunction(new FunctionBuilder(program.name, "program"), false);
     this.b.span = program.span;
-    this.exit = this.b.newBlock();
-    if (this.variant.context.kind === "syscall") this.id = syscallId(this);
+    if (this.variant.context.kind === "syscall") this.fn.id = syscallId(this);
     if (scratchStage === "predicate") this.openScratch();
+    if (this.facts.inPredicate) this.openFrame();
+  }
+
+  get b(): FunctionBuilder {
+    return this.fn.b;
+  }
+
+  get exit(): BlockId {
+    return this.fn.exit;
+  }
+
+  get loops(): LoopTargets[] {
+    return this.fn.loops;
   }
 
   get arch(): "x86_64" | "arm64" {
@@ -84,18 +98,106 @@ export class ProgramLowering implements Lowering {
   beginBody(): void {
     this.inPredicate = false;
     if (this.scratchStage === "body") this.openScratch();
-    const unset = variablesReadUnset(this.program);
+    const inLoops = new Set([...this.facts.localTo.values()].flat());
     for (const variable of this.program.variables.values()) {
-      if (residence(variable.type) !== "memory") continue;
-      const home = this.temporary(sizeOf(variable.type), variable.name);
-      if (unset.has(variable.name)) this.b.zero(home.base, home.offset, align8(sizeOf(variable.type)));
-      this.homes.set(variable.name, home);
+      if (residence(variable.type) !== "memory" || inLoops.has(variable.name)) continue;
+      if (this.facts.captured.has(variable.name)) this.shareHome(variable);
+      else this.makeHome(variable);
     }
+    if (this.facts.loops.length > 0 && !this.facts.inPredicate) this.openFrame();
+  }
+
+  private makeHome(variable: TypedVariable): void {
+    const home = this.temporary(sizeOf(variable.type), variable.name);
+    if (this.unset.has(variable.name)) this.b.zero(home.base, home.offset, align8(sizeOf(variable.type)));
+    this.fn.homes.set(variable.name, home);
+  }
+
+  /** What is too large for the frame lies in scratch memory for the whole run. */
+  private shareHome(variable: TypedVariable): void {
+    if (this.layout.variables.has(variable.name)) return;
+    const { base, offset } = this.scratch(sizeOf(variable.type));
+    this.b.zero(base, offset, align8(sizeOf(variable.type)));
+    this.scratchHomes.set(variable.name, offset);
+  }
+
+  /** Makes what loops share with the rest of the program, zeroed. */
+  private openFrame(): void {
+    const { b, layout } = this;
+    const frame = b.slotAddr(b.slot(layout.size, 8, "shared with loops"));
+    b.zero(frame, 0, layout.size);
+    b.store(8, frame, layout.context, b.ctx());
+    if (this.fn.scratchBase !== undefined) b.store(8, frame, layout.scratch, this.fn.scratchBase);
+    b.store(8, frame, layout.id, this.targetId());
+    this.fn.frame = frame;
+  }
+
+  /** The address of what the program shares with its loops. */
+  get frame(): Value {
+    if (this.fn.frame === undefined) throw new Error("internal: this program has no loops");
+    return this.fn.frame;
+  }
+
+  /** Where the first number of a loop is kept, from the frame's start. */
+  startOffset(loop: CallbackLoop): number {
+    const offset = this.layout.starts.get(loop);
+    if (offset === undefined) throw new Error("internal: a loop without a start");
+    return offset;
+  }
+
+  isCallback(loop: TypedStatement): loop is CallbackLoop {
+    return (this.facts.loops as readonly TypedStatement[]).includes(loop);
+  }
+
+  /**
+   * Emits the body of a loop as a function of its own and answers its name. It returns 0 to go on, 1 to stop. `frameParam`
+   * is the argument that holds the frame's address.
+   */
+  callback(loop: CallbackLoop, frameParam: number, emit: () => void): string {
+    const outer = this.fn;
+    const { layout } = this;
+    const name = `${this.program.name}_loop${this.callbackCount++}`;
+    const b: FunctionBuilder = new FunctionBuilder(name, "subprogram", () => b.load(8, false, frame, layout.context));
+    const frame = b.param(frameParam);
+    b.span = outer.b.span;
+    this.fn = { ...newFunction(b, true), frame };
+    if (outer.scratchBase !== undefined) this.fn.scratchBase = b.load(8, false, frame, layout.scratch);
+    const next = b.newBlock();
+    const done = this.fn.exit;
+    this.fn.loops.push({ next, done });
+    for (const local of this.facts.localTo.get(loop) ?? []) {
+      const variable = this.program.variables.get(local);
+      if (variable !== undefined && residence(variable.type) === "memory") this.makeHome(variable);
+    }
+    emit();
+    b.jump(next);
+    b.seal(next);
+    b.setBlock(next);
+    b.ret(b.const(0));
+    b.seal(done);
+    b.setBlock(done);
+    b.ret(b.const(1));
+    this.callbacks.push(b.finish());
+    this.fn = outer;
+    return name;
+  }
+
+  /** Goes on behind a loop, unless its body has left the action. */
+  afterLoop(): void {
+    const { b } = this;
+    const left = b.newBlock();
+    const done = b.newBlock();
+    b.branch("ne", b.load(8, false, this.frame, this.layout.left), b.const(0), left, done, "else");
+    b.seal(left);
+    b.setBlock(left);
+    this.leave();
+    b.seal(done);
+    b.setBlock(done);
   }
 
   /** Scratch size that the program needs, 0 for none. */
   get scratchSize(): number {
-    return this.scratchBase === undefined ? 0 : this.scratchPeak;
+    return this.fn.scratchBase === undefined ? 0 : this.scratchPeak;
   }
 
   private openScratch(): void {
@@ -119,7 +221,7 @@ export class ProgramLowering implements Lowering {
     this.countLoss("scratch-busy");
     b.ret(b.const(0));
     b.setBlock(free);
-    this.scratchBase = pointer;
+    this.fn.scratchBase = pointer;
   }
 
   /** Ends the function: all ways out meet here. */
@@ -128,19 +230,20 @@ export class ProgramLowering implements Lowering {
     b.jump(this.exit);
     b.seal(this.exit);
     b.setBlock(this.exit);
-    if (this.scratchBase !== undefined && this.scratchStage === "predicate")
-      b.store(8, this.scratchBase, 0, b.const(0));
+    if (this.fn.scratchBase !== undefined && this.scratchStage === "predicate")
+      b.store(8, this.fn.scratchBase, 0, b.const(0));
     b.ret(b.const(0));
   }
 
   /** Gives scratch memory back; the way out of the body when only that uses it. */
   releaseScratch(): void {
-    if (this.scratchBase !== undefined && this.scratchStage === "body")
-      this.b.store(8, this.scratchBase, 0, this.b.const(0));
+    if (this.fn.scratchBase !== undefined && this.scratchStage === "body")
+      this.b.store(8, this.fn.scratchBase, 0, this.b.const(0));
   }
 
   leave(): void {
-    if (!this.inPredicate && this.scratchBase !== undefined) this.releaseScratch();
+    if (this.fn.isCallback) this.b.store(8, this.frame, this.layout.left, this.b.const(1));
+    else if (!this.inPredicate && this.fn.scratchBase !== undefined) this.releaseScratch();
     this.b.jump(this.exit);
   }
 
@@ -148,11 +251,16 @@ export class ProgramLowering implements Lowering {
     if (size <= this.stackLimit) {
       return { base: this.b.slotAddr(this.b.slot(Math.max(8, align8(size)), 8, name)), offset: 0 };
     }
-    if (this.scratchBase === undefined) throw new NeedScratch(this.inPredicate ? "predicate" : "body");
+    return this.scratch(size);
+  }
+
+  private scratch(size: number): Dest {
+    const base = this.fn.scratchBase;
+    if (base === undefined) throw new NeedScratch(this.inPredicate ? "predicate" : "body");
     const offset = this.scratchTop;
     this.scratchTop += align8(size);
     this.scratchPeak = Math.max(this.scratchPeak, this.scratchTop);
-    return { base: this.scratchBase, offset };
+    return { base, offset };
   }
 
   /** Runs `emit` and gives back the scratch memory that it took. */
@@ -163,19 +271,36 @@ export class ProgramLowering implements Lowering {
     return result;
   }
 
-  register(name: string): Variable {
-    let variable = this.registers.get(name);
+  /** The value of a variable that fits a register. */
+  readVariable(name: string): Value {
+    const shared = this.layout.variables.get(name);
+    return shared === undefined ? this.b.read(this.register(name)) : this.b.load(8, false, this.frame, shared);
+  }
+
+  writeVariable(name: string, value: Value): void {
+    const shared = this.layout.variables.get(name);
+    if (shared === undefined) this.b.write(this.register(name), value);
+    else this.b.store(8, this.frame, shared, value);
+  }
+
+  private register(name: string): Variable {
+    let variable = this.fn.registers.get(name);
     if (variable === undefined) {
       variable = this.b.newVariable();
-      this.registers.set(name, variable);
+      this.fn.registers.set(name, variable);
     }
     return variable;
   }
 
+  /** Where a variable is that lives in memory. */
   home(name: string): Dest {
-    const home = this.homes.get(name);
-    if (home === undefined) throw new Error(`internal: ${name} has no memory`);
-    return home;
+    const home = this.fn.homes.get(name);
+    if (home !== undefined) return home;
+    const shared = this.layout.variables.get(name);
+    if (shared !== undefined) return { base: this.frame, offset: shared };
+    const offset = this.scratchHomes.get(name);
+    if (offset !== undefined && this.fn.scratchBase !== undefined) return { base: this.fn.scratchBase, offset };
+    throw new Error(`internal: ${name} has no memory`);
   }
 
   value(e: TypedExpr): Value {
@@ -240,10 +365,11 @@ export class ProgramLowering implements Lowering {
   }
 
   targetId(): Value {
-    if (this.id !== undefined) return this.id;
+    if (this.fn.id !== undefined) return this.fn.id;
     const { targets } = this.program;
     const [only] = targets;
     if (only !== undefined && targets.length === 1) return this.b.const(this.object.script.targets.indexOf(only));
+    if (this.fn.isCallback) return this.b.load(8, false, this.frame, this.layout.id);
     return this.b.cookie();
   }
 
@@ -369,6 +495,33 @@ export class ProgramLowering implements Lowering {
       onFull ?? (() => this.countLoss("ring-full")),
     );
   }
+}
+
+const newFunction = (b: FunctionBuilder, isCallback: boolean): FunctionState => ({
+  b,
+  exit: b.newBlock(),
+  loops: [],
+  registers: new Map(),
+  homes: new Map(),
+  scratchBase: undefined,
+  id: undefined,
+  frame: undefined,
+  isCallback,
+});
+
+function frameLayout(program: TypedProgram, facts: LoopFacts, stackLimit: number): FrameLayout {
+  let size = 32;
+  const take = (bytes: number): number => {
+    size += align8(bytes);
+    return size - align8(bytes);
+  };
+  const variables = new Map<string, number>();
+  for (const name of facts.captured) {
+    const type = program.variables.get(name)?.type;
+    if (type !== undefined && sizeOf(type) <= stackLimit) variables.set(name, take(sizeOf(type)));
+  }
+  const starts = new Map(facts.loops.map((loop) => [loop, loop.kind === "for-range" ? take(8) : 0] as const));
+  return { context: 0, scratch: 8, left: 16, id: 24, variables, starts, size };
 }
 
 /** Whether computing the expression can end the program: a block expression with exit() or return in it. */

@@ -1,8 +1,9 @@
 import { assertNever } from "../base/assert-never.js";
 import type { Value } from "../ir/ir.js";
 import type { TypedExpr, TypedStatement } from "../language/typed.js";
-import { residence } from "../wire/layout.js";
+import { align8, residence, sizeOf } from "../wire/layout.js";
 import { branchOn, eitherWay, lowerInto } from "./expressions.js";
+import { overMap, rangeByHelper } from "./loops.js";
 import { addToEntry, assignEntry, modifyEntry, withAggregate } from "./maps.js";
 import type { ProgramLowering } from "./program-lowering.js";
 
@@ -58,19 +59,17 @@ function lowerStatement(p: ProgramLowering, s: TypedStatement): void {
     case "while":
       loop(p, s.body, (body, done) => branchOn(p, s.condition, body, done));
       return;
-    case "for-range": {
-      const counter = b.newVariable();
-      b.write(counter, p.value(s.from));
-      const end = p.value(s.to);
-      loop(
-        p,
-        s.body,
-        (body, done) => b.branch("slt", b.read(counter), end, body, done),
-        () => b.write(p.register(s.variable), b.read(counter)),
-        () => b.write(counter, b.bin("add", b.read(counter), b.const(1))),
-      );
+    case "for-range":
+      if (p.isCallback(s)) rangeByHelper(p, s);
+      else nativeRange(p, s);
       return;
-    }
+    case "for-map":
+      overMap(p, s);
+      return;
+    case "declare":
+      if (residence(s.type) === "register") p.writeVariable(s.variable, b.const(0));
+      else p.b.zero(p.home(s.variable).base, p.home(s.variable).offset, align8(sizeOf(s.type)));
+      return;
     case "block":
       lowerBlock(p, s.body);
       return;
@@ -109,7 +108,7 @@ function evaluate(p: ProgramLowering, e: TypedExpr): void {
 }
 
 function assignVariable(p: ProgramLowering, name: string, type: TypedExpr["type"], value: TypedExpr): void {
-  if (residence(type) === "register") p.b.write(p.register(name), p.value(value));
+  if (residence(type) === "register") p.writeVariable(name, p.value(value));
   else lowerInto(p, value, p.home(name), true, type);
 }
 
@@ -117,13 +116,28 @@ function update(p: ProgramLowering, s: Extract<TypedStatement, { kind: "update" 
   const { b } = p;
   const operand = p.value(s.value);
   if (s.target.kind === "variable") {
-    const variable = p.register(s.target.name);
-    b.write(variable, b.bin(s.op, b.read(variable), operand));
+    p.writeVariable(s.target.name, b.bin(s.op, p.readVariable(s.target.name), operand));
     return;
   }
   if (s.op === "add") addToEntry(p, s.target.access, operand, false);
   else if (s.op === "sub") addToEntry(p, s.target.access, b.bin("sub", b.const(0), operand), false);
   else modifyEntry(p, s.target.access, (before: Value) => b.bin(s.op, before, operand));
+}
+
+type RangeLoop = Extract<TypedStatement, { kind: "for-range" }>;
+
+function nativeRange(p: ProgramLowering, s: RangeLoop): void {
+  const { b } = p;
+  const counter = b.newVariable();
+  b.write(counter, p.value(s.from));
+  const end = p.value(s.to);
+  loop(
+    p,
+    s.body,
+    (body, done) => b.branch("slt", b.read(counter), end, body, done),
+    () => p.writeVariable(s.variable, b.read(counter)),
+    () => b.write(counter, b.bin("add", b.read(counter), b.const(1))),
+  );
 }
 
 type Block = ReturnType<ProgramLowering["b"]["newBlock"]>;

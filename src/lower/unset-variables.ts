@@ -63,6 +63,12 @@ class Walk {
         this.expression(s.to, set);
         this.maybe(set, (copy) => this.block(s.body, copy.add(s.variable)));
         return;
+      case "for-map":
+        this.maybe(set, (copy) => this.block(s.body, copy.add(s.variable)));
+        return;
+      case "declare":
+        set.add(s.variable);
+        return;
       case "unroll":
         this.maybe(set, (copy) => this.block(s.body, copy));
         return;

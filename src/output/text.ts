@@ -60,6 +60,8 @@ function lossText({ reason, subject, count }: Loss): string {
       return `Lost ${count} updates${of}: the map is full (max_map_keys)`;
     case "stack-collision":
       return `Lost ${count} stacks: another stack has the same hash`;
+    case "loop-too-long":
+      return `${count} for loops did not run: the kernel allows 8,388,608 rounds`;
     case "scratch-busy":
       return `Lost ${count} events: the buffer was in use by an interrupted probe`;
     case "missed":

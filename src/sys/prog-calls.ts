@@ -1,7 +1,9 @@
 import {
+  BPF_BTF_LOAD,
   BPF_OBJ_GET_INFO_BY_FD,
   BPF_PROG_LOAD,
   BPF_PROG_TEST_RUN,
+  btfLoadAttr,
   infoAttr,
   progInfo,
   progLoadAttr,
@@ -22,6 +24,13 @@ export interface NewProgram {
   /** Of the kernel's BTF; 0 for none. */
   readonly attachBtfId: number;
   readonly flags?: number;
+  /** Where the functions in the code begin, by instruction, and their types in a BTF; callbacks need it. */
+  readonly functions?: { readonly btf: Fd; readonly starts: readonly FunctionStart[] } | undefined;
+}
+
+export interface FunctionStart {
+  readonly insn: number;
+  readonly typeId: number;
 }
 
 /** BPF_PROG_LOAD failed; `log` is what the verifier said, empty if it never ran. */
@@ -72,6 +81,7 @@ function tryLoad(sys: Sys, program: NewProgram, log: Uint8Array | undefined): nu
       prog_flags: program.flags,
       expected_attach_type: program.expectedAttachType,
       attach_btf_id: program.attachBtfId,
+      ...functionInfo(program.functions),
       log_level: log === undefined ? 0 : 1,
       log_size: log?.length ?? 0,
       log_buf: log === undefined ? undefined : memory(log),
@@ -79,6 +89,33 @@ function tryLoad(sys: Sys, program: NewProgram, log: Uint8Array | undefined): nu
     sys.addressOf,
   );
   return bpf(sys, BPF_PROG_LOAD, attr);
+}
+
+/** struct bpf_func_info: u32 insn_off, u32 type_id; v5.0. */
+const functionInfoSize = 8;
+
+function functionInfo(functions: NewProgram["functions"]): Parameters<typeof progLoadAttr.encode>[0] {
+  if (functions === undefined) return {};
+  const bytes = zeroed(functionInfoSize * functions.starts.length);
+  const view = new DataView(bytes.buffer);
+  functions.starts.forEach(({ insn, typeId }, i) => {
+    view.setUint32(functionInfoSize * i, insn, true);
+    view.setUint32(functionInfoSize * i + 4, typeId, true);
+  });
+  return {
+    prog_btf_fd: functions.btf.raw,
+    func_info_rec_size: functionInfoSize,
+    func_info: memory(bytes),
+    func_info_cnt: functions.starts.length,
+  };
+}
+
+/** Gives the kernel BTF of our own; since v4.18. */
+export function btfLoad(sys: Sys, btf: Uint8Array): Fd {
+  const bytes = zeroed(btf.length);
+  bytes.set(btf);
+  const attr = btfLoadAttr.encode({ btf: memory(bytes), btf_size: bytes.length }, sys.addressOf);
+  return Fd.own(sys, check(bpf(sys, BPF_BTF_LOAD, attr), "bpf(BPF_BTF_LOAD)"), "the program's BTF");
 }
 
 /**

@@ -2,7 +2,7 @@ import type { MapSnapshot, Value } from "./value.js";
 
 /** Something was not recorded; `count` times since the start. */
 export interface Loss {
-  readonly reason: "ring-full" | "map-full" | "stack-collision" | "scratch-busy" | "missed";
+  readonly reason: "ring-full" | "map-full" | "stack-collision" | "scratch-busy" | "loop-too-long" | "missed";
   /** The map, for `map-full`; the probe, for `missed`. */
   readonly subject?: string;
   readonly count: bigint;

@@ -53,6 +53,6 @@ export const exitSlot = 0;
 /** Word of the first counter in the loss map. */
 export const firstLossSlot = 1;
 
-export const lossCounters = ["ring-full", "stack-collision", "scratch-busy"] as const;
+export const lossCounters = ["ring-full", "stack-collision", "scratch-busy", "loop-too-long"] as const;
 
 export const stackMapName = (depth: number): string => `stacks${depth}`;

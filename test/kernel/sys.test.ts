@@ -7,7 +7,7 @@ import * as programTypes from "../../src/abi/program-type.js";
 import { machines } from "../../src/abi/registers.js";
 import { cString, type Fields, type Struct, zeroed } from "../../src/abi/struct.js";
 import type { Btf } from "../../src/formats/btf.js";
-import { features } from "../../src/kernel/features.js";
+import { type Feature, features } from "../../src/kernel/features.js";
 import { openKernelView } from "../../src/kernel/kernel-view.js";
 import { featureNames } from "../../src/language/needs.js";
 import { openSys } from "../../src/sys/ffi.js";
@@ -128,10 +128,15 @@ kernelTest("features are answered, and those of this kernel's age are there", ()
   for (const name of featureNames) {
     const answer = kernel.feature(name);
     assert.notEqual(answer, "unknown", name);
-    const [sinceMajor = 0, sinceMinor = 0] = features[name].since.split(".").map(Number);
-    const old = major < sinceMajor || (major === sinceMajor && minor < sinceMinor);
-    if (old) continue;
-    if (!optional.has(name)) assert.equal(answer, "yes", `${name}, since ${features[name].since}`);
+    const feature: Feature = features[name];
+    const isBefore = (version: string): boolean => {
+      const [otherMajor = 0, otherMinor = 0] = version.split(".").map(Number);
+      return major < otherMajor || (major === otherMajor && minor < otherMinor);
+    };
+    if (isBefore(feature.since)) continue;
+    const gone = feature.until !== undefined && feature.until !== `${major}.${minor}` && !isBefore(feature.until);
+    if (gone) assert.equal(answer, "no", `${name}, until ${feature.until}`);
+    else if (!optional.has(name)) assert.equal(answer, "yes", `${name}, since ${features[name].since}`);
   }
 });
 

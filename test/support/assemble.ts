@@ -70,7 +70,7 @@ export class Assembler {
       if (to === undefined) throw new Error(`no label ${label}`);
       new DataView(code.buffer).setInt16(at * 8 + 2, to - at - 1, true);
     }
-    return { expectedAttachType: 0, code, relocations: this.relocations, spans: [], ...spec };
+    return { expectedAttachType: 0, code, relocations: this.relocations, spans: [], functions: [], ...spec };
   }
 
   private jump(code: number, dst: number, value: number, label: string): this {

@@ -128,7 +128,7 @@ test("system calls go through the raw tracepoint if there is BTF, all in one pro
 test("where raw tracepoints are preempted, and so lose events, records are used", () => {
   const features = { rawTracepointUnpreempted: "no" } as const;
   const exact = only("tracepoint:syscalls:sys_enter_openat", { features });
-  assert.deepEqual([exact.variant.type, exact.variant.context.kind], ["tracepoint", "record"]);
+  assert.deepEqual([exact.variant.type, exact.variant.context.kind], ["tracepoint", "syscall"]);
   assert.equal(only("tracepoint:sched:sched_switch", { features }).variant.type, "tracepoint");
   const [one] = bind("tracepoint:syscalls:sys_exit_*", { features });
   const { context, type } = one?.variant ?? {};

@@ -20,7 +20,8 @@ type Place =
  * a raw tracepoint does: it costs less per event, and much less to detach (closing a perf tracepoint waits for an RCU
  * grace period, 72 ms each on 6.18). System calls always go that way if the kernel has BTF: their arguments are in
  * the registers, and one program serves any number of them. Kernels that preempt such programs lose events in them;
- * there everything goes by records, wildcards of system calls by those of raw_syscalls.
+ * there everything goes by records, and system calls by those of raw_syscalls: the program of a single call's event runs
+ * with preemption on there, too (7.2, kernel/trace/trace_syscalls.c), and loses as many.
  */
 export const tracepoint: Probe = {
   name: "tracepoint",
@@ -95,23 +96,12 @@ function declare(field: TracepointField): string {
   return `${word}${type} ${field.name}${brackets}`;
 }
 
-function candidate(
-  category: string,
-  event: string,
-  format: TracepointFormat,
-  context: BindContext,
-  oneOfMany: boolean,
-): Candidate {
+function candidate(category: string, event: string, format: TracepointFormat, context: BindContext): Candidate {
   const name = `tracepoint:${category}:${event}`;
   const { kernel, facts } = context;
   const raw = kernel.feature("rawTracepointUnpreempted") === "yes";
   const syscall = category === "syscalls" ? /^sys_(enter|exit)_(.+)$/.exec(event) : null;
-  if (
-    syscall !== null &&
-    !facts.usesKernelStack &&
-    kernel.feature("btfRawTracepoint") === "yes" &&
-    (raw || oneOfMany)
-  ) {
+  if (syscall !== null && !(raw && facts.usesKernelStack) && kernel.feature("btfRawTracepoint") === "yes") {
     const exit = syscall[1] === "exit";
     const number = kernel.syscallNumber(syscall[2] ?? "");
     const record = raw ? undefined : kernel.tracepoint("raw_syscalls", exit ? "sys_exit" : "sys_enter");
