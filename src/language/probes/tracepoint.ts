@@ -35,7 +35,7 @@ export const tracepoint: Probe = {
     const [category = "", event = ""] = parts;
     if (!hasWildcard(category) && !hasWildcard(event)) {
       const format = context.kernel.tracepoint(category, event);
-      if (format !== undefined) return [candidate(category, event, format, context, false)];
+      if (format !== undefined) return [candidate(category, event, format, context)];
     }
     const known = context.kernel.tracepoints();
     if ("missing" in known) {
@@ -48,7 +48,7 @@ export const tracepoint: Probe = {
       .flatMap((name) => {
         const [foundCategory = "", foundEvent = ""] = name.split(":");
         const format = context.kernel.tracepoint(foundCategory, foundEvent);
-        return format === undefined ? [] : [candidate(foundCategory, foundEvent, format, context, true)];
+        return format === undefined ? [] : [candidate(foundCategory, foundEvent, format, context)];
       });
     if (found.length > 0) return found;
     const text = `tracepoint:${category}:${event}`;
