@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { type Diagnostic, renderDiagnostic } from "../base/diagnostics.js";
 import { BeetraceError } from "../base/errors.js";
 import { type Compiled, compile } from "../compile.js";
@@ -15,6 +16,12 @@ import { Child } from "../trace/child.js";
 import { Trace } from "../trace/trace.js";
 import { helpText, type Options, parseOptions } from "./options.js";
 import { Writer } from "./writer.js";
+
+/**
+ * With this in the environment a line of the same text on standard output tells a program that has started this one when
+ * every probe is attached, also with -q. Programs that start bpftrace know it under this name.
+ */
+const attachedVariable = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
 
 /** Exit status of a run that failed before or while it traced. */
 const failure = 1;
@@ -187,7 +194,23 @@ class Output {
   }
 
   event(event: OutputEvent): void {
-    if (this.options.quiet && event.kind === "attached") return;
+    if (event.kind === "attached") {
+      this.attached(event);
+      return;
+    }
+    this.render(event);
+  }
+
+  private attached(event: OutputEvent): void {
+    if (!this.options.quiet) this.render(event);
+    if (process.env[attachedVariable] === undefined) return;
+    this.out.flush();
+    const stdout = new Writer(1, () => undefined);
+    stdout.write(`${attachedVariable}\n`);
+    stdout.close();
+  }
+
+  private render(event: OutputEvent): void {
     const { stream, text } = this.options.format === "json" ? renderJson(event) : renderText(event);
     if (stream === "out") this.out.write(text);
     else {
@@ -226,7 +249,8 @@ function explain(error: unknown, verbose: boolean): string {
   return `ERROR: internal error: ${message.replace(/^internal: /, "")}\nHINT: this is a bug in beetrace; please report it with the script and what beetrace --info prints\n${detail}`;
 }
 
-process.title = "beetrace";
+// Under a link's name, e.g. bpftrace, it is found by that name, as by pidof(1).
+process.title = basename(process.argv[1] ?? "beetrace", ".js");
 main(process.argv.slice(2)).then(
   (status) => {
     process.exitCode = status;

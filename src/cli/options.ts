@@ -205,7 +205,8 @@ Usage:
 Options:
 ${rows.join("\n")}
 
-Settings are read from environment variables named BPFTRACE_*, e.g. BPFTRACE_MAX_STRLEN.
+Settings are read from environment variables named BPFTRACE_*, e.g. BPFTRACE_MAX_STRLEN. With
+__BPFTRACE_NOTIFY_PROBES_ATTACHED=1 a line of that text is printed when all probes are attached.
 
 Examples:
   beetrace -e 'tracepoint:syscalls:sys_enter_openat { printf("%s %s\\n", comm, str(args.filename)); }'
