@@ -10,7 +10,7 @@ const rows: readonly (readonly string[])[] = [
   ["abi", "formats"],
   ["syntax", "types", "ir"],
   ["wire"],
-  ["output"],
+  ["output", "c"],
   ["language"],
   ["check", "lower", "bpf"],
   ["compile.ts"],
