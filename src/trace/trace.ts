@@ -107,6 +107,9 @@ export class Trace implements Disposable {
     this.holdBack = undefined;
     this.tellAttached();
     this.emit({ kind: "attached", probes: attached });
+    // With nothing attached nothing more can happen than what begin has said.
+    const { targets } = this.options.compiled.script;
+    if (targets.every((target) => target.provider.moment !== undefined)) this.exiting = true;
     for (const event of early) this.emit(event);
     this.options.afterTurn?.();
     const timers = new Disposables();

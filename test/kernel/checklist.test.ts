@@ -9,13 +9,10 @@ import { dd, openTimes, shell } from "../support/workload.js";
 
 const e = (script: string, ...args: string[]): string[] => ["-e", script, ...args];
 
-test("hello world waits for Ctrl-C, with and without a semicolon", async () => {
+// Older versions of bpftrace waited for Ctrl-C; 0.27 ends, because nothing more can happen.
+test("hello world ends by itself, with and without a semicolon", async () => {
   for (const script of ['BEGIN { printf("hello world\\n"); }', 'BEGIN { printf("hello world\\n") }']) {
-    const { out, status } = await trace(e(script), async (tracer) => {
-      await tracer.says("hello world");
-      await pause(50);
-      assert.equal(tracer.process.exitCode, null, "it must wait");
-    });
+    const { out, status } = await run(...e(script));
     assert.equal(out, "hello world\n\n\n");
     assert.equal(status, 0);
   }
