@@ -5,8 +5,11 @@ import { disassemble } from "./bpf/disassemble.js";
 import { emitFunctions } from "./bpf/emit.js";
 import { StackOverflowError } from "./bpf/frame.js";
 import type { BpfObject, ProgramSpec } from "./bpf/object.js";
+import { type Headers, noHeaders } from "./c/preprocess.js";
 import { bindProbes } from "./check/bind.js";
 import { check } from "./check/check.js";
+import { expandCMacros } from "./check/expand-c-macros.js";
+import { readPreamble } from "./check/preamble.js";
 import { readConfig } from "./check/config.js";
 import { dumpAst, dumpTypes } from "./check/dump.js";
 import type { IrFunction } from "./ir/ir.js";
@@ -33,6 +36,10 @@ export interface CompileOptions {
   readonly pid: number | undefined;
   /** Process of the command that is traced, what `cpid` says. */
   readonly childPid?: number | undefined;
+  /** Where `#include` looks; nowhere if it is left out. */
+  readonly headers?: Headers | undefined;
+  /** Headers that are included in front of the script. */
+  readonly include?: readonly string[];
   /** Is told each stage's result as text. */
   readonly dump?: ((stage: Stage, title: string, text: string) => void) | undefined;
   /** False leaves the IR as it was lowered. */
@@ -62,7 +69,10 @@ export interface CompileResult {
 export function compile(source: Source, kernel: KernelView, options: CompileOptions): CompileResult {
   const diags = new Diagnostics();
   const failed = (): CompileResult => ({ diagnostics: diags.list, suppressed: diags.suppressed });
-  const ast = parse(source, diags);
+  const written = parse(source, diags);
+  const { headers = noHeaders, include = [] } = options;
+  const { definitions, types } = readPreamble(written.preamble, include, headers, kernel, diags);
+  const ast = expandCMacros(written, definitions, diags);
   options.dump?.("ast", source.name, dumpAst(ast));
   const config = readConfig(ast, options.settings, diags);
   if (diags.failed) return failed();
@@ -72,7 +82,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   const script = check(
     bound,
     kernel,
-    { config, positional, unsafe, childPid: options.childPid, registerNames: Object.keys(machine.registers) },
+    { types, config, positional, unsafe, childPid: options.childPid, registerNames: Object.keys(machine.registers) },
     diags,
   );
   if (diags.failed) return failed();

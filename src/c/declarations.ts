@@ -33,6 +33,8 @@ interface Specified {
   /** `__user`: what pointers to it point into is the memory of a process. */
   readonly user: boolean;
   readonly typedef: boolean;
+  /** A structure, union or enum is defined here. */
+  readonly defines: boolean;
   readonly attributes: Attributes;
 }
 
@@ -52,6 +54,8 @@ class DeclarationParser implements CDeclarations {
   private readonly charSigned: boolean;
   private readonly scope: ExpressionScope;
   private anonymous = 0;
+  /** Where the definition of a structure, union or enum ended last. */
+  private definitionEnd = -1;
 
   /** `outer`: reads a part of that one's text, with its names. */
   constructor(tokens: readonly CToken[], layouts: Layouts, charSigned: boolean, outer?: DeclarationParser) {
@@ -123,7 +127,7 @@ class DeclarationParser implements CDeclarations {
       return;
     }
     const specified = this.specifiers();
-    if (cursor.accept(";")) return;
+    if (cursor.accept(";") || (specified.defines && !specified.typedef && this.atNextDeclaration())) return;
     for (;;) {
       const declared = this.declarator(specified.type, specified.user);
       skipAssembly(cursor);
@@ -144,6 +148,12 @@ class DeclarationParser implements CDeclarations {
     }
   }
 
+  /** Behind a definition without its semicolon, which bpftrace lets scripts leave out. */
+  private atNextDeclaration(): boolean {
+    const token = this.cursor.peek();
+    return token === undefined || token.first || /^(?:struct|union|enum|typedef)$/.test(token.text);
+  }
+
   private readonly constant = (tokens: readonly CToken[]): CInteger | undefined => evaluate(tokens, this.scope);
 
   /** The specifiers in front of a declarator (C11 6.7p2). */
@@ -158,6 +168,7 @@ class DeclarationParser implements CDeclarations {
       const token = cursor.peek();
       if (token?.kind !== "name") break;
       const kind = specifierKind(token.text);
+      if (type !== undefined && (kind === "record" || kind === "enum" || kind === "typedef")) break;
       if (kind === "attribute") {
         attributes = attributes.with(parseAttributes(cursor, this.constant));
         continue;
@@ -193,7 +204,8 @@ class DeclarationParser implements CDeclarations {
       if (words.length === 0) cursor.fail(`expected a type, found ${cursor.found()}`);
       type = typeOfWords(words, this.charSigned);
     }
-    return { type, user, typedef, attributes };
+    const defines = this.definitionEnd === cursor.at;
+    return { type, user, typedef, defines, attributes };
   }
 
   private alignment(tokens: readonly CToken[]): number {
@@ -383,6 +395,7 @@ class DeclarationParser implements CDeclarations {
     const all = before.with(middle).with(parseAttributes(cursor, this.constant));
     if (record.definition !== undefined) this.problem(`redefinition of '${name}'`, nameToken ?? start);
     else record.definition = { members, packed: all.packed, align: all.align, pack, problem };
+    this.definitionEnd = cursor.at;
     return type;
   }
 
@@ -500,6 +513,7 @@ class DeclarationParser implements CDeclarations {
         cursor.fail(`expected ',' or '}' in an enum, found ${cursor.found()}`);
     }
     attributes = attributes.with(parseAttributes(cursor, this.constant));
+    this.definitionEnd = cursor.at;
     if (of.defined) this.problem(`redefinition of '${name}'`, nameToken);
     of.values = values;
     of.defined = true;

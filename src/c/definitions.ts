@@ -111,6 +111,11 @@ export class CDefinitions {
     return undefined;
   }
 
+  /** A structure or union that some text mentions. */
+  isDeclared(name: string): boolean {
+    return !this.empty && this.all().declarations.records.has(name);
+  }
+
   /** Names of structures and unions with their keyword, and of typedefs: for suggestions. */
   typeNames(): readonly string[] {
     if (this.empty) return [];

@@ -5,9 +5,11 @@ import type { TypedProgram, TypedScript } from "../language/typed.js";
 import type { Bound } from "./bind.js";
 import { Environment } from "./environment.js";
 import type { Scope } from "./scope.js";
+import type { ScriptTypes } from "./preamble.js";
 import { StatementChecker } from "./statement.js";
 
 export interface CheckOptions {
+  readonly types: ScriptTypes;
   readonly config: Config;
   readonly positional: readonly string[];
   readonly unsafe: boolean;
@@ -57,6 +59,7 @@ function checkAll(
       diags,
       env,
       kernel,
+      types: options.types,
       config: options.config,
       variant: program.variant,
       targets: program.targets,

@@ -5,7 +5,7 @@ import type { AstProgram } from "../syntax/ast.js";
 /** A syntax tree as indented text: kind, names and values of each node, with its place in the script. */
 export function dumpAst(program: AstProgram): string {
   const lines: string[] = [];
-  for (const include of program.includes) lines.push(`include ${include.header}`);
+  for (const { source, start, end } of program.preamble) lines.push(`c ${source.text.slice(start, end)}`);
   for (const setting of program.config) lines.push(`config ${setting.key} = ${setting.value}`);
   for (const probe of program.probes) {
     lines.push(`probe ${probe.attachPoints.map((point) => point.text).join(", ")}`);

@@ -1,7 +1,6 @@
 import { nearest } from "../base/nearest.js";
 import type { Span } from "../base/span.js";
 import { builtinNames, findBuiltin } from "../language/builtins/index.js";
-import { namedType, opaqueRecord } from "../language/c-type.js";
 import { describeType } from "../language/describe-type.js";
 import { findMapFunction } from "../language/map-functions/index.js";
 import type { ArgField, AssignTarget, MapAccess, TypedExpr } from "../language/typed.js";
@@ -9,6 +8,7 @@ import type { AstExpr, AstMap, AstType, AstVariable } from "../syntax/ast.js";
 import { type AddressSpace, bool, i64, int, type Member, pointer, string, type Type, u64 } from "../types/type.js";
 import { cSizeOf, isAggregate, sizeOf } from "../wire/layout.js";
 import { checkCall } from "./call.js";
+import { checkCast, defaultSpace, resolveType, unknownRecord } from "./casts.js";
 import { namedConstant } from "./named-values.js";
 import { checkBinary, checkNot, negate } from "./operators.js";
 import type { Scope } from "./scope.js";
@@ -58,7 +58,7 @@ export class ExpressionChecker {
       case "ternary":
         return this.ternary(e);
       case "cast":
-        return this.cast(e.type, this.check(e.operand), span);
+        return checkCast(this.scope, e.type, this.check(e.operand), span);
       case "member":
         return this.member(this.check(e.object), e.name, e.nameSpan, span);
       case "item":
@@ -135,6 +135,8 @@ export class ExpressionChecker {
       this.error("not-a-value", span, `${name} is a function`, `call it: ${name}(...)`);
       return this.broken(span);
     }
+    const enumerator = this.scope.types.enumerator(name);
+    if (enumerator !== undefined) return { kind: "const", ...enumerator, span };
     const constant = namedConstant(name, span);
     if (constant !== undefined) return constant;
     const near = nearest(name, builtinNames);
@@ -142,7 +144,8 @@ export class ExpressionChecker {
       "unknown-name",
       span,
       `nothing is called '${name}'`,
-      near === undefined ? "variables begin with $, maps with @" : `did you mean '${near}'?`,
+      this.scope.types.missingHeaderHint() ??
+        (near === undefined ? "variables begin with $, maps with @" : `did you mean '${near}'?`),
     );
     return this.broken(span);
   }
@@ -370,61 +373,7 @@ export class ExpressionChecker {
 
   /** A type as the script writes it. */
   type(ast: AstType): Type {
-    const space: AddressSpace =
-      this.scope.variant.context.kind === "registers" ? this.scope.variant.context.space : "kernel";
-    return this.typeIn(ast, space);
-  }
-
-  private typeIn(ast: AstType, space: AddressSpace): Type {
-    let type: Type | undefined =
-      ast.name === "string" ? string(this.scope.config.max_strlen) : namedType(ast.name, space, this.scope.kernel);
-    if (type === undefined) {
-      const btf = this.scope.kernel.btf();
-      if ("missing" in btf) {
-        this.error(
-          "no-btf",
-          ast.span,
-          `'${ast.name}' is unknown: ${btf.missing}`,
-          "the kernel's types come from BTF (CONFIG_DEBUG_INFO_BTF)",
-        );
-      } else {
-        const [tag, tagged] = ast.name.includes(" ") ? ast.name.split(" ") : [undefined, ast.name];
-        const near = nearest(tagged ?? "", btf.names(tag === "union" ? "union" : tag === "enum" ? "enum" : "struct"));
-        this.error(
-          "unknown-type",
-          ast.span,
-          `this kernel has no type '${ast.name}'`,
-          near === undefined ? undefined : `did you mean '${tag ?? "struct"} ${near}'?`,
-        );
-      }
-      type = unknownRecord;
-    }
-    for (let i = 0; i < ast.pointers; i++) type = pointer(type, space);
-    if (ast.array !== undefined) type = { kind: "array", of: type, count: ast.array };
-    return type;
-  }
-
-  private cast(ast: AstType, operand: TypedExpr, span: Span): TypedExpr {
-    const from = operand.type;
-    const type = from.kind === "pointer" ? this.typeIn(ast, from.space) : this.type(ast);
-    if (type === unknownRecord) return this.broken(span);
-    if (isScalar(type) && isScalar(from)) {
-      if (operand.kind === "const" && type.kind === "int") {
-        const value = type.signed
-          ? BigInt.asIntN(type.size * 8, operand.value)
-          : BigInt.asUintN(type.size * 8, operand.value);
-        return { kind: "const", value, type, span };
-      }
-      return { kind: "convert", operand, type, span };
-    }
-    if (type.kind === "string" && from.kind === "string") return { ...operand, span };
-    this.error(
-      "bad-cast",
-      span,
-      `${describeType(from)} cannot be cast to ${describeType(type)}`,
-      type.kind === "record" ? `cast to a pointer: (${type.name} *)` : undefined,
-    );
-    return this.broken(span);
+    return resolveType(this.scope, ast, defaultSpace(this.scope));
   }
 
   member(object: TypedExpr, name: string, nameSpan: Span, span: Span): TypedExpr {
@@ -544,8 +493,8 @@ export class ExpressionChecker {
     if (e.operand === undefined) return this.broken(span);
     // `sizeof(comm_type)` without a keyword names a type that no expression has.
     if (e.operand.kind === "name" && findBuiltin(e.operand.name) === undefined) {
-      const type = namedType(e.operand.name, "kernel", this.scope.kernel);
-      if (type !== undefined) return { kind: "const", value: BigInt(cSizeOf(type)), type: u64, span };
+      const type = this.scope.types.find(e.operand.name, "kernel");
+      if (type !== undefined && "kind" in type) return { kind: "const", value: BigInt(cSizeOf(type)), type: u64, span };
     }
     const { type } = this.check(e.operand);
     return { kind: "const", value: BigInt(type.kind === "tuple" ? sizeOf(type) : cSizeOf(type)), type: u64, span };
@@ -578,9 +527,6 @@ function parts(key: readonly TypedExpr[]): readonly Inferred[] {
   if (key.length !== 1 || only?.type.kind !== "tuple") return key.map(inferredFrom);
   return only.type.items.map((type) => ({ type, flexible: false }));
 }
-
-/** Stands for a type that was reported as unknown; what is done with it is not reported again. */
-export const unknownRecord = opaqueRecord("(unknown)");
 
 /** A bit field is an integer wide enough for it, of the declared type's signedness. */
 function bitFieldType(member: Member): Type {

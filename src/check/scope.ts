@@ -3,12 +3,14 @@ import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { ProgramVariant, Target } from "../language/probe.js";
 import type { Environment } from "./environment.js";
+import type { ScriptTypes } from "./preamble.js";
 
 /** What holds for one program while its expressions and statements are checked. */
 export interface Scope {
   readonly diags: Diagnostics;
   readonly env: Environment;
   readonly kernel: KernelView;
+  readonly types: ScriptTypes;
   readonly config: Config;
   readonly variant: ProgramVariant;
   readonly targets: readonly Target[];

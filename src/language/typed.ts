@@ -48,6 +48,8 @@ export type TypedExpr = { readonly type: Type; readonly span: Span } & (
   | { readonly kind: "ternary"; readonly condition: TypedExpr; readonly then: TypedExpr; readonly else: TypedExpr }
   /** Between registers: truncates and extends to `type`. */
   | { readonly kind: "convert"; readonly operand: TypedExpr }
+  /** The same bytes seen as another type: an integer as an array of bytes, and back. */
+  | { readonly kind: "reinterpret"; readonly operand: TypedExpr }
   /** What a pointer points at. */
   | { readonly kind: "deref"; readonly pointer: TypedExpr }
   /** Address of a place, as a pointer. */

@@ -179,12 +179,6 @@ export interface AstProbe {
   readonly body: readonly AstStatement[];
 }
 
-export interface AstInclude {
-  readonly span: Span;
-  /** Without brackets or quotes. */
-  readonly header: string;
-}
-
 export interface AstConfig {
   readonly span: Span;
   readonly key: string;
@@ -195,7 +189,8 @@ export interface AstConfig {
 
 export interface AstProgram {
   readonly source: Source;
-  readonly includes: readonly AstInclude[];
+  /** The parts of the script that are C: preprocessor lines, and definitions of types. */
+  readonly preamble: readonly Span[];
   readonly config: readonly AstConfig[];
   readonly probes: readonly AstProbe[];
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Diagnostics } from "../base/diagnostics.js";
 import type { AstExpr, AstProgram, AstStatement, AstType } from "./ast.js";
-import { parse } from "./parser.js";
+import { parse, parseExpression } from "./parser.js";
 
 function read(text: string): { readonly program: AstProgram; readonly errors: readonly string[] } {
   const diags = new Diagnostics();
@@ -225,8 +225,8 @@ test("what stands above the probes", () => {
   );
   assert.deepEqual(errors, []);
   assert.deepEqual(
-    program.includes.map((include) => include.header),
-    ["linux/fs.h", "my.h"],
+    program.preamble.map(({ source, start, end }) => source.text.slice(start, end)),
+    ["#include <linux/fs.h>", '#include "my.h"'],
   );
   assert.deepEqual(
     program.config.map(({ key, value }) => `${key}=${value}`),
@@ -268,4 +268,34 @@ test("several errors in one script, each reported once, and what is right is sti
   const [begin, , end] = program.probes;
   assert.equal(begin && block(begin.body), "{ $b = 2; $d = 4; }");
   assert.equal(end && block(end.body), "{ $e = 5; }");
+});
+
+test("C stands above the probes, as it is written", () => {
+  const cases: Readonly<Record<string, readonly string[]>> = {
+    "struct A { int x[2]; } BEGIN { }": ["struct A { int x[2]; }"],
+    "union A { char c; }; BEGIN { }": ["union A { char c; };"],
+    "enum { A, B = '}', };\nenum E { C };BEGIN { }": ["enum { A, B = '}', };", "enum E { C };"],
+    "struct A; typedef struct { int x; } a_t, *a_p; BEGIN { }": ["struct A;", "typedef struct { int x; } a_t, *a_p;"],
+    "struct A { int x; } /* } */ __attribute__ /**/ ((packed)) __attribute__((aligned(1))); BEGIN { }": [
+      "struct A { int x; } /* } */ __attribute__ /**/ ((packed)) __attribute__((aligned(1)));",
+    ],
+    "struct A { int x; } // ;\nBEGIN { }": ["struct A { int x; }"],
+    "#define A 1 + \\\n 2\n#define B 3 /* over\n lines */\nBEGIN { }": ["#define A 1 + \\\n 2", "#define B 3 /* over\n lines */"],
+    'BEGIN { }\n#define S "a\\"b" // c\n': ['#define S "a\\"b" // c'],
+  };
+  for (const [text, parts] of Object.entries(cases)) {
+    const { program, errors } = read(text);
+    assert.deepEqual(errors, [], text);
+    const preamble = program.preamble.map(({ source, start, end }) => source.text.slice(start, end));
+    assert.deepEqual(preamble, parts, text);
+    assert.equal(program.probes.length, 1, text);
+  }
+  assert.deepEqual(read("struct A { int x;").errors, ["this struct has no end @struct"]);
+});
+
+test("an expression that stands alone", () => {
+  const diags = new Diagnostics();
+  const parsed = parseExpression({ name: "test", text: "(1 + 2) * $x" }, diags);
+  assert.equal(parsed === undefined ? "" : show(parsed), "((1 + 2) * $x)");
+  for (const text of ["", "1 +", "1 2", ")"]) assert.equal(parseExpression({ name: "test", text }, diags), undefined);
 });

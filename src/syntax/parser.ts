@@ -1,8 +1,9 @@
 import type { Diagnostics } from "../base/diagnostics.js";
-import type { Source } from "../base/span.js";
-import type { AstAttachPoint, AstConfig, AstExpr, AstInclude, AstProbe, AstProgram } from "./ast.js";
+import type { Source, Span } from "../base/span.js";
+import type { AstAttachPoint, AstConfig, AstExpr, AstProbe, AstProgram } from "./ast.js";
 import { parseAttachPoint } from "./parse-attach-point.js";
 import { StatementParser } from "./parse-statement.js";
+import { endOfDefinition, endOfDirective } from "./scan-definition.js";
 import { ParseAbort, TokenStream } from "./token-stream.js";
 import { findTooDeep } from "./tree-depth.js";
 
@@ -11,11 +12,27 @@ export function parse(source: Source, diags: Diagnostics): AstProgram {
   return new ProgramParser(source, diags).program();
 }
 
+/**
+ * Parses an expression that stands alone, such as what a C macro stands for; undefined if it is none, which has been
+ * said to `diags`.
+ */
+export function parseExpression(source: Source, diags: Diagnostics): AstExpr | undefined {
+  const tokens = new TokenStream(source, diags);
+  try {
+    const expression = new StatementParser(tokens).expressions.parse();
+    if (!tokens.isKind("end")) tokens.fail(`expected the end of the expression`);
+    return findTooDeep([expression]) === undefined ? expression : undefined;
+  } catch (error) {
+    if (!(error instanceof ParseAbort)) throw error;
+    return undefined;
+  }
+}
+
 class ProgramParser {
   private readonly source: Source;
   private readonly tokens: TokenStream;
   private readonly statements: StatementParser;
-  private readonly includes: AstInclude[] = [];
+  private readonly preamble: Span[] = [];
   private readonly config: AstConfig[] = [];
   private readonly probes: AstProbe[] = [];
 
@@ -35,35 +52,53 @@ class ProgramParser {
         this.recover();
       }
     }
-    const { source, includes, config, probes } = this;
+    const { source, preamble, config, probes } = this;
     if (probes.length === 0 && !tokens.diags.failed) {
       tokens.diags.error("empty-script", tokens.span(0, 0), "this script has no probe", {
         hint: "a probe looks like this: tracepoint:syscalls:sys_enter_openat { @[comm] = count(); }",
       });
     }
-    return { source, includes, config, probes };
+    return { source, preamble, config, probes };
   }
 
   private item(): void {
     const { tokens } = this;
     const token = tokens.peek();
     if (token.kind === "directive") this.directive();
+    else if (this.startsDefinition()) this.definition();
     else if (tokens.is("config") && tokens.is("=", 1)) this.configBlock();
     else if (token.kind === "punctuator" && token.text === ";") tokens.take();
     else this.probe();
   }
 
+  /** A preprocessor line. */
   private directive(): void {
-    const token = this.tokens.take();
-    const include = /^#\s*include\s*(?:<([^>\n]+)>|"([^"\n]+)")/.exec(token.text);
-    if (include === null) {
-      this.tokens.fail(
-        `the preprocessor directive '${token.text.split(/\s/, 1)[0]}' is not supported`,
-        "only #include is; kernel types need no declaration, they come from BTF",
-        token.span,
-      );
+    const start = this.tokens.rewind();
+    const end = endOfDirective(this.source.text, start);
+    this.tokens.lexer.offset = end;
+    this.preamble.push(this.tokens.span(start, end));
+  }
+
+  /** `struct Foo {`, `enum {`, `typedef ...`: no probe type is called that. */
+  private startsDefinition(): boolean {
+    const { tokens } = this;
+    if (tokens.is("typedef")) return true;
+    if (!tokens.is("struct") && !tokens.is("union") && !tokens.is("enum")) return false;
+    return tokens.isKind("name", 1) || tokens.is("{", 1);
+  }
+
+  /** A definition of C, which is kept as it is written. */
+  private definition(): void {
+    const { tokens } = this;
+    const { span, text } = tokens.peek();
+    const start = tokens.rewind();
+    const end = endOfDefinition(this.source.text, start, text === "typedef");
+    if (end === undefined) {
+      tokens.lexer.offset = this.source.text.length;
+      tokens.fail(`this ${text} has no end`, "close it with };", span);
     }
-    this.includes.push({ span: token.span, header: include[1] ?? include[2] ?? "" });
+    tokens.lexer.offset = end;
+    this.preamble.push(tokens.span(start, end));
   }
 
   /** `config = { key = value; ... }` */

@@ -24,6 +24,24 @@ export function endOfDefinition(text: string, from: number, typedef: boolean): n
   return undefined;
 }
 
+/** Where a preprocessor line ends, with the lines that a backslash or a comment at its end adds. */
+export function endOfDirective(text: string, from: number): number {
+  for (let at = from; at < text.length; ) {
+    const c = text[at];
+    if (c === "\n") return at;
+    if (c === "\\") at += text[at + 1] === "\r" ? 3 : 2;
+    else if (c === '"') at = Math.min(endOfLiteral(text, at), lineEnd(text, at));
+    else if (c === "/" && text[at + 1] === "*") at = endOfBlank(text, at);
+    else at++;
+  }
+  return text.length;
+}
+
+function lineEnd(text: string, from: number): number {
+  const end = text.indexOf("\n", from);
+  return end < 0 ? text.length : end;
+}
+
 /** Behind attributes, a semicolon, and what lies between. */
 function endOfAttributes(text: string, from: number): number {
   let end = from;
