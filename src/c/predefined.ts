@@ -78,5 +78,7 @@ export function predefinedMacros(arch: "x86_64" | "arm64", kernel: boolean, btf:
     ...(kernel ? ["__KERNEL__ 1", "__BPF_TRACING__ 1", 'KBUILD_MODNAME "beetrace"'] : []),
     ...(btf ? ["BPFTRACE_HAVE_BTF 1"] : []),
   ];
-  return { name: "<predefined>", text: lines.map((line) => `#define ${line}\n`).join("") };
+  // The kernel's Makefile includes it in front of every file (scripts/Makefile.lib, Linux 6.12).
+  const config = kernel ? "#include <linux/kconfig.h>\n" : "";
+  return { name: "<predefined>", text: `${lines.map((line) => `#define ${line}\n`).join("")}${config}` };
 }

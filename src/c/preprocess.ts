@@ -76,6 +76,7 @@ class Preprocessor implements Preprocessed {
   readonly headers = new Set<string>();
   readonly budget = new Budget(maxTokens);
   private readonly finder: Headers;
+  /** Headers, taken apart once; many are included again and again for one of their parts. */
   private readonly read = new Map<string, readonly CToken[]>();
   private readonly once = new Set<string>();
   private depth = 0;
@@ -90,13 +91,8 @@ class Preprocessor implements Preprocessed {
     if (this.problems.length < maxProblems) this.problems.push(problem);
   }
 
-  file(source: Source, root = ""): void {
-    let tokens = this.read.get(source.name);
-    if (tokens === undefined || tokens[0]?.source !== source) {
-      tokens = tokenizeC(source);
-      this.read.set(source.name, tokens);
-    }
-    this.lines(tokens, source.name, root);
+  file(source: Source): void {
+    this.lines(tokenizeC(source), source.name, "");
   }
 
   private lines(tokens: readonly CToken[], name: string, root: string): void {
@@ -210,7 +206,7 @@ class Preprocessor implements Preprocessed {
     const [keyword, ...rest] = line;
     switch (keyword?.text) {
       case "define":
-        this.define(rest);
+        this.define(keyword, rest);
         return;
       case "undef":
         this.macros.delete(rest[0]?.text ?? "");
@@ -244,10 +240,10 @@ class Preprocessor implements Preprocessed {
     }
   }
 
-  private define(line: readonly CToken[]): void {
+  private define(keyword: CToken, line: readonly CToken[]): void {
     const [name, open] = line;
     if (name?.kind !== "name") {
-      this.problem({ kind: "bad-directive", message: "#define needs a name", token: name });
+      this.problem({ kind: "bad-directive", message: "#define needs a name", token: name ?? keyword });
       return;
     }
     let parameters: string[] | undefined;
@@ -287,7 +283,12 @@ class Preprocessor implements Preprocessed {
     if (this.depth >= maxIncludes || ++this.files > maxFiles)
       throw new TooMuch(`headers include each other without end ('${wanted.name}')`);
     this.depth++;
-    this.file(header, header.root);
+    let tokens = this.read.get(header.name);
+    if (tokens === undefined) {
+      tokens = tokenizeC(header);
+      this.read.set(header.name, tokens);
+    }
+    this.lines(tokens, header.name, header.root);
     this.depth--;
   }
 }

@@ -93,7 +93,12 @@ function checkVariant(scope: Scope, type: Type & { readonly kind: "enum" }, valu
 }
 
 /** The bytes of an integer or a text as an array of integers; `[]` takes as many elements as there are bytes for. */
-function castToArray(scope: Scope, target: Type & { readonly kind: "array" }, operand: TypedExpr, span: Span): TypedExpr {
+function castToArray(
+  scope: Scope,
+  target: Type & { readonly kind: "array" },
+  operand: TypedExpr,
+  span: Span,
+): TypedExpr {
   const from = operand.type;
   const element = cSizeOf(target.of);
   const takesInt = target.of.kind === "int" || target.of.kind === "bool";
@@ -112,9 +117,14 @@ function castToArray(scope: Scope, target: Type & { readonly kind: "array" }, op
   const type: Type = target.count === 0 ? { ...target, count: size / element } : target;
   // A number is extended to as many bytes as the array has, up to the eight of a register.
   const wanted = cSizeOf(type);
-  const fits = wanted === size || (from.kind !== "string" && wanted <= 8 && wanted > size);
+  const least = operand.kind === "const" ? literalSize(operand.value) : size;
+  const fits = wanted === size || (from.kind !== "string" && wanted <= 8 && wanted >= least);
   return fits ? { kind: "reinterpret", operand, type, span } : badCast(scope, type, operand, span);
 }
+
+/** Bytes that a number written in the script needs. */
+const literalSize = (value: bigint): number =>
+  [1, 2, 4].find((size) => BigInt.asIntN(size * 8, value) === value || BigInt.asUintN(size * 8, value) === value) ?? 8;
 
 function badCast(scope: Scope, target: Type, operand: TypedExpr, span: Span): TypedExpr {
   scope.diags.error(

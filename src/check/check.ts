@@ -4,8 +4,8 @@ import type { KernelView } from "../language/kernel-view.js";
 import type { TypedProgram, TypedScript } from "../language/typed.js";
 import type { Bound } from "./bind.js";
 import { Environment } from "./environment.js";
-import type { Scope } from "./scope.js";
 import type { ScriptTypes } from "./preamble.js";
+import type { Scope } from "./scope.js";
 import { StatementChecker } from "./statement.js";
 
 export interface CheckOptions {

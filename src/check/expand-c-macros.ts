@@ -43,15 +43,13 @@ class Expansion {
       const replaced = this.replaced(node);
       if (replaced !== undefined) return replaced as T;
     }
-    let copy: Record<string, unknown> | undefined;
+    const replaced: Record<string, unknown> = {};
     for (const [key, child] of Object.entries(node)) {
       if (typeof child !== "object" || child === null || key === "span" || key.endsWith("Span")) continue;
       const done = this.node(child);
-      if (done === child) continue;
-      copy ??= { ...node };
-      copy[key] = done;
+      if (done !== child) replaced[key] = done;
     }
-    return (copy ?? node) as T;
+    return Object.keys(replaced).length === 0 ? node : { ...node, ...replaced };
   }
 
   private replaced(e: AstExpr): AstExpr | undefined {

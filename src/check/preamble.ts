@@ -1,8 +1,8 @@
+import type { BtfId } from "../base/branded.js";
 import type { Diagnostics } from "../base/diagnostics.js";
 import type { Source, Span } from "../base/span.js";
 import { CDefinitions, type Unusable } from "../c/definitions.js";
 import type { Headers } from "../c/preprocess.js";
-import type { BtfId } from "../base/branded.js";
 import { namedType } from "../language/c-type.js";
 import type { KernelView } from "../language/kernel-view.js";
 import { typeFromBtf } from "../types/from-btf.js";
@@ -147,7 +147,10 @@ function masked(text: string, pieces: readonly Span[]): string {
 function report(definitions: CDefinitions, pieces: readonly Span[], diags: Diagnostics): void {
   for (const { kind, message, token } of definitions.ownProblems()) {
     const at = pieces.find((piece) => token !== undefined && piece.source.name === token.source.name)?.source;
-    const span = at === undefined || token === undefined ? undefined : { source: at, start: token.at, end: token.at + token.text.length };
+    const span =
+      at === undefined || token === undefined
+        ? undefined
+        : { source: at, start: token.at, end: token.at + token.text.length };
     // A header may be for another kernel or for a machine with headers: what it would have defined decides.
     if (kind === "missing-header") diags.warning("missing-header", span, message);
     else diags.error(kind === "bad-declaration" ? "bad-declaration" : "preprocessor", span, message);

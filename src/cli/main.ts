@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { type Diagnostic, renderDiagnostic } from "../base/diagnostics.js";
 import { BeetraceError } from "../base/errors.js";
 import { type Compiled, compile } from "../compile.js";
+import { openHeaders } from "../kernel/headers.js";
 import { openKernelView } from "../kernel/kernel-view.js";
 import { checkPrivileges } from "../kernel/privileges.js";
 import { configNameOf, isConfigName } from "../language/config.js";
@@ -122,6 +123,8 @@ function compileScript(
     unsafe,
     pid: options.pid ?? childPid,
     childPid,
+    headers: openHeaders({ directories: options.includePath, release: kernel.release, arch: kernel.arch }),
+    include: options.include,
     dump,
   });
   report(result.diagnostics, result.suppressed, options);

@@ -25,6 +25,10 @@ export interface Options {
   readonly unsafe: boolean;
   readonly warnings: boolean;
   readonly dryRun: boolean;
+  /** Headers of --include. */
+  readonly include: readonly string[];
+  /** Directories of -I. */
+  readonly includePath: readonly string[];
   readonly dump: ReadonlySet<Stage>;
 }
 
@@ -41,8 +45,8 @@ const table = [
   ["quiet", "q", undefined, "only print what the script prints"],
   ["verbose", "v", undefined, "say more"],
   ["unsafe", "", undefined, "allow system() and others that change the system"],
-  ["include", "", "HEADER", "accepted as bpftrace does; the kernel's types come from BTF"],
-  ["include-path", "I", "DIRECTORY", "accepted as bpftrace does"],
+  ["include", "", "HEADER", "include this header in front of the script"],
+  ["include-path", "I", "DIRECTORY", "search headers there first"],
   ["no-warnings", "", undefined, "do not warn about the script"],
   ["buffer", "B", "MODE", "accepted as bpftrace does: line, full or none"],
   ["debug", "d", "STAGE", `show a stage of the compiler: ${stages.join(", ")} or all`],
@@ -72,6 +76,8 @@ export function parseOptions(args: readonly string[]): Options {
     const value = values[name]?.at(-1);
     return typeof value === "string" ? value : undefined;
   };
+  const texts = (name: OptionName): readonly string[] =>
+    (values[name] ?? []).filter((value): value is string => typeof value === "string");
   const has = (name: OptionName): boolean => values[name] !== undefined;
   const mode = has("help") ? "help" : has("version") ? "version" : has("info") ? "info" : has("list") ? "list" : "run";
   const program = last("execute");
@@ -102,6 +108,8 @@ export function parseOptions(args: readonly string[]): Options {
     unsafe: has("unsafe"),
     warnings: !has("no-warnings"),
     dryRun: has("dry-run"),
+    include: texts("include"),
+    includePath: texts("include-path"),
     dump: new Set(
       (values.debug ?? []).flatMap((stage) => (stage === "all" ? stages : [oneOf("-d", String(stage), stages)])),
     ),

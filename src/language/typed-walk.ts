@@ -21,6 +21,7 @@ export function operandsOf(e: TypedExpr): readonly TypedExpr[] {
       return [e.left, e.right];
     case "not":
     case "convert":
+    case "reinterpret":
       return [e.operand];
     case "ternary":
       return [e.condition, e.then, e.else];

@@ -57,6 +57,7 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
     }
     case "deref":
     case "element":
+    case "reinterpret":
       return readC(p, p.place(e), e.type);
     case "arg-field":
       return argValue(p, e.field);
@@ -200,6 +201,8 @@ export function lowerPlace(p: ProgramLowering, e: TypedExpr): Place {
     }
     case "element":
       return elementPlace(p, e);
+    case "reinterpret":
+      return reinterpretedPlace(p, e.operand);
     case "arg-field":
       return argPlace(p, e.field);
     case "map":
@@ -216,6 +219,14 @@ export function lowerPlace(p: ProgramLowering, e: TypedExpr): Place {
       return { ...temporary, space: "bpf" };
     }
   }
+}
+
+/** A value in memory, so that its bytes can be read as another type; the machines that we know are little-endian. */
+function reinterpretedPlace(p: ProgramLowering, operand: TypedExpr): Place {
+  if (residence(operand.type) !== "register") return p.place(operand);
+  const word = p.temporary(8, "bytes");
+  p.b.store(8, word.base, word.offset, p.value(operand));
+  return { ...word, space: "bpf" };
 }
 
 function elementPlace(p: ProgramLowering, e: Extract<TypedExpr, { kind: "element" }>): Place {

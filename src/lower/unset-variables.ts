@@ -124,6 +124,7 @@ class Walk {
         return;
       case "not":
       case "convert":
+      case "reinterpret":
         this.expression(e.operand, set);
         return;
       case "ternary":

@@ -95,7 +95,7 @@ class ProgramParser {
     const end = endOfDefinition(this.source.text, start, text === "typedef");
     if (end === undefined) {
       tokens.lexer.offset = this.source.text.length;
-      tokens.fail(`this ${text} has no end`, "close it with };", span);
+      this.tokens.fail(`this ${text} has no end`, "close it with };", span);
     }
     tokens.lexer.offset = end;
     this.preamble.push(tokens.span(start, end));

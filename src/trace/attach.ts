@@ -1,6 +1,7 @@
 import { type Diagnostic, renderDiagnostic } from "../base/diagnostics.js";
 import { BeetraceError } from "../base/errors.js";
 import { compile } from "../compile.js";
+import { openHeaders } from "../kernel/headers.js";
 import { openKernelView } from "../kernel/kernel-view.js";
 import { checkPrivileges } from "../kernel/privileges.js";
 import { openSys } from "../sys/ffi.js";
@@ -28,6 +29,8 @@ export interface AttachOptions {
   readonly unsafe?: boolean;
   /** Settings as in the script's config block, e.g. `{ max_map_keys: "10000" }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Directories where the script's #include looks first. */
+  readonly includePath?: readonly string[];
   /** What messages call the script. */
   readonly name?: string;
 }
@@ -53,6 +56,7 @@ export async function attach(script: string, options: AttachOptions = {}): Promi
     positional: options.positional ?? [],
     unsafe: options.unsafe ?? false,
     pid: options.pid,
+    headers: openHeaders({ directories: options.includePath ?? [], release: kernel.release, arch: kernel.arch }),
   });
   if (compiled === undefined) throw new ScriptError(diagnostics);
   const queue = new EventQueue();
