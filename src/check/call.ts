@@ -7,6 +7,7 @@ import { findMapFunction, mapFunctions } from "../language/map-functions/index.j
 import type { TypedArg, TypedExpr } from "../language/typed.js";
 import type { AstCall, AstExpr } from "../syntax/ast.js";
 import type { ExpressionChecker } from "./expression.js";
+import { mapAccess } from "./map-access.js";
 
 /** A call of a builtin, or its name alone. */
 export function checkCall(checker: ExpressionChecker, call: AstCall): TypedExpr {
@@ -235,7 +236,7 @@ function mapArg(
   if (arg.keys !== undefined) {
     if (param.kind === "map")
       checker.error("bad-argument", span, `${name}() takes a whole map`, `leave the key out: ${name}(${arg.name})`);
-    return { kind: "entry", access: checker.access(arg), span };
+    return { kind: "entry", access: mapAccess(checker, arg), span };
   }
   if (param.kind === "entry-or-map" || param.kind === "entry") {
     return { kind: "entry", access: { map: arg.name, key: [], span }, span };

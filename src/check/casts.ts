@@ -3,7 +3,7 @@ import type { Span } from "../base/span.js";
 import { opaqueRecord } from "../language/c-type.js";
 import { describeType } from "../language/describe-type.js";
 import type { TypedExpr } from "../language/typed.js";
-import type { AstType } from "../syntax/ast.js";
+import type { AstExpr, AstType } from "../syntax/ast.js";
 import { type AddressSpace, pointer, string, type Type, u64 } from "../types/type.js";
 import { cSizeOf } from "../wire/layout.js";
 import type { Scope } from "./scope.js";
@@ -18,11 +18,17 @@ const broken = (span: Span): TypedExpr => ({ kind: "const", value: 0n, type: u64
 export const defaultSpace = (scope: Scope): AddressSpace =>
   scope.variant.context.kind === "registers" ? scope.variant.context.space : "kernel";
 
+/** The type of an expression, for typeof(). */
+export type TypeOf = (e: AstExpr) => Type;
+
 /** A type as the script writes it; unknown ones are reported. */
-export function resolveType(scope: Scope, ast: AstType, space: AddressSpace): Type {
-  let type = baseType(scope, ast, space);
-  for (let i = 0; i < ast.pointers; i++) type = pointer(type, space);
-  if (ast.array !== undefined) type = { kind: "array", of: type, count: ast.array };
+export function resolveType(scope: Scope, ast: AstType, space: AddressSpace, typeOf: TypeOf): Type {
+  let type = ast.typeOf === undefined ? baseType(scope, ast, space) : typeOf(ast.typeOf);
+  for (const [i, suffix] of ast.suffixes.entries()) {
+    if (suffix === "*") type = pointer(type, space);
+    else if (i === 0 && ast.name === "string") type = string(suffix);
+    else type = { kind: "array", of: type, count: suffix };
+  }
   return type;
 }
 
@@ -38,7 +44,7 @@ function baseType(scope: Scope, ast: AstType, space: AddressSpace): Type {
     return unknownRecord;
   }
   // What a pointer to it points at need not be known.
-  if (ast.pointers > 0 && types.isDeclared(ast.name)) return opaqueRecord(ast.name);
+  if (ast.suffixes[0] === "*" && types.isDeclared(ast.name)) return opaqueRecord(ast.name);
   const btf = kernel.btf();
   const missing = types.missingHeaderHint();
   if ("missing" in btf) {
@@ -58,9 +64,9 @@ function baseType(scope: Scope, ast: AstType, space: AddressSpace): Type {
 }
 
 /** `(type)operand`. */
-export function checkCast(scope: Scope, ast: AstType, operand: TypedExpr, span: Span): TypedExpr {
+export function checkCast(scope: Scope, ast: AstType, operand: TypedExpr, span: Span, typeOf: TypeOf): TypedExpr {
   const from = operand.type;
-  const target = resolveType(scope, ast, from.kind === "pointer" ? from.space : defaultSpace(scope));
+  const target = resolveType(scope, ast, from.kind === "pointer" ? from.space : defaultSpace(scope), typeOf);
   if (isUnknown(target)) return broken(span);
   if (target.kind === "array") return castToArray(scope, target, operand, span);
   if (from.kind === "array" && target.kind === "int" && cSizeOf(from) === target.size)
@@ -68,7 +74,13 @@ export function checkCast(scope: Scope, ast: AstType, operand: TypedExpr, span: 
   if (isScalar(target) && isScalar(from)) {
     if (operand.kind === "const" && target.kind === "enum") checkVariant(scope, target, operand.value, span);
     if (operand.kind === "const" && (target.kind === "int" || target.kind === "enum"))
-      return { kind: "const", value: truncated(operand.value, target.size, target.signed), type: target, span };
+      return {
+        kind: "const",
+        value: truncated(operand.value, target.size, target.signed),
+        type: target,
+        cast: true,
+        span,
+      };
     return { kind: "convert", operand, type: target, span };
   }
   if (target.kind === "string" && from.kind === "string") return { ...operand, span };

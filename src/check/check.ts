@@ -5,7 +5,7 @@ import type { TypedProgram, TypedScript } from "../language/typed.js";
 import type { Bound } from "./bind.js";
 import { Environment } from "./environment.js";
 import type { ScriptTypes } from "./preamble.js";
-import type { Scope } from "./scope.js";
+import { type Scope, Variables } from "./scope.js";
 import { StatementChecker } from "./statement.js";
 
 export interface CheckOptions {
@@ -72,7 +72,7 @@ function checkAll(
       final: stage === "final",
       guess: stage !== "facts",
       pending: 0,
-      known: new Set(),
+      variables: new Variables(env, prefix),
       registerNames: options.registerNames,
       loopDepth: 0,
       copies: 1,
@@ -81,7 +81,7 @@ function checkAll(
     const statements = new StatementChecker(scope);
     const predicate =
       program.ast.predicate === undefined ? undefined : statements.expressions.condition(program.ast.predicate);
-    const body = statements.block(program.ast.body);
+    const body = statements.sequence(program.ast.body);
     if (scope.size > maxSize) {
       diags.error("program-too-large", program.ast.span, `this action has ${scope.size} expressions, unrolled`, {
         hint: `at most ${maxSize} fit the kernel's limit of a million instructions; a while loop takes the place of unroll()`,

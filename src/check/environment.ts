@@ -3,7 +3,7 @@ import type { Span } from "../base/span.js";
 import { describeType } from "../language/describe-type.js";
 import type { TypedMap, TypedVariable } from "../language/typed.js";
 import type { Type } from "../types/type.js";
-import { type Inferred, join, sameTypes } from "./type-rules.js";
+import { holds, type Inferred, join, sameTypes } from "./type-rules.js";
 
 interface MapEntry {
   key: readonly Inferred[] | undefined;
@@ -19,6 +19,11 @@ interface MapEntry {
 export class Environment {
   private readonly maps = new Map<string, MapEntry>();
   private readonly variables = new Map<string, Inferred>();
+  /** By program, name and place: the same in every round. */
+  private readonly ids = new Map<string, string>();
+  private readonly idCounts = new Map<string, number>();
+  private readonly typeIds = new Map<string, number>();
+  private readonly fixed = new Set<string>();
   /** Something was learnt since the last {@link startRound}. */
   changed = false;
 
@@ -105,21 +110,51 @@ export class Environment {
     }
   }
 
+  variableId(prefix: string, name: string, span: Span): string {
+    const place = `${prefix}${name} ${span.source.name} ${span.start}`;
+    let id = this.ids.get(place);
+    if (id === undefined) {
+      const count = (this.idCounts.get(prefix + name) ?? 0) + 1;
+      this.idCounts.set(prefix + name, count);
+      id = count === 1 ? name : `${name}#${count}`;
+      this.ids.set(place, id);
+    }
+    return id;
+  }
+
+  /** A number for a type, the same for the same type of one script. */
+  typeId(text: string): number {
+    const known = this.typeIds.get(text) ?? this.typeIds.size + 1;
+    this.typeIds.set(text, known);
+    return known;
+  }
+
+  /** Gives a variable the type that the script says; what is assigned is converted to it. */
+  declare(key: string, type: Type): void {
+    this.fixed.add(key);
+    if (changedFrom(this.variables.get(key), { type, flexible: false })) {
+      this.variables.set(key, { type, flexible: false });
+      this.changed = true;
+    }
+  }
+
+  isFixed(key: string): boolean {
+    return this.fixed.has(key);
+  }
+
   variable(key: string): Type | undefined {
     return this.variables.get(key)?.type;
   }
 
   assign(key: string, name: string, value: Inferred, span: Span, diags: Diagnostics): void {
     const known = this.variables.get(key);
-    const joined = known === undefined ? value : join(known, value);
+    const joined = known === undefined ? value : this.fixed.has(key) ? intoFixed(known, value) : join(known, value);
     if (joined === undefined) {
       diags.error(
         "type-mismatch",
         span,
         `${name} is ${describeType(known?.type ?? value.type)}, it cannot become ${describeType(value.type)}`,
-        {
-          hint: "use another variable",
-        },
+        { hint: this.fixed.has(key) ? "cast the value, or declare another type" : "use another variable" },
       );
       return;
     }
@@ -149,8 +184,20 @@ export class Environment {
   }
 }
 
+/** A declared type stays; literals must fit, other integers are converted. */
+function intoFixed(known: Inferred, value: Inferred): Inferred | undefined {
+  if (known.type.kind === "int" && value.type.kind === "int") {
+    return value.literal === undefined || holds(known.type, value.literal) ? known : undefined;
+  }
+  const joined = join(known, value);
+  return joined === undefined ? undefined : known;
+}
+
 const joinAt = (known: Inferred, used: Inferred | undefined): Inferred | undefined =>
   used === undefined ? undefined : join(known, used);
 
 const changedFrom = (before: Inferred | undefined, after: Inferred): boolean =>
-  before === undefined || before.flexible !== after.flexible || !sameTypes(before.type, after.type);
+  before === undefined ||
+  before.flexible !== after.flexible ||
+  before.literal !== after.literal ||
+  !sameTypes(before.type, after.type);

@@ -3,17 +3,31 @@ import type { Span } from "../base/span.js";
 import { builtinNames, findBuiltin } from "../language/builtins/index.js";
 import { describeType } from "../language/describe-type.js";
 import { findMapFunction } from "../language/map-functions/index.js";
-import type { ArgField, AssignTarget, MapAccess, TypedExpr } from "../language/typed.js";
+import type { ArgField, AssignTarget, TypedExpr } from "../language/typed.js";
 import type { AstExpr, AstMap, AstType, AstVariable } from "../syntax/ast.js";
-import { type AddressSpace, bool, i64, int, type Member, pointer, string, type Type, u64 } from "../types/type.js";
-import { cSizeOf, isAggregate, sizeOf } from "../wire/layout.js";
+import {
+  type AddressSpace,
+  bool,
+  i64,
+  int,
+  type Member,
+  none,
+  pointer,
+  string,
+  type Type,
+  u64,
+} from "../types/type.js";
+import { cSizeOf } from "../wire/layout.js";
 import { checkCall } from "./call.js";
 import { checkCast, defaultSpace, resolveType, unknownRecord } from "./casts.js";
+import { mapAccess, readMap } from "./map-access.js";
 import { namedConstant } from "./named-values.js";
 import { checkBinary, checkNot, negate } from "./operators.js";
 import type { Scope } from "./scope.js";
 import type { StatementChecker } from "./statement.js";
-import { type Inferred, inferredFrom, isNumeric, isScalar, join } from "./type-rules.js";
+import { checkRecord, checkTuple } from "./tuples.js";
+import { checkOffsetof, checkSizeof, checkTypeinfo } from "./type-queries.js";
+import { inferredFrom, isNumeric, isScalar, join, literalType } from "./type-rules.js";
 
 const utf8 = new TextEncoder();
 
@@ -32,7 +46,7 @@ export class ExpressionChecker {
     this.scope.size += this.scope.copies * (e.kind === "string" ? 1 + (e.value.length >> 6) : 1);
     switch (e.kind) {
       case "int":
-        return { kind: "const", value: e.value, type: e.value < 1n << 63n ? i64 : u64, span };
+        return { kind: "const", value: e.value, type: literalType(e.value), span };
       case "string":
         return this.text(e.value, span);
       case "bool":
@@ -40,13 +54,13 @@ export class ExpressionChecker {
       case "positional":
         return this.positional(e.index, span);
       case "positional-count":
-        return { kind: "const", value: BigInt(this.scope.positional.length), type: i64, span };
+        return this.literal(BigInt(this.scope.positional.length), span);
       case "name":
         return this.name(e.name, span);
       case "variable":
         return this.variable(e);
       case "map":
-        return this.readMap(e);
+        return readMap(this, e);
       case "call":
         return checkCall(this, e);
       case "unary":
@@ -58,7 +72,7 @@ export class ExpressionChecker {
       case "ternary":
         return this.ternary(e);
       case "cast":
-        return checkCast(this.scope, e.type, this.check(e.operand), span);
+        return checkCast(this.scope, e.type, this.check(e.operand), span, this.typeOf);
       case "member":
         return this.member(this.check(e.object), e.name, e.nameSpan, span);
       case "item":
@@ -66,19 +80,28 @@ export class ExpressionChecker {
       case "index":
         return this.index(this.check(e.object), this.check(e.index), span);
       case "tuple":
-        return this.tuple(
+        return checkTuple(
+          this,
           e.items.map((item) => this.check(item)),
           span,
         );
+      case "record":
+        return checkRecord(this, e);
+      case "type":
+        this.error("not-a-value", span, "a type is no value", "typeof() names a type for a macro, a cast or let");
+        return this.broken(span);
+      case "typeinfo":
+        return checkTypeinfo(this, e);
       case "sizeof":
-        return this.sizeof(e);
+        return checkSizeof(this, e);
       case "offsetof":
-        return this.offsetof(e.type, e.path, span);
-      case "block": {
-        const body = this.statements.block(e.body);
-        const value = this.check(e.value);
-        return { kind: "block", body, value, type: value.type, span };
-      }
+        return checkOffsetof(this, e.type, e.path, span);
+      case "block":
+        return this.scope.variables.inBlock((): TypedExpr => {
+          const body = this.statements.sequence(e.body);
+          const value: TypedExpr = e.value === undefined ? { kind: "nothing", type: none, span } : this.check(e.value);
+          return { kind: "block", body, value, type: value.type, span };
+        });
     }
   }
 
@@ -88,6 +111,11 @@ export class ExpressionChecker {
 
   text(value: string, span: Span): TypedExpr {
     return { kind: "text", value, type: string(utf8.encode(value).length + 1), span };
+  }
+
+  /** A number as the script could have written it. */
+  literal(value: bigint, span: Span): TypedExpr {
+    return { kind: "const", value, type: literalType(value), span };
   }
 
   /** What stands in for an expression that was reported. */
@@ -117,13 +145,12 @@ export class ExpressionChecker {
 
   private positional(index: number, span: Span): TypedExpr {
     const given = index === 0 ? "beetrace" : this.scope.positional[index - 1];
-    if (given === undefined) return { kind: "const", value: 0n, type: i64, span };
+    if (given === undefined) return this.literal(0n, span);
     if (/^-?(?:0x[0-9a-f]+|[0-9]+)$/i.test(given)) {
       // Bases as in C: 0x10, 020.
       const magnitude = BigInt(given.replace("-", "").replace(/^0(?=[0-7]+$)/, "0o"));
       const value = given.startsWith("-") ? -magnitude : magnitude;
-      if (value >= -(1n << 63n) && value < 1n << 64n)
-        return { kind: "const", value, type: value < 1n << 63n ? i64 : u64, span };
+      if (value >= -(1n << 63n) && value < 1n << 64n) return this.literal(value, span);
     }
     return this.text(given, span);
   }
@@ -152,93 +179,39 @@ export class ExpressionChecker {
 
   /** Whether a variable has been assigned above; reports it if not. */
   isKnown(e: AstVariable): boolean {
-    const { known, final } = this.scope;
-    if (known.has(e.name)) return true;
+    const { variables, final } = this.scope;
+    if (variables.find(e.name) !== undefined) return true;
     if (final) {
-      const near = nearest(e.name, known);
-      const hint = near === undefined ? `assign it first: ${e.name} = ...` : `did you mean ${near}?`;
-      this.error("undefined-variable", e.span, `${e.name} has no value here`, hint);
+      const near = nearest(e.name, variables.names());
+      const hint =
+        near === undefined
+          ? `assign it first, in this block or one around: ${shownName(e.name)} = ...`
+          : `did you mean ${near}?`;
+      this.error("undefined-variable", e.span, `Undefined or undeclared variable: ${shownName(e.name)}`, hint);
     }
     return false;
   }
 
   private variable(e: AstVariable): TypedExpr {
-    const type = this.scope.env.variable(this.scope.prefix + e.name);
     const known = this.isKnown(e);
+    const id = this.scope.variables.find(e.name)?.id ?? e.name;
+    const type = this.scope.env.variable(this.scope.prefix + id);
     if (type === undefined || !known) {
       if (!this.scope.guess) this.scope.pending++;
       return this.broken(e.span);
     }
-    return { kind: "variable", name: e.name, type, span: e.span };
-  }
-
-  /** Reports a map that nothing is stored in. */
-  undefinedMap(name: string, span: Span): void {
-    const stored = this.scope.env.mapNames().filter((n) => this.scope.env.map(n)?.value !== undefined);
-    const near = nearest(name, stored);
-    const hint = near === undefined ? undefined : `did you mean ${near}?`;
-    this.error("undefined-map", span, `nothing is ever stored in ${name}`, hint);
-  }
-
-  /** A map with its key; notes the key's types. */
-  access(e: AstMap): MapAccess {
-    const before = this.scope.pending;
-    const items = (e.keys ?? []).map((key) => this.check(key));
-    // A tuple as the only key is a key of several parts.
-    const only = items[0];
-    const key = items.length === 1 && only?.kind === "tuple" ? only.items : items;
-    for (const part of key) {
-      if (isAggregate(part.type) || part.type.kind === "none") {
-        this.error("bad-key", part.span, `${describeType(part.type)} cannot be part of a key`);
-      }
-    }
-    if (this.scope.pending === before) this.scope.env.useKey(e.name, parts(key), e.span, this.scope.diags);
-    const types = this.scope.env.map(e.name)?.key ?? [];
-    const whole = key.length === 1 && only?.type.kind === "tuple";
-    return {
-      map: e.name,
-      key: whole ? key : key.map((part, i) => this.fit(part, types[i] ?? part.type)),
-      span: e.span,
-    };
-  }
-
-  private readMap(e: AstMap): TypedExpr {
-    const access = this.access(e);
-    const type = this.scope.env.map(e.name)?.value;
-    if (type === undefined) {
-      if (!this.scope.guess) this.scope.pending++;
-      if (this.scope.final) {
-        const near = nearest(
-          e.name,
-          this.scope.env.mapNames().filter((name) => this.scope.env.map(name)?.value !== undefined),
-        );
-        // bpftrace 0.27 reads it as 0 too, without a word.
-        this.scope.diags.warning("undefined-map", e.span, `nothing is ever stored in ${e.name}: it reads as 0`, {
-          hint: near === undefined ? `assign it somewhere: ${e.name} = ...` : `did you mean ${near}?`,
-        });
-      }
-      return { kind: "const", value: 0n, type: i64, span: e.span };
-    }
-    if (isAggregate(type)) {
-      if (type.kind !== "stats" && type.kind !== "hist" && type.kind !== "lhist") {
-        return { kind: "total", access, of: type, type: "signed" in type && type.signed ? i64 : u64, span: e.span };
-      }
-      this.error(
-        "aggregate-read",
-        e.span,
-        `${e.name} holds ${type.kind}(), which is no number`,
-        `print(${e.name}) shows it`,
-      );
-      return this.broken(e.span);
-    }
-    return { kind: "map", access, type, span: e.span };
+    return { kind: "variable", name: id, type, span: e.span };
   }
 
   /** The same value as another type of its kind: what the map's or variable's type has become. */
   fit(e: TypedExpr, type: Type): TypedExpr {
     if (e.type.kind === "int" && type.kind === "int" && e.kind !== "const") return { ...e, type: e.type };
     if (e.kind === "tuple" && type.kind === "tuple") {
-      return { ...e, items: e.items.map((item, i) => this.fit(item, type.items[i] ?? item.type)), type };
+      const { names } = e.type.kind === "tuple" ? e.type : {};
+      const place = (i: number): number => (names === undefined ? i : (type.names?.indexOf(names[i] ?? "") ?? i));
+      const items = e.items.map((item, i) => this.fit(item, type.items[place(i)] ?? item.type));
+      const types = e.items.map((item, i) => type.items[place(i)] ?? item.type);
+      return { ...e, items, type: { kind: "tuple", items: types, ...(names === undefined ? {} : { names }) } };
     }
     if (e.kind === "const" && type.kind === "pointer") return { ...e, type };
     return e;
@@ -325,7 +298,16 @@ export class ExpressionChecker {
     if (e.target.kind === "map" && this.scope.env.map(e.target.name)?.value === undefined) {
       this.scope.env.store(e.target.name, { type: i64, flexible: false }, e.span, this.scope.diags);
     }
-    const type = target.type;
+    const { scope } = this;
+    if (target.type.kind === "int") {
+      // As arithmetic gives 64 bits: `$x = 127; $x++` is 128.
+      const wide = { type: target.type.signed ? i64 : u64, flexible: false };
+      if (target.kind === "map") scope.env.store(e.target.name, wide, e.span, scope.diags);
+      else scope.env.assign(scope.prefix + target.name, e.target.name, wide, e.span, scope.diags);
+    }
+    const type =
+      (target.kind === "map" ? scope.env.map(e.target.name)?.value : scope.env.variable(scope.prefix + target.name)) ??
+      target.type;
     if (type.kind !== "int" && type.kind !== "pointer") {
       if (this.scope.final) this.error("type-mismatch", e.span, `${e.op} needs an integer, not ${describeType(type)}`);
       return this.broken(e.span);
@@ -337,11 +319,12 @@ export class ExpressionChecker {
   /** Left side of an assignment; of a variable or map not known yet, the type is a guess. */
   target(e: AstMap | AstVariable): AssignTarget {
     if (e.kind === "map") {
-      const access = this.access(e);
+      const access = mapAccess(this, e);
       return { kind: "map", access, type: this.scope.env.map(e.name)?.value ?? i64 };
     }
-    const type = this.scope.env.variable(this.scope.prefix + e.name);
-    return { kind: "variable", name: e.name, type: type ?? i64 };
+    const name = this.scope.variables.find(e.name)?.id ?? e.name;
+    const type = this.scope.env.variable(this.scope.prefix + name);
+    return { kind: "variable", name, type: type ?? i64 };
   }
 
   private ternary(e: Extract<AstExpr, { kind: "ternary" }>): TypedExpr {
@@ -371,9 +354,11 @@ export class ExpressionChecker {
     };
   }
 
+  readonly typeOf = (e: AstExpr): Type => this.check(e).type;
+
   /** A type as the script writes it. */
   type(ast: AstType): Type {
-    return resolveType(this.scope, ast, defaultSpace(this.scope));
+    return resolveType(this.scope, ast, defaultSpace(this.scope), this.typeOf);
   }
 
   member(object: TypedExpr, name: string, nameSpan: Span, span: Span): TypedExpr {
@@ -382,6 +367,7 @@ export class ExpressionChecker {
       object.type.kind === "pointer" && object.type.to.kind === "record" ? this.deref(object, object.span) : object;
     const { type } = place;
     if (type === unknownRecord) return this.broken(span);
+    if (type.kind === "tuple" && type.names !== undefined) return this.field(place, type.names, name, nameSpan, span);
     if (type.kind !== "record") {
       const hint = isNumeric(type) ? "cast it first: ((struct task_struct *)x)->pid" : undefined;
       this.error("not-a-structure", object.span, `${describeType(object.type)} has no members`, hint);
@@ -406,7 +392,14 @@ export class ExpressionChecker {
     });
   }
 
-  private noMember(what: string, name: string, known: readonly string[], nameSpan: Span, span: Span): TypedExpr {
+  private field(object: TypedExpr, names: readonly string[], name: string, nameSpan: Span, span: Span): TypedExpr {
+    const index = names.indexOf(name);
+    const type = object.type.kind === "tuple" ? object.type.items[index] : undefined;
+    if (type === undefined) return this.noMember("this record", name, names, nameSpan, span);
+    return { kind: "item", object, index, type, span };
+  }
+
+  noMember(what: string, name: string, known: readonly string[], nameSpan: Span, span: Span): TypedExpr {
     const near = nearest(name, known);
     const list = known.length <= 12 ? `it has ${known.join(", ")}` : undefined;
     const hint =
@@ -460,6 +453,11 @@ export class ExpressionChecker {
 
   private index(object: TypedExpr, index: TypedExpr, span: Span): TypedExpr {
     const number = this.asNumber(index);
+    if (object.type.kind === "tuple") {
+      if (number.kind === "const") return this.item(object, Number(number.value), span);
+      this.error("bad-index", index.span, "the number of a tuple's item must be known before the script runs");
+      return this.broken(span);
+    }
     if (object.type.kind === "pointer") {
       const offset = checkBinary(this.scope, "+", object, number, span);
       return this.deref(offset, span);
@@ -478,55 +476,10 @@ export class ExpressionChecker {
     this.error("not-an-array", object.span, `${describeType(object.type)} cannot be indexed`);
     return this.broken(span);
   }
-
-  private tuple(items: readonly TypedExpr[], span: Span): TypedExpr {
-    for (const item of items) {
-      if (item.type.kind === "none" || isAggregate(item.type))
-        this.error("bad-tuple", item.span, `${describeType(item.type)} cannot be in a tuple`);
-    }
-    return { kind: "tuple", items, type: { kind: "tuple", items: items.map((item) => item.type) }, span };
-  }
-
-  private sizeof(e: Extract<AstExpr, { kind: "sizeof" }>): TypedExpr {
-    const { span } = e;
-    if (e.type !== undefined) return { kind: "const", value: BigInt(cSizeOf(this.type(e.type))), type: u64, span };
-    if (e.operand === undefined) return this.broken(span);
-    // `sizeof(comm_type)` without a keyword names a type that no expression has.
-    if (e.operand.kind === "name" && findBuiltin(e.operand.name) === undefined) {
-      const type = this.scope.types.find(e.operand.name, "kernel");
-      if (type !== undefined && "kind" in type) return { kind: "const", value: BigInt(cSizeOf(type)), type: u64, span };
-    }
-    const { type } = this.check(e.operand);
-    return { kind: "const", value: BigInt(type.kind === "tuple" ? sizeOf(type) : cSizeOf(type)), type: u64, span };
-  }
-
-  private offsetof(ast: AstType, path: readonly string[], span: Span): TypedExpr {
-    let type = this.type(ast);
-    let bits = 0;
-    for (const name of path) {
-      const members: readonly Member[] = type.kind === "record" ? type.members() : [];
-      const found = members.find((m) => m.name === name);
-      if (found === undefined)
-        return this.noMember(
-          describeType(type),
-          name,
-          members.map((m) => m.name),
-          span,
-          span,
-        );
-      bits += found.bitOffset;
-      type = found.type;
-    }
-    return { kind: "const", value: BigInt(bits >> 3), type: u64, span };
-  }
 }
 
-/** Types of a key's parts; a tuple as the only key is a key of several parts. */
-function parts(key: readonly TypedExpr[]): readonly Inferred[] {
-  const [only] = key;
-  if (key.length !== 1 || only?.type.kind !== "tuple") return key.map(inferredFrom);
-  return only.type.items.map((type) => ({ type, flexible: false }));
-}
+/** A variable of a macro's body is named as the macro has it. */
+export const shownName = (name: string): string => name.replace(/'.*$/, "");
 
 /** A bit field is an integer wide enough for it, of the declared type's signedness. */
 function bitFieldType(member: Member): Type {

@@ -6,7 +6,7 @@ import type { BinaryOp } from "../syntax/ast.js";
 import { bool, i64, type Type, u64 } from "../types/type.js";
 import { cSizeOf, residence } from "../wire/layout.js";
 import type { Scope } from "./scope.js";
-import { isNumeric, isScalar, operationSigned, sameTypes } from "./type-rules.js";
+import { isNumeric, isScalar, literalType, operationSigned, sameTypes } from "./type-rules.js";
 
 const broken = (span: Span): TypedExpr => ({ kind: "const", value: 0n, type: i64, span });
 
@@ -133,7 +133,7 @@ function fold(op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span, signe
   return {
     kind: "const",
     value: unsigned ? BigInt.asUintN(64, value) : BigInt.asIntN(64, value),
-    type: unsigned ? u64 : i64,
+    type: unsigned ? u64 : literalType(BigInt.asIntN(64, value)),
     span,
   };
 }
@@ -228,7 +228,10 @@ function compareWithTarget(
 export const checkNot = (operand: TypedExpr, span: Span): TypedExpr => ({ kind: "not", operand, type: bool, span });
 
 export function negate(value: TypedExpr, span: Span): TypedExpr {
-  if (value.kind === "const") return { kind: "const", value: BigInt.asIntN(64, -value.value), type: i64, span };
+  if (value.kind === "const") {
+    const negated = BigInt.asIntN(64, -value.value);
+    return { kind: "const", value: negated, type: literalType(negated), span };
+  }
   return {
     kind: "arithmetic",
     op: "sub",

@@ -1,9 +1,50 @@
 import type { Diagnostics } from "../base/diagnostics.js";
+import type { Span } from "../base/span.js";
 import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { ProgramVariant, Target } from "../language/probe.js";
 import type { Environment } from "./environment.js";
 import type { ScriptTypes } from "./preamble.js";
+
+/** Which variable a name means: each belongs to the block that assigns or declares it first. */
+export class Variables {
+  private readonly env: Environment;
+  private readonly prefix: string;
+  private readonly blocks: Map<string, { readonly id: string; readonly span: Span }>[] = [new Map()];
+
+  constructor(env: Environment, prefix: string) {
+    this.env = env;
+    this.prefix = prefix;
+  }
+
+  /** What is made inside is not known behind it. */
+  inBlock<T>(check: () => T): T {
+    this.blocks.push(new Map());
+    const result = check();
+    this.blocks.pop();
+    return result;
+  }
+
+  /** The variable that the name means here. */
+  find(name: string): { readonly id: string; readonly span: Span } | undefined {
+    for (let i = this.blocks.length - 1; i >= 0; i--) {
+      const found = this.blocks[i]?.get(name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** Makes a variable in the innermost block; answers its id, which is its name if it is the first of that name. */
+  make(name: string, span: Span): string {
+    const id = this.env.variableId(this.prefix, name, span);
+    this.blocks.at(-1)?.set(name, { id, span });
+    return id;
+  }
+
+  names(): readonly string[] {
+    return this.blocks.flatMap((block) => [...block.keys()]);
+  }
+}
 
 /** What holds for one program while its expressions and statements are checked. */
 export interface Scope {
@@ -30,8 +71,8 @@ export interface Scope {
   readonly guess: boolean;
   /** Reads of variables and maps so far whose type is not known yet. */
   pending: number;
-  /** Variables that have been assigned or declared above. */
-  readonly known: Set<string>;
+  /** Variables by name, in the blocks around. */
+  readonly variables: Variables;
   /** How often what is checked now will be written out: the product of the unroll() counts around it. */
   copies: number;
   /** Expressions of the program so far, each as often as it will be written out. */

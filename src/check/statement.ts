@@ -1,15 +1,17 @@
+import type { Span } from "../base/span.js";
 import { describeType } from "../language/describe-type.js";
 import { findMapFunction } from "../language/map-functions/index.js";
 import type { AssignTarget, TypedExpr, TypedStatement } from "../language/typed.js";
-import type { AstCall, AstExpr, AstStatement } from "../syntax/ast.js";
+import type { AstCall, AstExpr, AstStatement, AstVariable } from "../syntax/ast.js";
 import { i64, type Type, u64 } from "../types/type.js";
 import { isAggregate } from "../wire/layout.js";
 import { checkArgs, contextFor } from "./call.js";
 import { unknownRecord } from "./casts.js";
-import { ExpressionChecker } from "./expression.js";
+import { ExpressionChecker, shownName } from "./expression.js";
+import { mapAccess, undefinedMap } from "./map-access.js";
 import { checkBinary, dividesByZero, operationFor } from "./operators.js";
 import type { Scope } from "./scope.js";
-import { inferredFrom } from "./type-rules.js";
+import { inferredFrom, isSignedOperand, sameTypes } from "./type-rules.js";
 
 /** Limit of unroll(): bpftrace's. */
 const maxUnroll = 100n;
@@ -23,7 +25,12 @@ export class StatementChecker {
     this.expressions = new ExpressionChecker(scope, this);
   }
 
+  /** Statements in a block of their own. */
   block(body: readonly AstStatement[]): readonly TypedStatement[] {
+    return this.scope.variables.inBlock(() => this.sequence(body));
+  }
+
+  sequence(body: readonly AstStatement[]): readonly TypedStatement[] {
     return body.flatMap((statement) => this.statement(statement));
   }
 
@@ -58,15 +65,10 @@ export class StatementChecker {
       case "for-range": {
         const from = expressions.number(s.from);
         const to = expressions.number(s.to);
-        scope.env.assign(
-          scope.prefix + s.variable.name,
-          s.variable.name,
-          { type: i64, flexible: false },
-          s.variable.span,
-          scope.diags,
-        );
-        scope.known.add(s.variable.name);
-        return [{ kind: "for-range", variable: s.variable.name, from, to, body: this.loop(s.body), span }];
+        return scope.variables.inBlock((): readonly TypedStatement[] => {
+          const variable = this.loopVariable(s.variable, i64);
+          return [{ kind: "for-range", variable, from, to, body: this.loop(s.body), span }];
+        });
       }
       case "for-map":
         return this.forMap(s);
@@ -86,7 +88,7 @@ export class StatementChecker {
     const { expressions, scope } = this;
     const map = scope.env.map(s.map.name);
     if (map?.value === undefined) {
-      if (scope.final) expressions.undefinedMap(s.map.name, s.map.span);
+      if (scope.final) undefinedMap(expressions, s.map.name, s.map.span);
       else if (!scope.guess) scope.pending++;
       return [];
     }
@@ -94,7 +96,7 @@ export class StatementChecker {
       expressions.error("not-iterable", s.map.span, `${s.map.name} has no keys to loop over`);
       return [];
     }
-    if (map.value.kind === "hist" || map.value.kind === "lhist") {
+    if (["hist", "lhist", "stats", "tseries"].includes(map.value.kind)) {
       const hint = `print(${s.map.name}) shows all of it`;
       expressions.error("not-iterable", s.map.span, `${map.value.kind}() has no value that a loop could use`, hint);
       return [];
@@ -102,10 +104,29 @@ export class StatementChecker {
     const [only] = map.key;
     const key: Type = map.key.length === 1 && only !== undefined ? only : { kind: "tuple", items: map.key };
     const type: Type = { kind: "tuple", items: [key, numberOf(map.value)] };
-    const { name, span } = s.variable;
-    scope.env.assign(scope.prefix + name, name, { type, flexible: false }, span, scope.diags);
-    scope.known.add(name);
-    return [{ kind: "for-map", variable: name, type, map: s.map.name, body: this.loop(s.body), span: s.span }];
+    return scope.variables.inBlock((): readonly TypedStatement[] => {
+      const variable = this.loopVariable(s.variable, type);
+      return [{ kind: "for-map", variable, type, map: s.map.name, body: this.loop(s.body), span: s.span }];
+    });
+  }
+
+  /** The variable of a for loop, which is a new one. */
+  private loopVariable({ name, span }: AstVariable, type: Type): string {
+    const { scope } = this;
+    this.refuseShadow(name, span);
+    const id = scope.variables.make(name, span);
+    scope.env.assign(scope.prefix + id, name, { type, flexible: false }, span, scope.diags);
+    return id;
+  }
+
+  private refuseShadow(name: string, span: Span): void {
+    const known = this.scope.variables.find(name);
+    if (known === undefined) return;
+    const message = `Variable ${shownName(name)} was already declared. Variable shadowing is not allowed.`;
+    this.scope.diags.error("shadowed", span, message, {
+      notes: [{ message: "it is declared here", span: known.span }],
+      hint: "use another name",
+    });
   }
 
   private loop(body: readonly AstStatement[]): readonly TypedStatement[] {
@@ -158,7 +179,8 @@ export class StatementChecker {
     if (fn !== undefined && (s.value.kind === "call" || s.value.kind === "name")) return this.aggregate(s, s.value);
     const before = this.scope.pending;
     const value = this.expressions.check(s.value);
-    if (s.target.kind === "variable") this.scope.known.add(s.target.name);
+    if (s.target.kind === "variable" && this.scope.variables.find(s.target.name) === undefined)
+      this.scope.variables.make(s.target.name, s.target.span);
     if (!this.storable(value)) return [];
     const target = this.expressions.target(s.target);
     return this.scope.pending === before ? [this.store(target, s.target.name, value, s)] : [];
@@ -185,32 +207,41 @@ export class StatementChecker {
     const { scope, expressions } = this;
     const inferred = inferredFrom(value);
     if (target.kind === "map") scope.env.store(name, inferred, s.span, scope.diags);
-    else scope.env.assign(scope.prefix + name, name, inferred, s.span, scope.diags);
+    else scope.env.assign(scope.prefix + target.name, shownName(name), inferred, s.span, scope.diags);
     const type: Type =
-      (target.kind === "map" ? scope.env.map(name)?.value : scope.env.variable(scope.prefix + name)) ?? value.type;
-    return { kind: "assign", target: { ...target, type }, value: expressions.fit(value, type), span: s.span };
+      (target.kind === "map" ? scope.env.map(name)?.value : scope.env.variable(scope.prefix + target.name)) ??
+      value.type;
+    const fitted = expressions.fit(value, type);
+    const narrower =
+      target.kind === "variable" &&
+      scope.env.isFixed(scope.prefix + target.name) &&
+      type.kind === "int" &&
+      fitted.type.kind === "int" &&
+      fitted.kind !== "const" &&
+      !sameTypes(type, fitted.type);
+    if (!narrower) return { kind: "assign", target: { ...target, type }, value: fitted, span: s.span };
+    const converted: TypedExpr = { kind: "convert", operand: fitted, type, span: fitted.span };
+    return { kind: "assign", target: { ...target, type }, value: converted, span: s.span };
   }
 
   private let(s: Extract<AstStatement, { kind: "let" }>): readonly TypedStatement[] {
     const { scope, expressions } = this;
+    const { name } = s.variable;
     const declared = s.type === undefined ? undefined : expressions.type(s.type);
-    if (declared !== undefined && declared !== unknownRecord)
-      scope.env.assign(
-        scope.prefix + s.variable.name,
-        s.variable.name,
-        { type: declared, flexible: false },
-        s.span,
-        scope.diags,
-      );
     const before = scope.pending;
     const value = s.value === undefined ? undefined : expressions.check(s.value);
-    scope.known.add(s.variable.name);
+    this.refuseShadow(name, s.span);
+    const id = scope.variables.make(name, s.variable.span);
+    if (declared !== undefined && declared !== unknownRecord && scope.pending === before)
+      scope.env.declare(scope.prefix + id, declared);
     if (value === undefined) {
-      const type = scope.env.variable(scope.prefix + s.variable.name);
-      return type === undefined ? [] : [{ kind: "declare", variable: s.variable.name, type, span: s.span }];
+      const type = scope.env.variable(scope.prefix + id);
+      if (type === undefined && scope.final)
+        scope.diags.warning("unused-variable", s.span, `${name} is never assigned`);
+      return type === undefined ? [] : [{ kind: "declare", variable: id, type, span: s.span }];
     }
     if (!this.storable(value) || scope.pending !== before) return [];
-    return [this.store({ kind: "variable", name: s.variable.name, type: value.type }, s.variable.name, value, s)];
+    return [this.store({ kind: "variable", name: id, type: value.type }, name, value, s)];
   }
 
   /** `@x += n`, `$x <<= n`. */
@@ -233,6 +264,11 @@ export class StatementChecker {
         : { kind: "variable", name: target.name, type: target.type, span: s.target.span };
     if (dividesByZero(scope, op, right, s.span)) return [];
     if (left.type.kind === "int" && right.type.kind === "int") {
+      const op64 = { type: left.type.signed || isSignedOperand(right) ? i64 : u64, flexible: false };
+      const kept = left.type.signed || (right.kind === "const" && right.value >= 0n) ? left.type.signed : undefined;
+      const wide = kept === undefined ? op64 : { ...op64, type: kept ? i64 : u64 };
+      if (target.kind === "map") scope.env.store(s.target.name, wide, s.span, scope.diags);
+      else scope.env.assign(scope.prefix + target.name, shownName(s.target.name), wide, s.span, scope.diags);
       return [{ kind: "update", target, op: operationFor(op, left, right), value: right, span: s.span }];
     }
     const value = checkBinary(scope, op as "+", left, right, s.span);
@@ -259,7 +295,7 @@ export class StatementChecker {
     const args = checkArgs(expressions, call.name, fn.params, call.kind === "call" ? call.args : [], call.span);
     if (args === undefined || scope.pending !== before) return [];
     const type = fn.result(contextFor(expressions, call.span), args);
-    const access = expressions.access(s.target);
+    const access = mapAccess(expressions, s.target);
     scope.env.store(s.target.name, { type, flexible: false }, s.span, scope.diags);
     const settled = scope.env.map(s.target.name)?.value;
     const first = args[0];

@@ -1,29 +1,39 @@
 import { sameAggregate } from "../language/map-functions/index.js";
 import type { TypedExpr } from "../language/typed.js";
-import { type IntSize, i64, int, string, type Type, u64 } from "../types/type.js";
+import { type IntSize, type IntType, int, string, type Type, u64 } from "../types/type.js";
 import { isAggregate, residence } from "../wire/layout.js";
 
 /** A type that later uses may still widen; `flexible` while only non-negative literals have been seen. */
 export interface Inferred {
   readonly type: Type;
   readonly flexible: boolean;
+  /** The value, of a literal; of several the largest in size. */
+  readonly literal?: bigint | undefined;
+}
+
+/** Whether an integer type has a value. */
+export const holds = (type: IntType, value: bigint): boolean =>
+  (type.signed ? BigInt.asIntN(8 * type.size, value) : BigInt.asUintN(8 * type.size, value)) === value;
+
+const sizes: readonly IntSize[] = [1, 2, 4, 8];
+
+/** The smallest signed type that has the value, as literals are typed; uint64 beyond int64. */
+export function literalType(value: bigint): IntType {
+  const size = sizes.find((bytes) => holds(int(bytes, true), value));
+  return size === undefined ? u64 : int(size, true);
 }
 
 export const isLiteral = (e: TypedExpr): e is Extract<TypedExpr, { kind: "const" }> => e.kind === "const";
 
 export const inferredFrom = (e: TypedExpr): Inferred => ({
   type: e.type,
-  flexible: isLiteral(e) && e.type.kind === "int" && e.value >= 0n,
+  flexible: isLiteral(e) && e.type.kind === "int" && e.value >= 0n && e.cast !== true,
+  ...(isLiteral(e) && e.type.kind === "int" && e.cast !== true ? { literal: e.value } : {}),
 });
 
 /** The type that holds both, or undefined if nothing does. */
 export function join(a: Inferred, b: Inferred): Inferred | undefined {
-  if (a.type.kind === "int" && b.type.kind === "int") {
-    const flexible = a.flexible && b.flexible;
-    if (a.flexible && !b.flexible) return { type: wide(b.type.signed), flexible };
-    if (b.flexible && !a.flexible) return { type: wide(a.type.signed), flexible };
-    return { type: wide(a.type.signed || b.type.signed), flexible };
-  }
+  if (a.type.kind === "int" && b.type.kind === "int") return joinInts(a, a.type, b, b.type);
   const type = joinTypes(a.type, b.type);
   if (type !== undefined) return { type, flexible: false };
   // A null pointer is written 0.
@@ -32,21 +42,40 @@ export function join(a: Inferred, b: Inferred): Inferred | undefined {
   return undefined;
 }
 
-const wide = (signed: boolean): Type => (signed ? i64 : u64);
+/** Literals take the other's type if it has their value; else the smallest type that has both is taken. */
+function joinInts(a: Inferred, typeA: IntType, b: Inferred, typeB: IntType): Inferred {
+  if (a.flexible && b.flexible) {
+    const literal = (a.literal ?? 0n) > (b.literal ?? 0n) ? a.literal : b.literal;
+    return { type: commonInt(typeA, typeB), flexible: true, ...(literal === undefined ? {} : { literal }) };
+  }
+  if (a.flexible && a.literal !== undefined && holds(typeB, a.literal)) return { type: typeB, flexible: false };
+  if (b.flexible && b.literal !== undefined && holds(typeA, b.literal)) return { type: typeA, flexible: false };
+  return { type: commonInt(typeA, typeB), flexible: false };
+}
+
+/** The smallest type that has the values of both; int64 for uint64 and a signed one, which nothing can hold. */
+export function commonInt(a: IntType, b: IntType): IntType {
+  if (a.signed === b.signed) return a.size >= b.size ? a : b;
+  const [signed, unsigned] = a.signed ? [a, b] : [b, a];
+  if (signed.size > unsigned.size) return signed;
+  return int(sizes.find((size) => size > unsigned.size) ?? 8, true);
+}
 
 function joinTypes(a: Type, b: Type): Type | undefined {
   if (a.kind === "string" && b.kind === "string") return string(Math.max(a.size, b.size));
-  if (a.kind === "int" && b.kind === "int") return int(Math.max(a.size, b.size) as IntSize, a.signed || b.signed);
+  if (a.kind === "int" && b.kind === "int") return commonInt(a, b);
   if (a.kind === "tuple" && b.kind === "tuple") {
     if (a.items.length !== b.items.length) return undefined;
     const items: Type[] = [];
+    if ((a.names === undefined) !== (b.names === undefined)) return undefined;
     for (const [i, item] of a.items.entries()) {
-      const other = b.items[i];
+      // The order of a record's fields is that of the first; each is found by its name.
+      const other = a.names === undefined ? b.items[i] : b.items[b.names?.indexOf(a.names[i] ?? "") ?? -1];
       const joined = other === undefined ? undefined : joinTypes(item, other);
       if (joined === undefined) return undefined;
       items.push(joined);
     }
-    return { kind: "tuple", items };
+    return { ...a, items };
   }
   if (a.kind === "pointer" && b.kind === "pointer") return samePointee(a.to, b.to) ? a : undefined;
   if (isAggregate(a) && isAggregate(b)) {
@@ -82,7 +111,7 @@ function keyOf(type: Type): unknown {
     case "array":
       return [type.count, keyOf(type.of)];
     case "tuple":
-      return type.items.map(keyOf);
+      return [type.names, type.items.map(keyOf)];
     case "enum":
       return type.name;
     default:

@@ -16,15 +16,32 @@ const cases: readonly Case[] = [
   ["BEGIN { @x = count; }", []],
   [
     "BEGIN { print($nope); }",
-    ["error undefined-variable '$nope': $nope has no value here | assign it first: $nope = ..."],
+    [
+      "error undefined-variable '$nope': Undefined or undeclared variable: $nope | assign it first, in this block or one around: $nope = ...",
+    ],
   ],
   [
     "BEGIN { $value = 1; print($vlaue); }",
-    ["error undefined-variable '$vlaue': $vlaue has no value here | did you mean $value?"],
+    ["error undefined-variable '$vlaue': Undefined or undeclared variable: $vlaue | did you mean $value?"],
   ],
-  ["BEGIN { $x++; }", ["error undefined-variable '$x': $x has no value here | assign it first: $x = ..."]],
-  ["BEGIN { $x += 1; }", ["error undefined-variable '$x': $x has no value here | assign it first: $x = ..."]],
-  ["BEGIN { print($x); $x = 1; }", ["error undefined-variable '$x': $x has no value here | assign it first: $x = ..."]],
+  [
+    "BEGIN { $x++; }",
+    [
+      "error undefined-variable '$x': Undefined or undeclared variable: $x | assign it first, in this block or one around: $x = ...",
+    ],
+  ],
+  [
+    "BEGIN { $x += 1; }",
+    [
+      "error undefined-variable '$x': Undefined or undeclared variable: $x | assign it first, in this block or one around: $x = ...",
+    ],
+  ],
+  [
+    "BEGIN { print($x); $x = 1; }",
+    [
+      "error undefined-variable '$x': Undefined or undeclared variable: $x | assign it first, in this block or one around: $x = ...",
+    ],
+  ],
   [
     "BEGIN { @stat = 1; print(@stats); }",
     ["error undefined-map '@stats': nothing is ever stored in @stats | did you mean @stat?"],
@@ -43,7 +60,7 @@ const cases: readonly Case[] = [
   [
     "BEGIN { @x = 1; @x = comm; }",
     [
-      "error type-mismatch '@x = comm': @x holds int64, it cannot hold string[16] too | use another map for the other kind of value | @x is first used here '@x'",
+      "error type-mismatch '@x = comm': @x holds int8, it cannot hold string[16] too | use another map for the other kind of value | @x is first used here '@x'",
     ],
   ],
   [
@@ -53,19 +70,19 @@ const cases: readonly Case[] = [
   [
     "BEGIN { @x[1] = 1; @x[comm] = 2; }",
     [
-      "error key-mismatch '@x[comm]': the key of @x is (string[16]) here, but (int64) elsewhere | @x is first used here '@x[1]'",
+      "error key-mismatch '@x[comm]': the key of @x is (string[16]) here, but (int8) elsewhere | @x is first used here '@x[1]'",
     ],
   ],
   [
     "BEGIN { @x[1] = 1; @x[1, 2] = 2; }",
     [
-      "error key-mismatch '@x[1, 2]': the key of @x is (int64, int64) here, but (int64) elsewhere | @x is first used here '@x[1]'",
+      "error key-mismatch '@x[1, 2]': the key of @x is (int8, int8) here, but (int8) elsewhere | @x is first used here '@x[1]'",
     ],
   ],
   [
     "BEGIN { @x[1] = 1; print(@x[1, 2]); }",
     [
-      "error key-mismatch '@x[1, 2]': the key of @x is (int64, int64) here, but (int64) elsewhere | @x is first used here '@x[1]'",
+      "error key-mismatch '@x[1, 2]': the key of @x is (int8, int8) here, but (int8) elsewhere | @x is first used here '@x[1]'",
     ],
   ],
   [
@@ -82,7 +99,7 @@ const cases: readonly Case[] = [
   ],
   [
     "BEGIN { $x = 1; $x = comm; }",
-    ["error type-mismatch '$x = comm': $x is int64, it cannot become string[16] | use another variable"],
+    ["error type-mismatch '$x = comm': $x is int8, it cannot become string[16] | use another variable"],
   ],
   ["BEGIN { $x = exit(); }", ["error type-mismatch 'exit()': void cannot be assigned"]],
   ["BEGIN { @x[exit()] = 1; }", ["error bad-key 'exit()': void cannot be part of a key"]],
@@ -96,22 +113,19 @@ const cases: readonly Case[] = [
       "error type-mismatch 'comm < \"a\"': string[16] and string[2] cannot be compared by < | texts are compared by == and !=",
     ],
   ],
-  [
-    "BEGIN { if (comm == 1) { } }",
-    ["error type-mismatch '(comm == 1)': string[16] and int64 cannot be compared by =="],
-  ],
+  ["BEGIN { if (comm == 1) { } }", ["error type-mismatch '(comm == 1)': string[16] and int8 cannot be compared by =="]],
   ["BEGIN { if (!comm) { } }", ["error type-mismatch '(!comm)': ! needs a number or a pointer, not string[16]"]],
   ["BEGIN { if (comm && 1) { } }", ["error type-mismatch 'comm': && needs numbers or pointers, not string[16]"]],
   ["BEGIN { $x = -comm; }", ["error type-mismatch 'comm': an integer is needed here, not string[16]"]],
   [
     "BEGIN { $x = pid ? 1 : comm; }",
-    ["error type-mismatch 'pid ? 1 : comm': both results of ?: must have one type, not int64 and string[16]"],
+    ["error type-mismatch 'pid ? 1 : comm': both results of ?: must have one type, not int8 and string[16]"],
   ],
   ["BEGIN { $s = comm; $s++; }", ["error type-mismatch '$s++': ++ needs an integer, not string[16]"]],
   [
     "BEGIN { $x = curtask * 2; }",
     [
-      "error type-mismatch 'curtask * 2': * is not defined for struct task_struct * and int64 | cast the pointer to an integer: (uint64)p",
+      "error type-mismatch 'curtask * 2': * is not defined for struct task_struct * and int8 | cast the pointer to an integer: (uint64)p",
     ],
   ],
   ["BEGIN { $x = *pid; }", ["error not-a-pointer '*pid': uint32 is no pointer | cast it first: *(uint64 *)x"]],
@@ -143,7 +157,7 @@ const cases: readonly Case[] = [
   [
     "BEGIN { $x = (struct task_strct *)pid; }",
     [
-      "error unknown-type 'struct task_strct *': this kernel has no type 'struct task_strct' | did you mean 'struct task_struct'?",
+      "error unknown-type 'struct task_strct': this kernel has no type 'struct task_strct' | did you mean 'struct task_struct'?",
     ],
   ],
   [
@@ -164,7 +178,7 @@ const cases: readonly Case[] = [
   [
     "BEGIN { unroll ($x) { } }",
     [
-      "error undefined-variable '($x)': $x has no value here | assign it first: $x = ...",
+      "error undefined-variable '($x)': Undefined or undeclared variable: $x | assign it first, in this block or one around: $x = ...",
       "error bad-unroll '($x)': unroll() takes a literal number from 1 to 100",
     ],
   ],
@@ -205,14 +219,16 @@ const cases: readonly Case[] = [
   [
     'BEGIN { $x = "a"; $x = 5; $x = curtask }',
     [
-      "error type-mismatch '$x = 5': $x is string[2], it cannot become int64 | use another variable",
+      "error type-mismatch '$x = 5': $x is string[2], it cannot become int8 | use another variable",
       "error type-mismatch '$x = curtask': $x is string[2], it cannot become struct task_struct * | use another variable",
     ],
   ],
   ["BEGIN { let $x: struct nope = 1; }", ["error unknown-type 'struct nope': this kernel has no type 'struct nope'"]],
   [
     "BEGIN { let $x: string = 5; }",
-    ["error type-mismatch 'let $x: string = 5': $x is string[1024], it cannot become int64 | use another variable"],
+    [
+      "error type-mismatch 'let $x: string = 5': $x is string[1024], it cannot become int8 | cast the value, or declare another type",
+    ],
   ],
   ["BEGIN { $x = (int32)comm }", ["error bad-cast '(int32)comm': string[16] cannot be cast to int32"]],
   ["BEGIN { _ = 5; }", []],
@@ -228,13 +244,13 @@ const cases: readonly Case[] = [
   [
     "BEGIN { @a = (1,comm); @a = (1,2) }",
     [
-      "error type-mismatch '@a = (1,2)': @a holds (int64,string[16]), it cannot hold (int64,int64) too | use another map for the other kind of value | @a is first used here '@a'",
+      "error type-mismatch '@a = (1,2)': @a holds (int8,string[16]), it cannot hold (int8,int8) too | use another map for the other kind of value | @a is first used here '@a'",
     ],
   ],
   [
     "BEGIN { $x = ((uint64 *)pid) % 2; }",
     [
-      "error type-mismatch '((uint64 *)pid) % 2': % is not defined for uint64 * and int64 | cast the pointer to an integer: (uint64)p",
+      "error type-mismatch '((uint64 *)pid) % 2': % is not defined for uint64 * and int8 | cast the pointer to an integer: (uint64)p",
     ],
   ],
   [
@@ -246,7 +262,7 @@ const cases: readonly Case[] = [
   [
     "BEGIN { $x = (struct nope *)1; }",
     [
-      "error no-btf 'struct nope *': 'struct nope' is unknown: no BTF here | the kernel's types come from BTF (CONFIG_DEBUG_INFO_BTF)",
+      "error no-btf 'struct nope': 'struct nope' is unknown: no BTF here | the kernel's types come from BTF (CONFIG_DEBUG_INFO_BTF)",
     ],
     { kernel: new FixtureKernel({ withoutBtf: "no BTF here" }) },
   ],

@@ -19,7 +19,9 @@ export function describeType(type: Type): string {
     case "array":
       return `${describeType(type.of)}[${type.count}]`;
     case "tuple":
-      return `(${type.items.map(describeType).join(",")})`;
+      return type.names === undefined
+        ? `(${type.items.map(describeType).join(",")})`
+        : `{ ${type.items.map((item, i) => `.${type.names?.[i]} = ${describeType(item)}`).join(", ")} }`;
     case "stack":
       return type.user ? "ustack" : "kstack";
     case "hist":

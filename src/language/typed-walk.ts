@@ -10,6 +10,7 @@ export function operandsOf(e: TypedExpr): readonly TypedExpr[] {
     case "args":
     case "arg-field":
     case "is-target":
+    case "nothing":
       return [];
     case "map":
     case "total":

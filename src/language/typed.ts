@@ -19,6 +19,14 @@ export interface TypedMap {
   readonly key: readonly Type[] | undefined;
   readonly value: Type;
   readonly span: Span;
+  /** What its declaration asks for: `let @m = lruhash(100)`. */
+  readonly declared?: MapDeclaration | undefined;
+}
+
+export interface MapDeclaration {
+  readonly lru: boolean;
+  readonly perCpu: boolean;
+  readonly maxEntries: number;
 }
 
 export interface MapAccess {
@@ -29,8 +37,11 @@ export interface MapAccess {
 }
 
 /** An expression whose type is known; every implicit conversion is spelled out. */
-export type TypedExpr = { readonly type: Type; readonly span: Span } & (
-  | { readonly kind: "const"; readonly value: bigint }
+export type TypedExpr = {
+  readonly type: Type;
+  readonly span: Span;
+} /** `cast`: the script names its type, which does not adapt to others as a literal's does. */ & (
+  | { readonly kind: "const"; readonly value: bigint; readonly cast?: boolean }
   /** A string literal. */
   | { readonly kind: "text"; readonly value: string }
   | { readonly kind: "variable"; readonly name: string }
@@ -66,6 +77,8 @@ export type TypedExpr = { readonly type: Type; readonly span: Span } & (
   | { readonly kind: "step"; readonly step: bigint; readonly prefix: boolean; readonly target: AssignTarget }
   | { readonly kind: "builtin"; readonly builtin: Builtin; readonly args: readonly TypedArg[] }
   | { readonly kind: "block"; readonly body: readonly TypedStatement[]; readonly value: TypedExpr }
+  /** Nothing: the value of a block that has none. */
+  | { readonly kind: "nothing" }
 );
 
 /** An argument of a builtin: a value, or something that is only named. */

@@ -81,6 +81,8 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
     case "block":
       lowerBlock(p, e.body);
       return p.value(e.value);
+    case "nothing":
+      return b.const(0);
     case "args":
     case "text":
     case "tuple":
@@ -292,7 +294,9 @@ function memoryInto(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean
       const types = as.kind === "tuple" ? as.items : e.items.map((item) => item.type);
       const { offsets } = layoutOf(types);
       for (const [i, item] of e.items.entries()) {
-        lowerInto(p, item, { base: dest.base, offset: dest.offset + (offsets[i] ?? 0) }, clean, types[i] ?? item.type);
+        const place = fieldIndex(e.type, i, as);
+        const to = { base: dest.base, offset: dest.offset + (offsets[place] ?? 0) };
+        lowerInto(p, item, to, clean, types[place] ?? item.type);
       }
       return;
     }
@@ -321,6 +325,12 @@ function memoryInto(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean
   }
 }
 
+/** Where item `i` of a tuple goes in another: fields of records by their names, in whatever order they are. */
+function fieldIndex(from: Type, i: number, to: Type): number {
+  if (from.kind !== "tuple" || to.kind !== "tuple" || from.names === undefined || to.names === undefined) return i;
+  return to.names.indexOf(from.names[i] ?? "");
+}
+
 type TupleType = Extract<Type, { kind: "tuple" }>;
 
 const align = (n: number): number => (n + 7) & ~7;
@@ -329,14 +339,16 @@ const align = (n: number): number => (n + 7) & ~7;
 function copyTuple(p: ProgramLowering, from: Place, type: TupleType, dest: Dest, as: TupleType): void {
   const { b } = p;
   const [source, target] = [layoutOf(type.items), layoutOf(as.items)];
-  if (source.size === target.size) {
+  const inOrder = type.items.every((_, i) => fieldIndex(type, i, as) === i);
+  if (source.size === target.size && inOrder) {
     b.copy(dest.base, dest.offset, from.base, from.offset, source.size);
     return;
   }
   for (const [i, item] of type.items.entries()) {
-    const wanted = as.items[i] ?? item;
+    const place = fieldIndex(type, i, as);
+    const wanted = as.items[place] ?? item;
     const at = { ...from, offset: from.offset + (source.offsets[i] ?? 0) };
-    const to = { base: dest.base, offset: dest.offset + (target.offsets[i] ?? 0) };
+    const to = { base: dest.base, offset: dest.offset + (target.offsets[place] ?? 0) };
     if (item.kind === "tuple" && wanted.kind === "tuple") copyTuple(p, at, item, to, wanted);
     else {
       const [size, room] = [align(sizeOf(item)), align(sizeOf(wanted))];

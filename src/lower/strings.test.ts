@@ -64,7 +64,7 @@ test("a variable takes the longest text that is assigned to it, and nothing stay
 
 test("a variable that was never assigned on this way is empty", () => {
   const simulation = new Simulation(
-    `kprobe:vfs_read { let $d; if (arg0) { $s = comm; $t = (1, comm); $d = comm; $n = 5; } print($s); print($t); print($d); print($n);
+    `kprobe:vfs_read { let $d; let $s; let $t; let $n; if (arg0) { $s = comm; $t = (1, comm); $d = comm; $n = 5; } print($s); print($t); print($d); print($n);
      @[$s] = 1; }`,
   );
   simulation.fire();

@@ -104,6 +104,7 @@ class Walk {
       case "args":
       case "arg-field":
       case "is-target":
+      case "nothing":
         return;
       case "variable":
         this.read(e.name, set);

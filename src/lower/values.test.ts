@@ -141,7 +141,7 @@ test("sizes and offsets are those of BTF", () => {
   ).fire();
   assert.deepEqual(
     ["@a", "@b", "@c", "@d", "@e"].map((name) => simulation.number(name)),
-    [16n, 4n, 4n, 16n, 8n],
+    [16n, 4n, 4n, 16n, 1n],
   );
   assert.equal(simulation.number("@f"), simulation.number("@g"));
 });

@@ -1,13 +1,18 @@
 import type { Source, Span } from "../base/span.js";
 
-/** A type as it is written: `uint64`, `struct task_struct *`, `uint8[4]`. */
+/**
+ * A type as it is written: `uint64`, `struct task_struct *`, `int32*[4]*`. What follows the base is read from left to right:
+ * `*` makes a pointer to all before it, a number an array of as many.
+ */
 export interface AstType {
+  readonly kind: "type-name";
   readonly span: Span;
-  /** Base name; `struct`, `union` and `enum` tags keep their keyword: `struct file`. */
+  /** Base name; `struct`, `union` and `enum` tags keep their keyword: `struct file`. Empty with `typeOf`. */
   readonly name: string;
-  readonly pointers: number;
-  /** Array length; 0 for `[]`. */
-  readonly array: number | undefined;
+  /** `typeof(expression)` in place of a name. */
+  readonly typeOf: AstExpr | undefined;
+  /** 0 stands for `[]`, whose length the value decides. */
+  readonly suffixes: readonly ("*" | number)[];
 }
 
 export type UnaryOp = "-" | "!" | "~" | "*" | "&" | "+";
@@ -102,6 +107,16 @@ export type AstExpr =
   | { readonly kind: "item"; readonly span: Span; readonly object: AstExpr; readonly index: number }
   | { readonly kind: "index"; readonly span: Span; readonly object: AstExpr; readonly index: AstExpr }
   | { readonly kind: "tuple"; readonly span: Span; readonly items: readonly AstExpr[] }
+  /** `(a=1, b="x")` */
+  | { readonly kind: "record"; readonly span: Span; readonly fields: readonly AstField[] }
+  /** `typeof(T)` as an argument: a type that a macro puts in. */
+  | { readonly kind: "type"; readonly span: Span; readonly type: AstType }
+  | {
+      readonly kind: "typeinfo";
+      readonly span: Span;
+      readonly type: AstType | undefined;
+      readonly operand: AstExpr | undefined;
+    }
   | {
       readonly kind: "sizeof";
       readonly span: Span;
@@ -109,8 +124,20 @@ export type AstExpr =
       readonly operand: AstExpr | undefined;
     }
   | { readonly kind: "offsetof"; readonly span: Span; readonly type: AstType; readonly path: readonly string[] }
-  /** `{ statements; value }` */
-  | { readonly kind: "block"; readonly span: Span; readonly body: readonly AstStatement[]; readonly value: AstExpr };
+  /** `{ statements; value }`; a macro's body may have no value. */
+  | {
+      readonly kind: "block";
+      readonly span: Span;
+      readonly body: readonly AstStatement[];
+      readonly value: AstExpr | undefined;
+    };
+
+export interface AstField {
+  readonly kind: "field";
+  readonly span: Span;
+  readonly name: string;
+  readonly value: AstExpr;
+}
 
 export type AssignOp = "=" | "+=" | "-=" | "*=" | "/=" | "%=" | "&=" | "|=" | "^=" | "<<=" | ">>=";
 
@@ -187,10 +214,47 @@ export interface AstConfig {
   readonly valueSpan: Span;
 }
 
+/** `import "path";` */
+export interface AstImport {
+  readonly span: Span;
+  readonly path: string;
+}
+
+/** `let @m = lruhash(100);` */
+export interface AstMapDeclaration {
+  readonly span: Span;
+  /** With the `@`. */
+  readonly name: string;
+  /** Kind of map as it is written. */
+  readonly type: string;
+  readonly typeSpan: Span;
+  readonly maxEntries: bigint;
+  readonly entriesSpan: Span;
+}
+
+/** `$x`, `@m` or a plain name, which stands for any expression. */
+export interface AstParameter {
+  readonly span: Span;
+  readonly name: string;
+  readonly kind: "variable" | "map" | "expression";
+}
+
+export interface AstMacro {
+  readonly span: Span;
+  readonly name: string;
+  readonly nameSpan: Span;
+  readonly parameters: readonly AstParameter[];
+  readonly body: readonly AstStatement[];
+  readonly value: AstExpr | undefined;
+}
+
 export interface AstProgram {
   readonly source: Source;
   /** The parts of the script that are C: preprocessor lines, and definitions of types. */
   readonly preamble: readonly Span[];
   readonly config: readonly AstConfig[];
+  readonly imports: readonly AstImport[];
+  readonly maps: readonly AstMapDeclaration[];
+  readonly macros: readonly AstMacro[];
   readonly probes: readonly AstProbe[];
 }

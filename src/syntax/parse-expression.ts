@@ -1,6 +1,6 @@
 import type { Span } from "../base/span.js";
-import type { AstExpr, AstStatement, BinaryOp, StepOp, UnaryOp } from "./ast.js";
-import { parseType, startsCast, startsType } from "./parse-type.js";
+import type { AstExpr, AstField, AstStatement, AstType, BinaryOp, StepOp, UnaryOp } from "./ast.js";
+import { isBareType, parseType, startsCast, startsType } from "./parse-type.js";
 import { describe, type TokenStream } from "./token-stream.js";
 
 /** Binary operators by binding strength, loosest first; all group from the left. */
@@ -94,7 +94,7 @@ export class ExpressionParser {
       }
       if (token.text === "(" && startsCast(this.tokens)) {
         this.tokens.take();
-        const type = parseType(this.tokens);
+        const type = this.type();
         this.tokens.expect(")", "after the type of the cast");
         const operand = this.tokens.nested(() => this.unary());
         return { kind: "cast", span: this.tokens.span(start), type, operand };
@@ -200,7 +200,11 @@ export class ExpressionParser {
     const start = token.span.start;
     if (token.text === "true" || token.text === "false")
       return { kind: "bool", span: token.span, value: token.text === "true" };
-    if (token.text === "sizeof") return this.sizeof(start);
+    if (token.text === "sizeof")
+      return { kind: "sizeof", ...this.typeOrOperand("sizeof"), span: this.tokens.span(start) };
+    if (token.text === "typeinfo" && this.tokens.is("("))
+      return { kind: "typeinfo", ...this.typeOrOperand("typeinfo"), span: this.tokens.span(start) };
+    if (token.text === "typeof" && this.tokens.is("(")) return this.typeof(start);
     if (token.text === "offsetof") return this.offsetof(start);
     if (!this.tokens.is("(")) return { kind: "name", span: token.span, name: token.text };
     this.tokens.take();
@@ -208,19 +212,32 @@ export class ExpressionParser {
     return { kind: "call", span: this.tokens.span(start), name: token.text, nameSpan: token.span, args };
   }
 
-  private sizeof(start: number): AstExpr {
-    this.tokens.expect("(", "after sizeof");
-    const isType =
-      startsType(this.tokens) || (this.tokens.isKind("name") && this.tokens.is("*", 1) && this.tokens.is(")", 2));
-    const type = isType ? parseType(this.tokens) : undefined;
+  /** A type, with typeof(). */
+  type(): AstType {
+    return parseType(this.tokens, () => this.typeOrOperand("typeof"));
+  }
+
+  /** `(type)` or `(expression)`. */
+  private typeOrOperand(word: string): { type: AstType | undefined; operand: AstExpr | undefined } {
+    this.tokens.expect("(", `after ${word}`);
+    const isType = startsType(this.tokens) || isBareType(this.tokens);
+    const type = isType ? this.type() : undefined;
     const operand = isType ? undefined : this.parse();
-    this.tokens.expect(")", "after sizeof");
-    return { kind: "sizeof", span: this.tokens.span(start), type, operand };
+    this.tokens.expect(")", `after ${word}`);
+    return { type, operand };
+  }
+
+  /** `typeof(x)` as an argument of a macro. */
+  private typeof(start: number): AstExpr {
+    const { type, operand } = this.typeOrOperand("typeof");
+    const span = this.tokens.span(start);
+    const of: AstType = type ?? { kind: "type-name", name: "", typeOf: operand, suffixes: [], span };
+    return { kind: "type", type: of, span };
   }
 
   private offsetof(start: number): AstExpr {
     this.tokens.expect("(", "after offsetof");
-    const type = parseType(this.tokens);
+    const type = this.type();
     this.tokens.expect(",", "between the type and the member");
     const path = [this.tokens.expectKind("name", "the name of a member").text];
     while (this.tokens.accept(".")) path.push(this.tokens.expectKind("name", "the name of a member").text);
@@ -231,6 +248,7 @@ export class ExpressionParser {
   private parenthesized(): AstExpr {
     const start = this.tokens.take().span.start;
     if (this.tokens.accept(")")) return { kind: "tuple", span: this.tokens.span(start), items: [] };
+    if (this.tokens.isKind("name") && this.tokens.is("=", 1)) return this.record(start);
     const first = this.parse();
     if (!this.tokens.is(",")) {
       this.tokens.expect(")", "to close the parenthesis");
@@ -240,6 +258,20 @@ export class ExpressionParser {
     while (this.tokens.accept(",")) if (!this.tokens.is(")")) items.push(this.parse());
     this.tokens.expect(")", "to close the tuple");
     return { kind: "tuple", span: this.tokens.span(start), items };
+  }
+
+  /** `name=value, ...)` */
+  private record(start: number): AstExpr {
+    const fields: AstField[] = [];
+    while (!this.tokens.is(")")) {
+      const name = this.tokens.expectKind("name", "the name of a field");
+      this.tokens.expect("=", "after the field's name");
+      const value = this.parse();
+      fields.push({ kind: "field", name: name.text, value, span: this.tokens.span(name.span.start) });
+      if (!this.tokens.accept(",")) break;
+    }
+    this.tokens.expect(")", "to close the record");
+    return { kind: "record", span: this.tokens.span(start), fields };
   }
 
   private list(close: string, context: string): AstExpr[] {

@@ -1,6 +1,5 @@
 import type { AssignOp, AstExpr, AstStatement, AstVariable } from "./ast.js";
 import { ExpressionParser } from "./parse-expression.js";
-import { parseType } from "./parse-type.js";
 import { describe, ParseAbort, type TokenStream } from "./token-stream.js";
 
 const assignOps = new Set(["=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="]);
@@ -16,6 +15,11 @@ export class StatementParser {
       const { body, value } = this.braces(true);
       return { body, value, span: this.tokens.span(start) };
     });
+  }
+
+  /** `{ statements; value }`, the value may be missing. */
+  body(): { readonly body: readonly AstStatement[]; readonly value: AstExpr | undefined } {
+    return this.braces(true);
   }
 
   /** `{ statements }` */
@@ -143,8 +147,8 @@ export class StatementParser {
 
   private condition(keyword: string): AstExpr {
     // bpftrace takes the condition with and without parentheses; an expression covers both.
-    if (!this.tokens.is("("))
-      return this.tokens.fail(`expected '(' after ${keyword}, found ${describe(this.tokens.peek())}`);
+    if (this.tokens.is("{"))
+      return this.tokens.fail(`expected a condition after ${keyword}, found ${describe(this.tokens.peek())}`);
     return this.expressions.parse();
   }
 
@@ -188,7 +192,7 @@ export class StatementParser {
     const { tokens } = this;
     const start = tokens.take().span.start;
     const variable = this.variable();
-    const type = tokens.accept(":") ? parseType(tokens) : undefined;
+    const type = tokens.accept(":") ? this.expressions.type() : undefined;
     const value = tokens.accept("=") ? this.expressions.parse() : undefined;
     return { kind: "let", variable, type, value, span: tokens.span(start) };
   }

@@ -49,17 +49,22 @@ function show(e: AstExpr): string {
       return `${show(e.object)}[${show(e.index)}]`;
     case "tuple":
       return `(${e.items.map(show).join(", ")},)`;
+    case "record":
+      return `(${e.fields.map((field) => `${field.name}=${show(field.value)}`).join(", ")})`;
+    case "type":
+      return `typeof(${showType(e.type)})`;
     case "sizeof":
-      return `sizeof(${e.type === undefined ? (e.operand === undefined ? "" : show(e.operand)) : `type ${showType(e.type)}`})`;
+    case "typeinfo":
+      return `${e.kind}(${e.type === undefined ? (e.operand === undefined ? "" : show(e.operand)) : `type ${showType(e.type)}`})`;
     case "offsetof":
       return `offsetof(${showType(e.type)}, ${e.path.join(".")})`;
     case "block":
-      return `{ ${e.body.map(showStatement).join(" ")} ${show(e.value)} }`;
+      return `{ ${e.body.map(showStatement).join(" ")} ${e.value === undefined ? "" : show(e.value)} }`;
   }
 }
 
 const showType = (type: AstType): string =>
-  `${type.name}${"*".repeat(type.pointers)}${type.array === undefined ? "" : `[${type.array}]`}`;
+  `${type.typeOf === undefined ? type.name : `typeof(${show(type.typeOf)})`}${type.suffixes.map((s) => (s === "*" ? s : `[${s}]`)).join("")}`;
 
 const block = (body: readonly AstStatement[]): string => `{ ${body.map(showStatement).join(" ")} }`;
 
@@ -242,7 +247,7 @@ test("syntax errors say where and what was expected", () => {
     "BEGIN { $x = ; }": ["expected an expression, found ';' @;"],
     "BEGIN { 5 = 6; }": ["only a variable ($x) or a map (@x) can be assigned to @5"],
     "BEGIN { $x = 1 $y = 2 }": ["expected ';' or '}' after this statement, found '$y' @$y"],
-    "BEGIN { if $x { } }": ["expected '(' after if, found '$x' @$x"],
+    "BEGIN { if { } }": ["expected a condition after if, found '{' @{"],
     "BEGIN { @x[] = 1; }": ["a map key is missing between the brackets @="],
     "BEGIN { $x = (1; }": ["expected ')' to close the parenthesis, found ';' @;"],
     "BEGIN { ++5; }": ["++ needs a variable or a map @5"],

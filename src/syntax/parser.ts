@@ -1,15 +1,28 @@
 import type { Diagnostics } from "../base/diagnostics.js";
 import type { Source, Span } from "../base/span.js";
-import type { AstAttachPoint, AstConfig, AstExpr, AstProbe, AstProgram } from "./ast.js";
+import type {
+  AstAttachPoint,
+  AstConfig,
+  AstExpr,
+  AstImport,
+  AstMacro,
+  AstMapDeclaration,
+  AstParameter,
+  AstProbe,
+  AstProgram,
+} from "./ast.js";
 import { parseAttachPoint } from "./parse-attach-point.js";
 import { StatementParser } from "./parse-statement.js";
 import { endOfDefinition, endOfDirective } from "./scan-definition.js";
-import { ParseAbort, TokenStream } from "./token-stream.js";
+import { describe, ParseAbort, TokenStream } from "./token-stream.js";
 import { findTooDeep } from "./tree-depth.js";
 
-/** Parses a whole script; what is wrong goes to `diags`, and the rest of the script is still read. */
-export function parse(source: Source, diags: Diagnostics): AstProgram {
-  return new ProgramParser(source, diags).program();
+/**
+ * Parses a whole script; what is wrong goes to `diags`, and the rest of the script is still read. A `library` is imported
+ * by others and needs no probe.
+ */
+export function parse(source: Source, diags: Diagnostics, library = false): AstProgram {
+  return new ProgramParser(source, diags, library).program();
 }
 
 /**
@@ -27,17 +40,24 @@ export function parseExpression(source: Source, diags: Diagnostics): AstExpr | u
     return undefined;
   }
 }
+const tooLong = (tokens: TokenStream, where: Span): never =>
+  tokens.fail("this expression is too long for one", "compute parts of it into variables first", where);
 
 class ProgramParser {
   private readonly source: Source;
+  private readonly library: boolean;
   private readonly tokens: TokenStream;
   private readonly statements: StatementParser;
   private readonly preamble: Span[] = [];
   private readonly config: AstConfig[] = [];
+  private readonly imports: AstImport[] = [];
+  private readonly maps: AstMapDeclaration[] = [];
+  private readonly macros: AstMacro[] = [];
   private readonly probes: AstProbe[] = [];
 
-  constructor(source: Source, diags: Diagnostics) {
+  constructor(source: Source, diags: Diagnostics, library: boolean) {
     this.source = source;
+    this.library = library;
     this.tokens = new TokenStream(source, diags);
     this.statements = new StatementParser(this.tokens);
   }
@@ -52,13 +72,13 @@ class ProgramParser {
         this.recover();
       }
     }
-    const { source, preamble, config, probes } = this;
-    if (probes.length === 0 && !tokens.diags.failed) {
+    const { source, preamble, config, imports, maps, macros, probes } = this;
+    if (probes.length === 0 && imports.length === 0 && !this.library && !tokens.diags.failed) {
       tokens.diags.error("empty-script", tokens.span(0, 0), "this script has no probe", {
         hint: "a probe looks like this: tracepoint:syscalls:sys_enter_openat { @[comm] = count(); }",
       });
     }
-    return { source, preamble, config, probes };
+    return { source, preamble, config, imports, maps, macros, probes };
   }
 
   private item(): void {
@@ -67,6 +87,9 @@ class ProgramParser {
     if (token.kind === "directive") this.directive();
     else if (this.startsDefinition()) this.definition();
     else if (tokens.is("config") && tokens.is("=", 1)) this.configBlock();
+    else if (tokens.is("import") && tokens.isKind("string", 1)) this.import();
+    else if (tokens.is("let") && tokens.isKind("map", 1)) this.mapDeclaration();
+    else if (tokens.is("macro") && tokens.isKind("name", 1)) this.macro();
     else if (token.kind === "punctuator" && token.text === ";") tokens.take();
     else this.probe();
   }
@@ -124,6 +147,62 @@ class ProgramParser {
     }
   }
 
+  private import(): void {
+    const { tokens } = this;
+    const start = tokens.take().span.start;
+    const path = tokens.take().text;
+    if (!tokens.accept(";")) tokens.fail(`expected ';' after the import, found ${describe(tokens.peek())}`);
+    this.imports.push({ span: tokens.span(start), path });
+  }
+
+  private mapDeclaration(): void {
+    const { tokens } = this;
+    const start = tokens.take().span.start;
+    const name = tokens.take().text;
+    tokens.expect("=", "after the map's name");
+    const type = tokens.expectKind("name", "the kind of the map");
+    tokens.expect("(", "after the kind of the map");
+    const entries = tokens.expectKind("int", "the number of keys that the map can hold");
+    tokens.expect(")", "after the number of keys");
+    if (!tokens.accept(";")) tokens.fail(`expected ';' after the declaration, found ${describe(tokens.peek())}`);
+    this.maps.push({
+      span: tokens.span(start),
+      name,
+      type: type.text,
+      typeSpan: type.span,
+      maxEntries: entries.value,
+      entriesSpan: entries.span,
+    });
+  }
+
+  /** `macro name($x, @m, e) { ... }`; the parentheses may be missing. */
+  private macro(): void {
+    const { tokens } = this;
+    const start = tokens.take().span.start;
+    const name = tokens.take();
+    const parameters: AstParameter[] = [];
+    if (tokens.accept("(")) {
+      while (!tokens.is(")")) {
+        parameters.push(this.parameter());
+        if (!tokens.accept(",")) break;
+      }
+      tokens.expect(")", "after the macro's parameters");
+    }
+    const { body, value } = this.statements.body();
+    const deep = findTooDeep(value === undefined ? body : [...body, value]);
+    if (deep !== undefined) tooLong(tokens, deep);
+    this.macros.push({ span: tokens.span(start), name: name.text, nameSpan: name.span, parameters, body, value });
+  }
+
+  private parameter(): AstParameter {
+    const token = this.tokens.take();
+    const kind = token.kind === "variable" || token.kind === "map" ? token.kind : "expression";
+    if (kind === "expression" && token.kind !== "name") {
+      this.tokens.fail(`expected a parameter ($x, @m or a name), found ${describe(token)}`, undefined, token.span);
+    }
+    return { span: token.span, name: token.text, kind };
+  }
+
   private probe(): void {
     const { tokens } = this;
     const start = tokens.peek().span.start;
@@ -135,9 +214,7 @@ class ProgramParser {
     const predicate = tokens.is("/") ? this.predicate() : undefined;
     const body = this.statements.block();
     const deep = findTooDeep(predicate === undefined ? body : [predicate, ...body]);
-    if (deep !== undefined) {
-      tokens.fail("this expression is too long for one", "compute parts of it into variables first", deep);
-    }
+    if (deep !== undefined) tooLong(tokens, deep);
     this.probes.push({ span: tokens.span(start), attachPoints, predicate, body });
   }
 

@@ -63,7 +63,8 @@ export type Type =
   | { readonly kind: "pointer"; readonly to: Type; readonly space: AddressSpace }
   | RecordType
   | { readonly kind: "array"; readonly of: Type; readonly count: number }
-  | { readonly kind: "tuple"; readonly items: readonly Type[] }
+  /** With names it is a record of the language's own: `(a=1, b="x")`. */
+  | { readonly kind: "tuple"; readonly items: readonly Type[]; readonly names?: readonly string[] }
   /** Stack id and, for user stacks, the process: see wire. Resolved in user space. */
   | { readonly kind: "stack"; readonly user: boolean; readonly mode: StackMode; readonly depth: number }
   /** A kernel address shown as symbol. */

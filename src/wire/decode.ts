@@ -77,6 +77,16 @@ export function decoderFor(type: Type): Decoder {
     case "tuple": {
       const { offsets } = layoutOf(type.items);
       const items = type.items.map(decoderFor);
+      const { names } = type;
+      if (names !== undefined) {
+        return (view, at, resolver) => ({
+          kind: "record",
+          fields: items.map((decode, i) => ({
+            name: names[i] ?? "",
+            value: decode(view, at + (offsets[i] ?? 0), resolver),
+          })),
+        });
+      }
       return (view, at, resolver) => ({
         kind: "tuple",
         items: items.map((decode, i) => decode(view, at + (offsets[i] ?? 0), resolver)),

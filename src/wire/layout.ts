@@ -109,6 +109,30 @@ export function cSizeOf(type: Type): number {
   }
 }
 
+/** Bytes that C would give a structure of these members, or a value of this type; what sizeof() says. */
+export function naturalSize(type: Type): number {
+  return naturalLayout(type).size;
+}
+
+function naturalLayout(type: Type): { readonly size: number; readonly align: number } {
+  if (type.kind === "tuple") {
+    let [size, align] = [0, 1];
+    for (const item of type.items.map(naturalLayout)) {
+      size = Math.ceil(size / item.align) * item.align + item.size;
+      align = Math.max(align, item.align);
+    }
+    return { size: Math.ceil(size / align) * align, align };
+  }
+  if (type.kind === "array") {
+    const { size, align } = naturalLayout(type.of);
+    return { size: size * type.count, align };
+  }
+  const size = cSizeOf(type);
+  if (type.kind === "string" || type.kind === "buffer") return { size, align: 1 };
+  if (type.kind === "record") return { size, align: size % 8 === 0 ? 8 : size % 4 === 0 ? 4 : size % 2 === 0 ? 2 : 1 };
+  return { size, align: Math.min(8, Math.max(1, size)) };
+}
+
 export interface Layout {
   readonly offsets: readonly number[];
   /** A multiple of 8. */
