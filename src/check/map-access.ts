@@ -4,7 +4,7 @@ import { describeType } from "../language/describe-type.js";
 import type { MapAccess, TypedExpr } from "../language/typed.js";
 import type { AstMap } from "../syntax/ast.js";
 import { i64, u64 } from "../types/type.js";
-import { isAggregate } from "../wire/layout.js";
+import { isAggregate, isPlainTuple } from "../wire/layout.js";
 import type { ExpressionChecker } from "./expression.js";
 import { type Inferred, inferredFrom } from "./type-rules.js";
 
@@ -22,7 +22,7 @@ export function mapAccess(checker: ExpressionChecker, e: AstMap): MapAccess {
   const items = (e.keys ?? []).map((key) => checker.check(key));
   // A tuple as the only key is a key of several parts.
   const only = items[0];
-  const key = items.length === 1 && only?.kind === "tuple" ? only.items : items;
+  const key = items.length === 1 && only?.kind === "tuple" && isPlainTuple(only.type) ? only.items : items;
   for (const part of key) {
     if (isAggregate(part.type) || part.type.kind === "none") {
       checker.error("bad-key", part.span, `${describeType(part.type)} cannot be part of a key`);
@@ -30,7 +30,7 @@ export function mapAccess(checker: ExpressionChecker, e: AstMap): MapAccess {
   }
   if (checker.scope.pending === before) checker.scope.env.useKey(e.name, parts(key), e.span, checker.scope.diags);
   const types = checker.scope.env.map(e.name)?.key ?? [];
-  const whole = key.length === 1 && only?.type.kind === "tuple";
+  const whole = key.length === 1 && only !== undefined && isPlainTuple(only.type);
   return {
     map: e.name,
     key: whole ? key : key.map((part, i) => checker.fit(part, types[i] ?? part.type)),
@@ -73,6 +73,6 @@ export function readMap(checker: ExpressionChecker, e: AstMap): TypedExpr {
 /** Types of a key's parts; a tuple as the only key is a key of several parts. */
 function parts(key: readonly TypedExpr[]): readonly Inferred[] {
   const [only] = key;
-  if (key.length !== 1 || only?.type.kind !== "tuple") return key.map(inferredFrom);
+  if (key.length !== 1 || only === undefined || !isPlainTuple(only.type)) return key.map(inferredFrom);
   return only.type.items.map((type) => ({ type, flexible: false }));
 }

@@ -3,7 +3,7 @@ import type { BlockId, Value } from "../ir/ir.js";
 import type { Dest, Place } from "../language/lowering.js";
 import type { MapAccess, TypedExpr } from "../language/typed.js";
 import type { AggregateType, Type } from "../types/type.js";
-import { aggregateLayout, layoutOf, residence, sizeOf } from "../wire/layout.js";
+import { aggregateLayout, isPlainTuple, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import { type MapStorage, storageOf, systemMaps } from "../wire/map-storage.js";
 import { lowerInto } from "./expressions.js";
 import type { ProgramLowering } from "./program-lowering.js";
@@ -25,7 +25,7 @@ export function keyOf(p: ProgramLowering, access: MapAccess): Value {
   const layout = layoutOf(types);
   const dest = p.temporary(layout.size, `key of ${access.map}`);
   const [only] = access.key;
-  if (only?.type.kind === "tuple" && access.key.length === 1) {
+  if (only !== undefined && isPlainTuple(only.type) && access.key.length === 1) {
     // A tuple as a whole is a key of several parts, which lie in memory as it does.
     lowerInto(p, only, dest, true, { kind: "tuple", items: types });
     return p.address(dest);

@@ -186,3 +186,7 @@ export const align8 = (n: number): number => (n + 7) & ~7;
 
 export const isAggregate = (type: Type): type is AggregateType =>
   ["count", "sum", "min", "max", "avg", "stats", "hist", "lhist"].includes(type.kind);
+
+/** A tuple without names: as the only key of a map it is a key of several parts. */
+export const isPlainTuple = (type: Type): type is Extract<Type, { kind: "tuple" }> =>
+  type.kind === "tuple" && type.names === undefined;
