@@ -120,6 +120,7 @@ const facts: Readonly<Record<string, Facts>> = {
   send_signal: readsOnly,
   send_signal_thread: readsOnly,
   probe_write_user: readsOnly,
+  get_ns_current_pid_tgid: fills(2, 3),
   get_func_arg: { writes: undefined },
   probe_read: fills(0, 1),
   probe_read_user: fills(0, 1),

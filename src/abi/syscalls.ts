@@ -32,7 +32,11 @@ export class SyscallTable {
   }
 
   name(number: number): string | undefined {
+    return this.byNumber().get(number);
+  }
+
+  byNumber(): ReadonlyMap<number, string> {
     this.names ??= new Map([...this.numbers].map(([name, value]) => [value, name]));
-    return this.names.get(number);
+    return this.names;
   }
 }

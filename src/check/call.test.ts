@@ -62,7 +62,7 @@ const cases: readonly Case[] = [
   [
     "BEGIN { @x[1] = 1; delete(@x); }",
     [
-      "error bad-argument '@x': @x has keys: which entry is to be removed? | delete(@x[key]) removes one entry, clear(@x) all of them",
+      "error bad-argument '@x': @x has keys: which entry is to be removed? | delete(@x, key) removes one entry, clear(@x) all of them",
     ],
   ],
   ["BEGIN { print(1, 2); }", ["error bad-argument 'print(1, 2)': only a map can be printed with top and div"]],
@@ -157,7 +157,12 @@ const cases: readonly Case[] = [
       "error negative-time 'strftime(\"%H\", -1)': a moment cannot be negative | strftime takes nanoseconds since boot, e.g. nsecs",
     ],
   ],
-  ["BEGIN { print(cpid); }", ["error no-child 'cpid': cpid needs a command to trace | give one with -c"]],
+  [
+    "BEGIN { print(cpid); }",
+    [
+      "warning no-child 'cpid': cpid is 0: there is no command to trace | give one with -c; has_cpid tells whether there is one",
+    ],
+  ],
   [
     'BEGIN { print(kaddr("nope")); }',
     [
@@ -167,7 +172,7 @@ const cases: readonly Case[] = [
   [
     'BEGIN { system("ls"); }',
     [
-      "error unsafe 'system': system() can change the system and needs --unsafe | run beetrace --unsafe ... if you mean it",
+      "error unsafe 'system': system() is unsafe. To use you need the --unsafe flag | it can change the system: run beetrace --unsafe ... if you mean it",
     ],
   ],
   [

@@ -18,30 +18,30 @@ export function checkCall(checker: ExpressionChecker, call: AstCall): TypedExpr 
     checker.error(
       "unsafe",
       call.nameSpan,
-      `${call.name}() can change the system and needs --unsafe`,
-      "run beetrace --unsafe ... if you mean it",
+      `${call.name}() is unsafe. To use you need the --unsafe flag`,
+      "it can change the system: run beetrace --unsafe ... if you mean it",
     );
   }
   const params = builtin.params ?? [];
-  const args = checkArgs(checker, call.name, params, keyInBrackets(params, call.args), call.span);
+  const args = checkArgs(checker, call.name, ...keyInBrackets(params, call.args), call.span);
   if (args === undefined) return checker.broken(call.span);
   const context = contextFor(checker, call.span);
   const type = builtin.result(context, args);
   return builtin.rewrite?.(context, args, type) ?? { kind: "builtin", builtin, args, type, span: call.span };
 }
 
-/** `delete(@m, key)` is another way to write `delete(@m[key])`. */
-function keyInBrackets(params: readonly Param[], args: readonly AstExpr[]): readonly AstExpr[] {
-  const [map, key] = args;
-  if (
-    params[0]?.kind !== "entry-or-map" ||
-    args.length !== 2 ||
-    map?.kind !== "map" ||
-    key === undefined ||
-    map.keys !== undefined
-  )
-    return args;
-  return [{ ...map, keys: [key] }];
+/** `delete(@m, key)` is another way to write `delete(@m[key])`: parameters and arguments as if that had been written. */
+function keyInBrackets(
+  params: readonly Param[],
+  args: readonly AstExpr[],
+): readonly [params: readonly Param[], args: readonly AstExpr[]] {
+  const [map, key, ...rest] = args;
+  if (params[0]?.keyFollows !== true || map?.kind !== "map" || key === undefined || map.keys !== undefined)
+    return [params, args];
+  return [
+    [params[0], ...params.slice(2)],
+    [{ ...map, keys: [key] }, ...rest],
+  ];
 }
 
 export function contextFor(checker: ExpressionChecker, span: Span): CheckContext {
@@ -53,6 +53,7 @@ export function contextFor(checker: ExpressionChecker, span: Span): CheckContext
     config: scope.config,
     diags: scope.diags,
     probeName: scope.targets[0]?.name ?? "this probe",
+    probeType: scope.targets[0]?.provider.moment === undefined ? (scope.targets[0]?.provider.name ?? "") : "special",
     mapTypes: (name) => {
       const map = scope.env.map(name);
       return map?.value === undefined ? undefined : { key: map.key, value: map.value };
@@ -60,6 +61,9 @@ export function contextFor(checker: ExpressionChecker, span: Span): CheckContext
     unsafe: scope.unsafe,
     childPid: scope.childPid,
     registerNames: () => scope.registerNames,
+    wantStackLengths: () => {
+      scope.env.stackLengths = true;
+    },
     userSymbol: (name) =>
       scope.kernel.userSymbol(scope.targets[0]?.name.split(":")[1] ?? "", name, scope.targets[0]?.func ?? ""),
   };

@@ -40,7 +40,7 @@ export function check(bound: Bound, kernel: KernelView, options: CheckOptions, d
     }
   }
   const programs = checkAll(bound, kernel, options, env, diags, "final");
-  return { programs, maps: env.finishedMaps(), targets: bound.targets };
+  return { programs, maps: env.finishedMaps(), stackLengths: env.stackLengths, targets: bound.targets };
 }
 
 function checkAll(

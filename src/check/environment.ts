@@ -24,6 +24,8 @@ export class Environment {
   private readonly idCounts = new Map<string, number>();
   private readonly typeIds = new Map<string, number>();
   private readonly fixed = new Set<string>();
+  /** The script asks for the number of frames of a stack. */
+  stackLengths = false;
   /** Something was learnt since the last {@link startRound}. */
   changed = false;
 

@@ -201,7 +201,7 @@ class Output {
       this.attached(event);
       return;
     }
-    this.render(event);
+    if (event.kind !== "warnf" || this.options.warnings) this.render(event);
   }
 
   private attached(event: OutputEvent): void {

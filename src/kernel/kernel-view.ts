@@ -1,5 +1,6 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { release } from "node:os";
+import type { ProgType } from "../abi/program-type.js";
 import { SyscallTable } from "../abi/syscalls.js";
 import { FormatError } from "../base/errors.js";
 import { Btf } from "../formats/btf.js";
@@ -12,8 +13,12 @@ import { readCpus } from "./cpus.js";
 import { features } from "./features.js";
 import { readKernelFunctions } from "./kernel-functions.js";
 import { missingCapabilities } from "./privileges.js";
+import { kfuncAllowed } from "./probe-program.js";
 import { ensureTracefs, readEventFormat, readEvents } from "./tracefs.js";
 import { findBinary, readUserFunctions, readUserSymbol, type SearchPlaces } from "./user-functions.js";
+
+/** PROC_PID_INIT_INO, include/linux/proc_ns.h. */
+const initialPidNamespace = 0xef_ff_ff_fcn;
 
 /** The running kernel. Everything is read when it is asked for first, and once. */
 export function openKernelView(sys: Sys): LiveKernelView {
@@ -105,6 +110,34 @@ export class LiveKernelView implements KernelView {
 
   syscallNumber(name: string): number | undefined {
     return this.syscalls.number(name);
+  }
+
+  syscallNames(): ReadonlyMap<number, string> {
+    return this.syscalls.byNumber();
+  }
+
+  cgroupId(path: string): bigint | Missing {
+    try {
+      // The id of a cgroup is the inode number of its directory (kernfs_id(), include/linux/kernfs.h, v5.5).
+      return statSync(path, { bigint: true }).ino;
+    } catch (error) {
+      return { missing: `there is no cgroup at ${path}: ${(error as Error).message}` };
+    }
+  }
+
+  pidNamespace(): { readonly device: bigint; readonly inode: bigint } | undefined {
+    return this.once("pid namespace", () => {
+      const { dev, ino } = statSync("/proc/self/ns/pid", { bigint: true });
+      return ino === initialPidNamespace ? undefined : { device: dev, inode: ino };
+    });
+  }
+
+  kfuncAllowed(name: string, type: ProgType): FeatureAnswer {
+    return this.once(`kfunc ${type} ${name}`, () => {
+      const btf = this.btf();
+      const id = "missing" in btf ? undefined : btf.find(name, "func");
+      return id === undefined ? "no" : kfuncAllowed(this.sys, type, id);
+    });
   }
 
   get syscalls(): SyscallTable {

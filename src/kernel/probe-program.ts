@@ -6,7 +6,7 @@ import type { ProgType } from "../abi/program-type.js";
 import { zeroed } from "../abi/struct.js";
 import type { FeatureAnswer } from "../language/needs.js";
 import type { Fd } from "../sys/fd.js";
-import { progLoad } from "../sys/prog-calls.js";
+import { ProgLoadError, progLoad } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
 
@@ -73,3 +73,23 @@ export const hasHelper = (sys: Sys, type: ProgType, helper: string): FeatureAnsw
     },
     { [EACCES]: "yes", [EINVAL]: "no" },
   );
+
+/** src of a call that names a function of the kernel by its BTF id; BPF_PSEUDO_KFUNC_CALL, uapi/linux/bpf.h. */
+const pseudoKfuncCall = 2;
+
+/**
+ * Whether programs of that type may call a function of the kernel. Its arguments are never set, so that the program is
+ * refused either way, with the same errno; the verifier's words tell apart (check_kfunc_call(), kernel/bpf/verifier.c,
+ * v5.13 to v6.18).
+ */
+export function kfuncAllowed(sys: Sys, type: ProgType, btfId: number): FeatureAnswer {
+  const call: Instruction = [BPF_JMP | BPF_CALL, pseudoKfuncCall << 4, 0, btfId];
+  try {
+    loadTrial(sys, { type, instructions: [call, exitInstruction] })[Symbol.dispose]();
+    return "yes";
+  } catch (error) {
+    if (!(error instanceof ProgLoadError)) throw error;
+    if (/calling kernel function \S+ is not allowed/.test(error.log)) return "no";
+    return error.errno === EACCES || error.errno === EINVAL ? "yes" : "unknown";
+  }
+}

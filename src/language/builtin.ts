@@ -38,6 +38,8 @@ export interface Param {
   readonly positionalText?: boolean;
   /** Takes all the arguments that are left. */
   readonly rest?: boolean;
+  /** An entry whose key may be the next argument: `delete(@m, key)` is another way to write `delete(@m[key])`. */
+  readonly keyFollows?: boolean;
 }
 
 export interface CheckContext {
@@ -48,6 +50,8 @@ export interface CheckContext {
   readonly diags: Diagnostics;
   /** Names of the script's targets that this program serves, for messages. */
   readonly probeName: string;
+  /** Name of their probe type; begin and end are `special`. */
+  readonly probeType: string;
   /** Keys and value of a map, undefined before its first use is known. */
   mapTypes(name: string): { readonly key: readonly Type[] | undefined; readonly value: Type } | undefined;
   readonly unsafe: boolean;
@@ -55,6 +59,8 @@ export interface CheckContext {
   readonly childPid: number | undefined;
   /** Registers that reg() knows, as struct pt_regs names them. */
   registerNames(): readonly string[];
+  /** Stacks must know how many frames they have. */
+  wantStackLengths(): void;
   /** A symbol of the file that this uprobe is in. */
   userSymbol(name: string): UserSymbol | Missing;
 }
@@ -76,6 +82,8 @@ export interface Builtin {
   readonly probes?: string;
   /** Ends the action: what follows is not run. */
   readonly leaves?: boolean;
+  /** May end the action. */
+  readonly mayLeave?: boolean;
   /** What the action uses, asked before attach points are chosen. */
   readonly uses?: "args" | "argN" | "kernel-stack";
   /** Type of the result; reports arguments that the parameter kinds do not rule out. */

@@ -50,6 +50,8 @@ function valueKindOf(value: TypedExpr): string {
     case "func":
     case "inet":
     case "timestamp":
+    case "mac":
+    case "cgroup-path":
       return "symbol";
     default:
       return value.type.kind;

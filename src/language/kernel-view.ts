@@ -1,3 +1,4 @@
+import type { ProgType } from "../abi/program-type.js";
 import type { Btf } from "../formats/btf.js";
 import type { TracepointFormat } from "../formats/tracepoint-format.js";
 import type { FeatureAnswer, FeatureName } from "./needs.js";
@@ -50,5 +51,13 @@ export interface KernelView {
   /** Functions of an ELF file; `path` is absolute or searched in PATH and the library directories. */
   /** A symbol of an ELF file, beside the function `probed` of the same file. */
   userSymbol(path: string, name: string, probed: string): UserSymbol | Missing;
+  /** Names of the machine's system calls by their numbers. */
+  syscallNames(): ReadonlyMap<number, string>;
+  /** Id of the cgroup (version 2) at this path. */
+  cgroupId(path: string): bigint | Missing;
+  /** Device and inode of the process's own pid namespace; undefined in the initial one. */
+  pidNamespace(): { readonly device: bigint; readonly inode: bigint } | undefined;
+  /** Whether programs of that type may call a function of the kernel. */
+  kfuncAllowed(name: string, type: ProgType): FeatureAnswer;
   userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing;
 }

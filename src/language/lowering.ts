@@ -3,6 +3,8 @@ import type { FunctionBuilder } from "../ir/builder.js";
 import type { Value } from "../ir/ir.js";
 import type { AddressSpace, Type } from "../types/type.js";
 import type { Action } from "./action.js";
+import type { Config } from "./config.js";
+import type { KernelView } from "./kernel-view.js";
 import type { ProgramVariant } from "./probe.js";
 import type { MapAccess, TypedExpr, TypedMap } from "./typed.js";
 
@@ -26,7 +28,8 @@ export type LossCounter = "ring-full" | "stack-collision" | "scratch-busy" | "lo
 export interface Lowering {
   readonly b: FunctionBuilder;
   readonly variant: ProgramVariant;
-  readonly arch: "x86_64" | "arm64";
+  readonly kernel: KernelView;
+  readonly config: Config;
   /** The value of an expression that lives in a register. */
   value(e: TypedExpr): Value;
   /** Writes a value of any type in the layout of wire/layout.ts; all its `sizeOf` bytes, padding zeroed if `clean`. */
@@ -40,6 +43,8 @@ export interface Lowering {
   address(dest: Dest): Value;
   /** Copies `size` bytes from anywhere. */
   copyFrom(dest: Dest, from: Place, size: number): void;
+  /** Reads `size` bytes; `none` asks the address which space it is in. */
+  readBytes(to: Value, size: Value, from: Value, space: AddressSpace): Value;
   /** Reads NUL-terminated text; `none` asks the address which space it is in. */
   readText(to: Value, size: Value, from: Value, space: AddressSpace): Value;
   /** Monotonic nanoseconds at which the trace began. */
@@ -62,6 +67,16 @@ export interface Lowering {
   /** Address of the key of a map access, in memory. */
   key(access: MapAccess): Value;
   map(name: string): TypedMap;
+  /** Number of entries of a map with keys; bpf_for_each_map_elem(), since Linux 5.13. */
+  countEntries(map: string): Value;
+  /** Address of constant bytes that all programs share; they are made if the name is new. */
+  table(name: string, bytes: () => Uint8Array): Value;
+  /** Builds a function that helpers call, and answers its name; `what` is part of the name. */
+  subprogram(what: string, build: (b: FunctionBuilder) => void): string;
+  /** The context's address as a plain number: offsets that only the event knows may be added to it. */
+  contextAddress(): Value;
+  /** Whether stacks are to say how many frames they have. */
+  readonly stackLengths: boolean;
   /** Runs `then` if the value is not null, `otherwise` if it is. */
   ifPresent(pointer: Value, then: () => void, otherwise?: () => void): void;
   /** Runs `then` if a signed value is below zero. */

@@ -172,6 +172,8 @@ export interface TypedProgram {
 export interface TypedScript {
   readonly programs: readonly TypedProgram[];
   readonly maps: ReadonlyMap<string, TypedMap>;
+  /** The script asks how many frames its stacks have. */
+  readonly stackLengths: boolean;
   /** All attach points; a target's index is its id, which programs know as their cookie. */
   readonly targets: readonly Target[];
 }

@@ -94,4 +94,6 @@ function leaves(body: readonly TypedStatement[]): boolean {
 }
 
 const leavesIn = (e: TypedExpr): boolean =>
-  (e.kind === "builtin" && e.builtin.leaves === true) || leaves(statementsOf(e)) || operandsOf(e).some(leavesIn);
+  (e.kind === "builtin" && (e.builtin.leaves === true || e.builtin.mayLeave === true)) ||
+  leaves(statementsOf(e)) ||
+  operandsOf(e).some(leavesIn);

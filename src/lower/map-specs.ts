@@ -94,6 +94,11 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
     bytes.set(new Uint8Array(table.buffer));
     specs.push(array(syscallTableName(program), bytes.length, bytes));
   }
+  for (const [name, table] of object.tables) {
+    const bytes = new Uint8Array(align8(table.length));
+    bytes.set(table);
+    specs.push(array(name, bytes.length, bytes));
+  }
   return specs;
 }
 

@@ -323,3 +323,10 @@ export function deleteEntry(p: ProgramLowering, access: MapAccess): Value {
   b.zero(b.mapValue(access.map, 0), 0, of.valueSize);
   return was;
 }
+
+/** bpf_for_each_map_elem() answers how many entries it has seen. */
+export function countEntries(p: ProgramLowering, map: string): Value {
+  const { b } = p;
+  const name = p.subprogram("each", (each) => each.ret(each.const(0)));
+  return b.call("for_each_map_elem", [b.map(map), b.funcRef(name), b.const(0), b.const(0)]);
+}

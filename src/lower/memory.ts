@@ -46,11 +46,21 @@ export function copyFrom(p: ProgramLowering, dest: Dest, from: Place, size: numb
   ]);
 }
 
-/** Reads text of at most `size` bytes, its NUL included; what cannot be read is empty. Answers the helper's result. */
-export function readText(p: ProgramLowering, to: Value, size: Value, from: Value, space: AddressSpace): Value {
+/**
+ * Reads text of at most `size` bytes, its NUL included, or just bytes; what cannot be read is empty. Answers the helper's
+ * result.
+ */
+export function readForeign(
+  p: ProgramLowering,
+  what: "text" | "bytes",
+  to: Value,
+  size: Value,
+  from: Value,
+  space: AddressSpace,
+): Value {
   const { b } = p;
-  if (space !== "none")
-    return b.call(space === "user" ? "probe_read_user_str" : "probe_read_kernel_str", [to, size, from]);
+  const suffix = what === "text" ? "_str" : "";
+  if (space !== "none") return b.call(`probe_read_${space}${suffix}`, [to, size, from]);
   // An integer says nothing of its space, but its top bit does, on x86-64 and arm64: kernel addresses are negative.
   const kernel = b.newBlock();
   const user = b.newBlock();
@@ -60,10 +70,10 @@ export function readText(p: ProgramLowering, to: Value, size: Value, from: Value
   b.seal(kernel);
   b.seal(user);
   b.setBlock(kernel);
-  b.write(result, b.call("probe_read_kernel_str", [to, size, from]));
+  b.write(result, b.call(`probe_read_kernel${suffix}`, [to, size, from]));
   b.jump(done);
   b.setBlock(user);
-  b.write(result, b.call("probe_read_user_str", [to, size, from]));
+  b.write(result, b.call(`probe_read_user${suffix}`, [to, size, from]));
   b.jump(done);
   b.seal(done);
   b.setBlock(done);

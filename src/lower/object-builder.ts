@@ -19,6 +19,8 @@ export class ObjectBuilder {
   readonly scratchSizes = new Map<number, number>();
   /** Ids by system call number, by program index; 0 is none, else id + 1. */
   readonly syscallTables = new Map<number, Uint32Array>();
+  /** Constant bytes that builtins look things up in, by name. */
+  readonly tables = new Map<string, Uint8Array>();
   zeroSize = 8;
   usesStart = false;
   userAddresses = false;
@@ -34,6 +36,10 @@ export class ObjectBuilder {
     const map = this.script.maps.get(name);
     if (map === undefined) throw new Error(`internal: no map ${name}`);
     return map;
+  }
+
+  addTable(name: string, make: () => Uint8Array): void {
+    if (!this.tables.has(name)) this.tables.set(name, make());
   }
 
   addAction(make: (size: number) => Action, size: number): number {

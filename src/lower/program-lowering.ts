@@ -2,6 +2,8 @@ import type { Span } from "../base/span.js";
 import { FunctionBuilder, type Variable } from "../ir/builder.js";
 import type { BlockId, IrFunction, Value } from "../ir/ir.js";
 import { type Action, recordHeader } from "../language/action.js";
+import type { Config } from "../language/config.js";
+import type { KernelView } from "../language/kernel-view.js";
 import type { Dest, LossCounter, Lowering, Place } from "../language/lowering.js";
 import type { ProgramVariant } from "../language/probe.js";
 import type { MapAccess, TypedExpr, TypedMap, TypedProgram, TypedStatement, TypedVariable } from "../language/typed.js";
@@ -12,8 +14,8 @@ import { type CallbackLoop, type LoopFacts, loopFacts } from "./captured-variabl
 import { syscallId } from "./context.js";
 import { lowerInto, lowerPlace, lowerValue } from "./expressions.js";
 import type { FrameLayout, FunctionState, LoopTargets } from "./function-state.js";
-import { copyEntry, deleteEntry, keyOf } from "./maps.js";
-import { copyFrom, readC, readText } from "./memory.js";
+import { copyEntry, countEntries, deleteEntry, keyOf } from "./maps.js";
+import { copyFrom, readC, readForeign } from "./memory.js";
 import type { ObjectBuilder } from "./object-builder.js";
 import { variablesReadUnset } from "./unset-variables.js";
 
@@ -86,8 +88,12 @@ export class ProgramLowering implements Lowering {
     return this.fn.loops;
   }
 
-  get arch(): "x86_64" | "arm64" {
-    return this.object.machine.arch;
+  get kernel(): KernelView {
+    return this.object.kernel;
+  }
+
+  get config(): Config {
+    return this.object.config;
   }
 
   get span(): Span {
@@ -328,7 +334,11 @@ export class ProgramLowering implements Lowering {
   }
 
   readText(to: Value, size: Value, from: Value, space: AddressSpace): Value {
-    return readText(this, to, size, from, space);
+    return readForeign(this, "text", to, size, from, space);
+  }
+
+  readBytes(to: Value, size: Value, from: Value, space: AddressSpace): Value {
+    return readForeign(this, "bytes", to, size, from, space);
   }
 
   startTime(): Value {
@@ -350,6 +360,28 @@ export class ProgramLowering implements Lowering {
 
   map(name: string): TypedMap {
     return this.object.map(name);
+  }
+
+  countEntries(map: string): Value {
+    return countEntries(this, map);
+  }
+
+  table(name: string, bytes: () => Uint8Array): Value {
+    this.object.addTable(name, bytes);
+    return this.b.mapValue(name, 0);
+  }
+
+  subprogram(what: string, build: (b: FunctionBuilder) => void): string {
+    const b = new FunctionBuilder(`${this.program.name}_${what}${this.callbackCount++}`, "subprogram");
+    b.span = this.b.span;
+    build(b);
+    const fn = b.finish();
+    this.callbacks.push(fn);
+    return fn.name;
+  }
+
+  get stackLengths(): boolean {
+    return this.object.script.stackLengths;
   }
 
   text(value: string): number {

@@ -5,6 +5,9 @@ export function errnoText(errno: number): string {
   return texts.get(errno) ?? `Unknown error ${errno}`;
 }
 
+/** The same, undefined for a number that is no error. */
+export const knownErrno = (errno: number): string | undefined => texts.get(errno);
+
 const texts: ReadonlyMap<number, string> = new Map([
   [0, "Success"],
   [1, "Operation not permitted"],

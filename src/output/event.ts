@@ -4,8 +4,6 @@ import type { TraceEvent } from "../wire/event.js";
 /** Everything that can be printed: the events of a trace, and what only the printed output has. */
 export type OutputEvent =
   | TraceEvent
-  /** warnf() and errorf(); `span` is the call. */
-  | { readonly kind: "warnf" | "errorf"; readonly text: string; readonly span: Span }
   /** A BPF helper failed in the kernel; `retcode` is what it returned, `helper` its name without `bpf_`. */
   | { readonly kind: "helper-error"; readonly helper: string; readonly retcode: number; readonly span: Span }
   /** Something else that went wrong while the script ran, e.g. a division by zero. */

@@ -40,6 +40,8 @@ function lineOf(event: OutputEvent): string {
       return event.losses.map(lossJson).join("");
     case "warning":
       return `{"type": "warning", "msg": ${stringJson(event.message)}}\n`;
+    case "error":
+      return `{"type": "error", "msg": ${stringJson(event.message)}}\n`;
     case "helper-error": {
       const { helper, retcode, span } = event;
       const message = stringJson(errnoText(Math.abs(retcode)));

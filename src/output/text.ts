@@ -37,6 +37,8 @@ export function renderText(event: OutputEvent): Rendered {
       return err(event.losses.map((loss) => `${lossText(loss)}\n`).join(""));
     case "warning":
       return err(`WARNING: ${withoutLineEnd(event.message)}\n`);
+    case "error":
+      return err(`ERROR: ${withoutLineEnd(event.message)}\n`);
     case "exit":
       return out("");
     case "helper-error": {

@@ -11,6 +11,7 @@ import type { StackMode } from "../types/type.js";
 import type { Resolver } from "../wire/decode.js";
 import { stackMapName } from "../wire/map-storage.js";
 import type { Frame } from "../wire/value.js";
+import { cgroupPaths } from "./cgroups.js";
 
 /** Text for the numbers that a trace's programs send: symbols, users, probes, times. Reads what it needs when asked first. */
 export class Names implements Resolver, Disposable {
@@ -47,6 +48,10 @@ export class Names implements Resolver, Disposable {
   /** Looks at a process while it lives, so that its addresses have names when it has ended. */
   remember(pid: number): void {
     this.users.remember(pid);
+  }
+
+  cgroupPath(id: bigint, pattern: number): string {
+    return cgroupPaths(id, pattern === 0 ? undefined : this.texts[pattern - 1]);
   }
 
   userName(uid: bigint): string {

@@ -9,6 +9,7 @@ import type { Host } from "../language/action.js";
 import type { KernelView } from "../language/kernel-view.js";
 import { AttachError, KernelAttachPort } from "../load/attach-port.js";
 import { type LoadedObject, loadObject } from "../load/loaded-object.js";
+import { errnoText } from "../output/errno-text.js";
 import { formatTime } from "../output/format-time.js";
 import type { Sys } from "../sys/sys.js";
 import type { TraceEvent } from "../wire/event.js";
@@ -262,6 +263,7 @@ export class Trace implements Disposable {
       userName: (uid) => names.userName(uid),
       probeName: (id) => names.probeName(id),
       functionName: (id) => names.functionName(id),
+      cgroupPath: (id, pattern) => names.cgroupPath(id, pattern),
       formatTime: (nanoseconds, format) => names.formatTime(nanoseconds, format),
       stack: (id, pid, user, depth, mode) => names.stack(id, pid, user, depth, mode),
       emit: (event) => this.emit(event),
@@ -294,7 +296,9 @@ export class Trace implements Disposable {
         try {
           this.emit({ kind: "cat", text: readPrefix(path, config.max_cat_bytes) });
         } catch (error) {
-          this.emit({ kind: "warning", message: `cat("${path}"): ${(error as Error).message}` });
+          const { errno = 0 } = error as NodeJS.ErrnoException;
+          const message = `failed to open file '${path}' (${errnoText(Math.abs(errno))})`;
+          this.emit({ kind: "error", message });
         }
       },
     };

@@ -80,6 +80,10 @@ export type Type =
   | { readonly kind: "inet" }
   /** A moment with the index of its strftime format. */
   | { readonly kind: "timestamp" }
+  /** Six bytes, shown as a hardware address. */
+  | { readonly kind: "mac" }
+  /** Id of a cgroup with the index of a pattern for hierarchies, shown as its paths. */
+  | { readonly kind: "cgroup-path" }
   | AggregateType;
 
 export type TypeKind = Type["kind"];

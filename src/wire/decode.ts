@@ -1,6 +1,15 @@
 import { assertNever } from "../base/assert-never.js";
 import type { StackMode, Type } from "../types/type.js";
-import { bufferHeader, cSizeOf, inetLayout, layoutOf, stackLayout, timestampLayout, usymLayout } from "./layout.js";
+import {
+  bufferHeader,
+  cgroupPathLayout,
+  cSizeOf,
+  inetLayout,
+  layoutOf,
+  stackLayout,
+  timestampLayout,
+  usymLayout,
+} from "./layout.js";
 import type { Frame, Value } from "./value.js";
 
 /** Names for the numbers that the kernel half sends; the user space of a trace knows them. */
@@ -11,6 +20,8 @@ export interface Resolver {
   probeName(id: number): string;
   functionName(id: number): string;
   formatTime(nanoseconds: bigint, format: number): string;
+  /** Paths of a cgroup in the mounted hierarchies; `pattern` is 1 + the index of a text, or 0. */
+  cgroupPath(id: bigint, pattern: number): string;
   stack(
     id: bigint,
     pid: number,
@@ -132,6 +143,16 @@ export function decoderFor(type: Type): Decoder {
           view.getUint32(at + timestampLayout.format, true),
         ),
       });
+    case "mac":
+      return (view, at) => ({ kind: "symbol", value: decodeMac(view, at) });
+    case "cgroup-path":
+      return (view, at, resolver) => ({
+        kind: "symbol",
+        value: resolver.cgroupPath(
+          view.getBigUint64(at + cgroupPathLayout.id, true),
+          view.getUint32(at + cgroupPathLayout.pattern, true),
+        ),
+      });
     case "count":
     case "sum":
     case "min":
@@ -216,6 +237,16 @@ function readBits(view: DataView, start: number, bitOffset: number, bitSize: num
   const last = (bitOffset + bitSize - 1) >> 3;
   for (let i = last; i >= first; i--) value = (value << 8n) | BigInt(view.getUint8(start + i));
   return BigInt.asUintN(bitSize, value >> BigInt(bitOffset & 7));
+}
+
+function decodeMac(view: DataView, at: number): string {
+  const bytes = Array.from({ length: 6 }, (_, i) =>
+    view
+      .getUint8(at + i)
+      .toString(16)
+      .padStart(2, "0"),
+  );
+  return bytes.join(":").toUpperCase();
 }
 
 const afInet6 = 10n;

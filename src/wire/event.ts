@@ -1,3 +1,4 @@
+import type { Span } from "../base/span.js";
 import type { MapSnapshot, Value } from "./value.js";
 
 /** Something was not recorded; `count` times since the start. */
@@ -17,13 +18,17 @@ export type TraceEvent =
   /** print(@x[key]): one entry of a map. */
   | { readonly kind: "entry"; readonly name: string; readonly key: readonly Value[]; readonly value: Value }
   | { readonly kind: "map"; readonly map: MapSnapshot }
+  /** errorf() and warnf(); `span` is the call. */
+  | { readonly kind: "errorf" | "warnf"; readonly text: string; readonly span: Span }
   | { readonly kind: "time"; readonly text: string }
   | { readonly kind: "join"; readonly text: string }
   | { readonly kind: "cat"; readonly text: string }
   /** Output of a command started by system(). */
   | { readonly kind: "system"; readonly text: string }
   | { readonly kind: "lost"; readonly losses: readonly Loss[] }
-  /** Something went wrong that does not end the trace, e.g. cat() of a missing file. */
+  /** The script asked for what cannot be done, e.g. cat() of a missing file; the trace goes on. */
+  | { readonly kind: "error"; readonly message: string }
+  /** Something went wrong that does not end the trace. */
   | { readonly kind: "warning"; readonly message: string }
   /** The last probe has run: what follows are the maps and what was lost. */
   | { readonly kind: "end" }

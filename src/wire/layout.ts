@@ -20,6 +20,7 @@ export function residence(type: Type): Residence {
     case "username":
     case "probe":
     case "func":
+    case "mac":
       return "register";
     case "string":
     case "buffer":
@@ -30,6 +31,7 @@ export function residence(type: Type): Residence {
     case "usym":
     case "inet":
     case "timestamp":
+    case "cgroup-path":
     case "count":
     case "sum":
     case "min":
@@ -44,14 +46,19 @@ export function residence(type: Type): Residence {
   }
 }
 
-/** `{ i64 stackId; u32 pid; u32 unused }`; a negative id is the error of bpf_get_stackid. */
-export const stackLayout = { id: 0, pid: 8, size: 16 } as const;
+/**
+ * `{ i64 stackId; u32 pid; u32 frames }`; a negative id is the error of bpf_get_stackid. The number of frames is only
+ * there in scripts that ask for it, else 0.
+ */
+export const stackLayout = { id: 0, pid: 8, frames: 12, size: 16 } as const;
 /** `{ u64 address; u32 pid; u32 unused }` */
 export const usymLayout = { address: 0, pid: 8, size: 16 } as const;
 /** `{ u64 family; u8 address[16] }`, the address in network order. */
 export const inetLayout = { family: 0, address: 8, size: 24 } as const;
 /** `{ u64 nanoseconds; u32 format; u32 unused }`; the format is an index into the texts of the object. */
 export const timestampLayout = { nanoseconds: 0, format: 8, size: 16 } as const;
+/** `{ u64 id; u32 pattern; u32 unused }`; the pattern is 1 + an index into the texts of the object, 0 for all hierarchies. */
+export const cgroupPathLayout = { id: 0, pattern: 8, size: 16 } as const;
 /** `{ u32 length; u8 bytes[] }` */
 export const bufferHeader = 4;
 
@@ -78,6 +85,8 @@ export function sizeOf(type: Type): number {
       return inetLayout.size;
     case "timestamp":
       return timestampLayout.size;
+    case "cgroup-path":
+      return cgroupPathLayout.size;
     case "count":
     case "sum":
     case "min":

@@ -14,6 +14,7 @@ const resolver: Resolver = {
   probeName: (id) => `probe${id}`,
   functionName: (id) => `func${id}`,
   formatTime: (nanoseconds, format) => `${nanoseconds}@${format}`,
+  cgroupPath: (id, pattern) => `cgroup${id}:${pattern}`,
   stack: (id, pid, user, depth, mode) => ({ frames: [], missing: `${id} ${pid} ${user} ${depth} ${mode}` }),
 };
 

@@ -16,6 +16,8 @@ export interface FixtureOptions {
   readonly withoutBtf?: string;
   /** Why events cannot be listed; single ones cannot be read then either. */
   readonly withoutTracefs?: string;
+  /** The process's own, if it is not in the initial one. */
+  readonly pidNamespace?: { readonly device: bigint; readonly inode: bigint };
   /** Why functions cannot be listed. */
   readonly withoutFunctions?: string;
 }
@@ -103,6 +105,23 @@ export class FixtureKernel implements KernelView {
 
   syscallNumber(name: string): number | undefined {
     return this.calls.number(name);
+  }
+
+  syscallNames(): ReadonlyMap<number, string> {
+    return this.calls.byNumber();
+  }
+
+  /** One cgroup, with the id 4711. */
+  cgroupId(path: string): bigint | Missing {
+    return path === "/sys/fs/cgroup/fixture" ? 4711n : { missing: `there is no cgroup at ${path}` };
+  }
+
+  pidNamespace(): { readonly device: bigint; readonly inode: bigint } | undefined {
+    return this.options.pidNamespace;
+  }
+
+  kfuncAllowed(name: string): FeatureAnswer {
+    return name === "bpf_task_from_pid" ? "yes" : "no";
   }
 
   userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing {

@@ -232,6 +232,7 @@ export class Simulation {
       probeName: (id) => script.targets[id]?.name ?? `<probe ${id}>`,
       functionName: (id) => script.targets[id]?.func ?? `<func ${id}>`,
       formatTime: (nanoseconds, format) => `<${texts[format]} ${nanoseconds}>`,
+      cgroupPath: (id, pattern) => `<cgroup ${id} ${pattern}>`,
       stack: (id, pid, user, depth) => ({
         frames: [{ address: id, symbol: `${user ? "user" : "kernel"} ${pid} ${depth}`, offset: 0n, module: undefined }],
       }),

@@ -1,4 +1,5 @@
-import type { Type } from "../../types/type.js";
+import type { Span } from "../../base/span.js";
+import { string, type Type } from "../../types/type.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import type { TypedArg, TypedExpr } from "../typed.js";
 
@@ -39,3 +40,16 @@ export const expressions = (args: readonly TypedArg[]): TypedExpr[] =>
 export function notHere(context: CheckContext, what: string, hint?: string): void {
   context.diags.error("wrong-probe", context.span, `${what} cannot be used in ${context.probeName}`, { hint });
 }
+
+/** The text of an argument that is a text literal. */
+export function textOf(arg: TypedArg | undefined): string | undefined {
+  return arg?.kind === "value" && arg.value.kind === "text" ? arg.value.value : undefined;
+}
+
+/** A text literal that the compiler makes. */
+export const textExpr = (value: string, span: Span): Extract<TypedExpr, { kind: "text" }> => ({
+  kind: "text",
+  value,
+  type: string(new TextEncoder().encode(value).length + 1),
+  span,
+});

@@ -1,18 +1,38 @@
 import type { Builtin } from "../builtin.js";
+import { cgroupBuiltins } from "./cgroup.js";
+import { checkBuiltins } from "./checks.js";
+import { mapBuiltins } from "./maps.js";
+import { memoryBuiltins } from "./memory.js";
+import { messageBuiltins } from "./messages.js";
+import { networkBuiltins } from "./network.js";
 import { outputBuiltins } from "./output.js";
+import { print } from "./print.js";
 import { probeBuiltins } from "./probe.js";
 import { processBuiltins } from "./process.js";
+import { stringBuiltins } from "./strings.js";
 import { symbolBuiltins } from "./symbols.js";
+import { systemNameBuiltins } from "./system-names.js";
+import { taskBuiltins } from "./task.js";
 import { textBuiltins } from "./text.js";
 import { timeBuiltins } from "./time.js";
 
 export const builtins: readonly Builtin[] = [
   ...processBuiltins,
+  ...taskBuiltins,
+  ...cgroupBuiltins,
   ...timeBuiltins,
   ...probeBuiltins,
   ...textBuiltins,
+  ...stringBuiltins,
+  ...systemNameBuiltins,
+  ...networkBuiltins,
+  ...memoryBuiltins,
   ...symbolBuiltins,
+  ...messageBuiltins,
+  print,
+  ...mapBuiltins,
   ...outputBuiltins,
+  ...checkBuiltins,
 ];
 
 const byName = new Map(

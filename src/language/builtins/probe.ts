@@ -79,9 +79,9 @@ const argN = (n: number): Builtin => ({
 
 /** Arguments past the registers lie above the return address: System V x86-64 psABI 3.2.3, AAPCS64 6.4. */
 function stackArgument(l: Lowering, n: number) {
-  const inRegisters = l.arch === "x86_64" ? 6 : 8;
+  const inRegisters = l.kernel.arch === "x86_64" ? 6 : 8;
   const stack = l.b.load(8, false, l.b.ctx(), register(l, "sp"));
-  const skipReturn = l.arch === "x86_64" ? 8 : 0;
+  const skipReturn = l.kernel.arch === "x86_64" ? 8 : 0;
   const space = l.variant.context.kind === "registers" ? l.variant.context.space : "kernel";
   return l.read({ base: stack, offset: skipReturn + 8 * (n - inRegisters), space }, u64);
 }

@@ -1,7 +1,6 @@
 // Who runs: process, thread, user, cgroup, processor.
 
-import { recordFromBtf } from "../../types/from-btf.js";
-import { none, pointer, string, u32, u64 } from "../../types/type.js";
+import { string, u32, u64 } from "../../types/type.js";
 import type { Builtin } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
 import { builtin } from "./define.js";
@@ -12,23 +11,42 @@ const half = (helper: string, high: boolean) => (l: Lowering) => {
   return high ? l.b.bin("lshr", both, l.b.const(32)) : l.b.ext(4, false, both);
 };
 
-const pid = builtin({
-  name: "pid",
-  bare: true,
-  params: [],
-  type: u32,
-  doc: "Process id (the kernel's tgid) of the current thread, in the initial pid namespace.",
-  value: half("get_current_pid_tgid", true),
-});
+const namespaces = ["curr_ns", "init"];
 
-const tid = builtin({
-  name: "tid",
-  bare: true,
-  params: [],
-  type: u32,
-  doc: "Id of the current thread (the kernel's pid), in the initial pid namespace.",
-  value: half("get_current_pid_tgid", false),
-});
+/** struct bpf_pidns_info, uapi/linux/bpf.h: `{ u32 pid; u32 tgid }`. */
+const pidnsInfo = { pid: 0, tgid: 4, size: 8 } as const;
+
+/** pid or tid: as the tracer's pid namespace numbers them, or the initial one. */
+function processId(name: string, isProcess: boolean, doc: string): Builtin {
+  const initial = half("get_current_pid_tgid", isProcess);
+  return {
+    name,
+    bare: true,
+    params: [{ name: "namespace", kind: "word", optional: true }],
+    doc: `${doc}, in the tracer's pid namespace (${name}, ${name}(curr_ns)) or in the initial one (${name}(init)).`,
+    result: ({ diags }, args) => {
+      const [arg] = args;
+      if (arg?.kind === "word" && !namespaces.includes(arg.word))
+        diags.error("bad-argument", arg.span, `there is no pid namespace '${arg.word}'`, {
+          hint: `namespaces: ${namespaces.join(", ")}`,
+        });
+      return u32;
+    },
+    value: (l, args) => {
+      const namespace = args[0]?.kind === "word" && args[0].word === "init" ? undefined : l.kernel.pidNamespace();
+      if (namespace === undefined) return initial(l);
+      const { b } = l;
+      const info = l.temporary(pidnsInfo.size, "ids");
+      const { device, inode } = namespace;
+      // Of a process outside of the namespace the helper writes zeros; since Linux 5.7.
+      b.call("get_ns_current_pid_tgid", [b.const(device), b.const(inode), l.address(info), b.const(pidnsInfo.size)]);
+      return b.load(4, false, info.base, info.offset + (isProcess ? pidnsInfo.tgid : pidnsInfo.pid));
+    },
+  };
+}
+
+const pid = processId("pid", true, "Process id (the kernel's tgid) of the current thread");
+const tid = processId("tid", false, "Id of the current thread (the kernel's pid)");
 
 const uid = builtin({
   name: "uid",
@@ -73,30 +91,6 @@ const comm = builtin({
   },
 });
 
-const curtask: Builtin = {
-  name: "curtask",
-  bare: true,
-  params: [],
-  doc: "Address of the current thread's struct task_struct.",
-  result: ({ kernel }) => {
-    const btf = kernel.btf();
-    const id = "missing" in btf ? undefined : btf.find("task_struct", "struct");
-    if ("missing" in btf || id === undefined) return pointer(none, "kernel");
-    return pointer(recordFromBtf(btf, id, "kernel"), "kernel");
-  },
-  value: (l) => l.b.call("get_current_task", []),
-};
-
-const cgroup = builtin({
-  name: "cgroup",
-  bare: true,
-  params: [],
-  type: u64,
-  doc: "Id of the current process's cgroup (version 2): the inode number of its directory.",
-  since: "4.18",
-  value: (l) => l.b.call("get_current_cgroup_id", []),
-});
-
 const cpu = builtin({
   name: "cpu",
   bare: true,
@@ -133,31 +127,4 @@ const ncpus: Builtin = {
   rewrite: ({ kernel, span }) => ({ kind: "const", value: BigInt(kernel.possibleCpus), type: u64, span }),
 };
 
-const cpid: Builtin = {
-  name: "cpid",
-  bare: true,
-  params: [],
-  doc: "Process id of the command given with -c.",
-  result: ({ childPid, diags, span }) => {
-    if (childPid === undefined)
-      diags.error("no-child", span, "cpid needs a command to trace", { hint: "give one with -c" });
-    return u32;
-  },
-  rewrite: ({ childPid, span }) => ({ kind: "const", value: BigInt(childPid ?? 0), type: u32, span }),
-};
-
-export const processBuiltins: readonly Builtin[] = [
-  pid,
-  tid,
-  uid,
-  gid,
-  username,
-  comm,
-  curtask,
-  cgroup,
-  cpu,
-  rand,
-  cpid,
-  numaid,
-  ncpus,
-];
+export const processBuiltins: readonly Builtin[] = [pid, tid, uid, gid, username, comm, cpu, rand, numaid, ncpus];

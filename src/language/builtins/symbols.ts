@@ -1,7 +1,9 @@
 // Stacks and symbols: addresses travel, user space names them.
+import type { Value } from "../../ir/ir.js";
 import type { StackMode, Type } from "../../types/type.js";
 import { stackLayout, usymLayout } from "../../wire/layout.js";
 import type { Builtin, CheckContext } from "../builtin.js";
+import type { Lowering } from "../lowering.js";
 import type { TypedArg } from "../typed.js";
 import { builtin, literalNumber, valueArg } from "./define.js";
 
@@ -36,6 +38,19 @@ function stackType(context: CheckContext, args: readonly TypedArg[], user: boole
   return { kind: "stack", user, mode, depth };
 }
 
+/** The kernel walks the stack once more: a stack map tells programs nothing of what is in it. */
+function frameCount(l: Lowering, depth: number, user: boolean): Value {
+  const { b } = l;
+  const frames = l.temporary(8 * depth, "frames");
+  const flags = b.const(user ? BPF_F_USER_STACK : 0n);
+  const bytes = b.call("get_stack", [b.ctx(), l.address(frames), b.const(8 * depth), flags]);
+  const count = b.newVariable();
+  b.write(count, b.bin("lshr", bytes, b.const(3)));
+  // No stack, e.g. the user stack of a kernel thread.
+  l.ifNegative(bytes, () => b.write(count, b.const(0)));
+  return b.read(count);
+}
+
 function stack(name: string, aliases: readonly string[], user: boolean, doc: string): Builtin {
   return {
     name,
@@ -55,7 +70,13 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
       const id = b.call("get_stackid", [b.ctx(), b.map(l.stackMap(type.depth)), b.const(user ? BPF_F_USER_STACK : 0n)]);
       b.store(8, dest.base, dest.offset + stackLayout.id, id);
       const process = user ? b.bin("lshr", b.call("get_current_pid_tgid", []), b.const(32)) : b.const(0);
-      b.store(8, dest.base, dest.offset + stackLayout.pid, process);
+      b.store(4, dest.base, dest.offset + stackLayout.pid, process);
+      b.store(
+        4,
+        dest.base,
+        dest.offset + stackLayout.frames,
+        l.stackLengths ? frameCount(l, type.depth, user) : b.const(0),
+      );
       // -EEXIST: another stack has the same hash. -EFAULT only means that there is no such stack (a kernel thread).
       const collided = b.newBlock();
       const go = b.newBlock();

@@ -1,8 +1,29 @@
 // Strings and what prints like one.
+import type { Value } from "../../ir/ir.js";
 import { string } from "../../types/type.js";
-import { cSizeOf, inetLayout, residence, sizeOf } from "../../wire/layout.js";
+import { sizeOf } from "../../wire/layout.js";
 import type { Builtin } from "../builtin.js";
+import type { Lowering } from "../lowering.js";
+import type { TypedExpr } from "../typed.js";
 import { valueArg } from "./define.js";
+
+/** A length of at most `most`, by a branch, so that the verifier knows the bound. */
+export function clamped(l: Lowering, length: TypedExpr, most: number): Value {
+  const { b } = l;
+  const chosen = b.newVariable();
+  const wanted = l.value(length);
+  b.write(chosen, wanted);
+  const cut = b.newBlock();
+  const go = b.newBlock();
+  b.branch("ugt", wanted, b.const(most), cut, go);
+  b.seal(cut);
+  b.setBlock(cut);
+  b.write(chosen, b.const(most));
+  b.jump(go);
+  b.seal(go);
+  b.setBlock(go);
+  return b.read(chosen);
+}
 
 const str: Builtin = {
   name: "str",
@@ -37,23 +58,7 @@ const str: Builtin = {
     const limit = args[1]?.kind === "value" && args[1].value.kind !== "const" ? args[1].value : undefined;
     if (clean) b.zero(dest.base, dest.offset, sizeOf(type));
     else b.store(1, dest.base, dest.offset, b.const(0));
-    let size = b.const(type.size);
-    if (limit !== undefined) {
-      // min(limit, size) by a branch, so that the verifier knows the bound.
-      const chosen = b.newVariable();
-      const wanted = l.value(limit);
-      b.write(chosen, wanted);
-      const cut = b.newBlock();
-      const go = b.newBlock();
-      b.branch("ugt", wanted, size, cut, go);
-      b.seal(cut);
-      b.setBlock(cut);
-      b.write(chosen, size);
-      b.jump(go);
-      b.seal(go);
-      b.setBlock(go);
-      size = b.read(chosen);
-    }
+    const size = limit === undefined ? b.const(type.size) : clamped(l, limit, type.size);
     if (from.type.kind === "array") {
       const place = l.place(from);
       const helper = place.space === "user" ? "probe_read_user_str" : "probe_read_kernel_str";
@@ -65,39 +70,4 @@ const str: Builtin = {
   },
 };
 
-const AF_INET = 2n;
-const AF_INET6 = 10n;
-
-const ntop: Builtin = {
-  name: "ntop",
-  params: [
-    { name: "family or address", kind: "any" },
-    { name: "address", kind: "any", optional: true },
-  ],
-  doc: "An IPv4 or IPv6 address as text: ntop(address) or ntop(AF_INET, address); the address is an integer in network order, or 4 or 16 bytes.",
-  result: ({ diags, span }, args) => {
-    const { type } = valueArg(args, args.length - 1);
-    const size = residence(type) === "memory" ? cSizeOf(type) : 4;
-    const isBytes = type.kind === "array" || type.kind === "string" || type.kind === "record";
-    if (type.kind !== "int" && !(isBytes && (size === 4 || size === 16))) {
-      diags.error("type-mismatch", span, "ntop() takes an integer, or an array of 4 or 16 bytes", {
-        hint: "e.g. ntop($sk.__sk_common.skc_rcv_saddr)",
-      });
-    }
-    return { kind: "inet" };
-  },
-  into: (l, args, _type, dest) => {
-    const { b } = l;
-    const from = valueArg(args, args.length - 1);
-    b.zero(dest.base, dest.offset, inetLayout.size);
-    const isInteger = from.type.kind === "int";
-    const size = isInteger ? 4 : cSizeOf(from.type);
-    const family = args.length > 1 ? l.value(valueArg(args, 0)) : b.const(size === 16 ? AF_INET6 : AF_INET);
-    b.store(8, dest.base, dest.offset + inetLayout.family, family);
-    const to = { base: dest.base, offset: dest.offset + inetLayout.address };
-    if (isInteger) b.store(4, to.base, to.offset, l.value(from));
-    else l.copyFrom(to, l.place(from), size);
-  },
-};
-
-export const textBuiltins: readonly Builtin[] = [str, ntop];
+export const textBuiltins: readonly Builtin[] = [str];

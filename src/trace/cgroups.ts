@@ -1,0 +1,61 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { compileGlob } from "../base/glob.js";
+
+interface Hierarchy {
+  /** As paths are shown: `unified` for version 2, else the names of its controllers. */
+  readonly name: string;
+  readonly mountPoint: string;
+}
+
+/** Directories of one hierarchy that are looked at; a machine with more has other troubles. */
+const mostDirectories = 100_000;
+
+/** Paths of a cgroup in every hierarchy that has it, as `unified:/a,cpu:/b`; `pattern` chooses hierarchies by name. */
+export function cgroupPaths(id: bigint, pattern: string | undefined): string {
+  const chosen = pattern === undefined ? undefined : compileGlob(pattern);
+  const found: string[] = [];
+  for (const { name, mountPoint } of readHierarchies()) {
+    if (chosen !== undefined && !chosen(name)) continue;
+    const path = findDirectory(mountPoint, id);
+    if (path !== undefined) found.push(`${name}:${path}`);
+  }
+  return found.join(",");
+}
+
+/** Mounted hierarchies, version 2 first, then by name. */
+function readHierarchies(): readonly Hierarchy[] {
+  const unified: Hierarchy[] = [];
+  const others: Hierarchy[] = [];
+  for (const line of readFileSync("/proc/self/mounts", "utf8").split("\n")) {
+    const [, mountPoint = "", type] = line.split(" ");
+    // proc_pid_mounts(5): blanks and the like in paths are octal numbers behind a backslash.
+    const path = mountPoint.replace(/\\([0-7]{3})/g, (_, digits: string) =>
+      String.fromCharCode(Number.parseInt(digits, 8)),
+    );
+    if (type === "cgroup2") unified.push({ name: "unified", mountPoint: path });
+    else if (type === "cgroup") others.push({ name: path.split("/").at(-1) ?? "", mountPoint: path });
+  }
+  // One that is mounted twice counts once.
+  const [version2] = unified;
+  const first = others.filter((one, i) => others.findIndex((other) => other.name === one.name) === i);
+  return [...(version2 === undefined ? [] : [version2]), ...first.sort((a, b) => (a.name < b.name ? -1 : 1))];
+}
+
+/** The directory below a mount point whose inode is the cgroup's id, as a path from there. */
+function findDirectory(mountPoint: string, id: bigint): string | undefined {
+  const work = [""];
+  for (let seen = 0; seen < mostDirectories; seen++) {
+    const path = work.shift();
+    if (path === undefined) return undefined;
+    try {
+      if (statSync(join(mountPoint, path), { bigint: true }).ino === id) return path === "" ? "/" : path;
+      for (const entry of readdirSync(join(mountPoint, path), { withFileTypes: true })) {
+        if (entry.isDirectory()) work.push(`${path}/${entry.name}`);
+      }
+    } catch {
+      // Removed meanwhile.
+    }
+  }
+  return undefined;
+}
