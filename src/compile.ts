@@ -6,7 +6,7 @@ import { emitFunctions } from "./bpf/emit.js";
 import { StackOverflowError } from "./bpf/frame.js";
 import type { BpfObject, ProgramSpec } from "./bpf/object.js";
 import { type Headers, noHeaders } from "./c/preprocess.js";
-import { bindProbes } from "./check/bind.js";
+import { type BindOptions, bindProbes } from "./check/bind.js";
 import { check } from "./check/check.js";
 import { readConfig } from "./check/config.js";
 import { dumpAst, dumpTypes } from "./check/dump.js";
@@ -42,6 +42,8 @@ export interface CompileOptions {
   readonly include?: readonly string[];
   /** Is told each stage's result as text. */
   readonly dump?: ((stage: Stage, title: string, text: string) => void) | undefined;
+  /** Which attach points are wanted, by their full names and moments; all, if it is left out. */
+  readonly only?: BindOptions["only"];
   /** False leaves the IR as it was lowered. */
   readonly optimize?: boolean;
 }
@@ -77,7 +79,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   const config = readConfig(ast, options.settings, diags);
   if (diags.failed) return failed();
   const { pid, positional, unsafe } = options;
-  const bound = bindProbes(ast, kernel, { config, pid, positional }, diags);
+  const bound = bindProbes(ast, kernel, { config, pid, positional, only: options.only }, diags);
   const machine = machines[kernel.arch];
   const script = check(
     bound,

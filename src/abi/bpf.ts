@@ -18,6 +18,7 @@ export const BPF_MAP_LOOKUP_BATCH = 24;
 export const BPF_MAP_LOOKUP_AND_DELETE_BATCH = 25;
 export const BPF_LINK_CREATE = 28;
 export const BPF_LINK_GET_NEXT_ID = 31;
+export const BPF_ENABLE_STATS = 32;
 export const BPF_ITER_CREATE = 33;
 
 /** enum bpf_map_type. */
@@ -199,6 +200,9 @@ export const linkIterAttr = struct("bpf_attr", 32, {
   "link_create.attach_type": [8, "u32"],
 });
 
+/** BPF_ENABLE_STATS: `bpf_attr.enable_stats`; 0 is BPF_STATS_RUN_TIME. */
+export const enableStatsAttr = struct("bpf_attr", 4, { "enable_stats.type": [0, "u32"] });
+
 export const iterCreateAttr = struct("bpf_attr", 8, {
   "iter_create.link_fd": [0, "u32"],
   "iter_create.flags": [4, "u32"],
@@ -214,7 +218,7 @@ export const BPF_RINGBUF_HDR_SZ = 8;
 /** struct bpf_prog_info, what we read of it. */
 export const progInfo = {
   size: 232,
-  fields: { type: 0, id: 4, recursion_misses: 208, verified_insns: 216 },
+  fields: { type: 0, id: 4, run_time_ns: 192, run_cnt: 200, recursion_misses: 208, verified_insns: 216 },
 } as const;
 
 /** struct bpf_link_info, what we read of it. */

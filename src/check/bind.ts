@@ -24,6 +24,8 @@ export interface BindOptions {
   readonly config: Config;
   readonly pid: number | undefined;
   readonly positional: readonly string[];
+  /** Which attach points are wanted, by their full names; all, if it is left out. */
+  readonly only?: ((name: string, moment: Probe["moment"]) => boolean) | undefined;
 }
 
 /** Finds what each attach point of the script means on this kernel and groups them into programs. */
@@ -46,6 +48,7 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
         const missing = options.config.missing_probes;
         const context = { kernel, diags, span: point.span, facts, pid: options.pid, missing };
         for (const candidate of provider.bind(parts, context)) {
+          if (options.only?.(candidate.name, provider.moment) === false) continue;
           const target: Target = {
             name: candidate.name,
             func: candidate.func,

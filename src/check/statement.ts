@@ -75,13 +75,18 @@ export class StatementChecker {
       case "block-statement":
         return [{ kind: "block", body: this.block(s.body), span }];
       case "return":
-        if (s.value !== undefined) expressions.number(s.value);
-        return [{ kind: "return", span }];
+        return [{ kind: "return", value: this.result(s.value), span }];
       case "break":
       case "continue":
         if (scope.loopDepth === 0) expressions.error("outside-loop", span, `${s.kind} is only allowed inside a loop`);
         return [{ kind: s.kind, span }];
     }
+  }
+
+  /** Checked in any case, kept where it is read. */
+  private result(value: AstExpr | undefined): TypedExpr | undefined {
+    const checked = value === undefined ? undefined : this.expressions.number(value);
+    return this.scope.variant.readsResult === true ? checked : undefined;
   }
 
   private forMap(s: Extract<AstStatement, { kind: "for-map" }>): readonly TypedStatement[] {

@@ -8,6 +8,7 @@ import { openKernelView } from "../kernel/kernel-view.js";
 import { checkPrivileges } from "../kernel/privileges.js";
 import { configNameOf, isConfigName } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
+import type { Moment } from "../language/probe.js";
 import { VerifierError } from "../load/verifier-error.js";
 import type { OutputEvent } from "../output/event.js";
 import { renderJson } from "../output/json.js";
@@ -15,7 +16,8 @@ import { renderText } from "../output/text.js";
 import { openSys } from "../sys/ffi.js";
 import { Child } from "../trace/child.js";
 import { Trace } from "../trace/trace.js";
-import { helpText, type Options, parseOptions } from "./options.js";
+import { helpText, OptionError, type Options, parseOptions, usageText } from "./options.js";
+import { runPrograms } from "./programs.js";
 import { Writer } from "./writer.js";
 
 /**
@@ -57,6 +59,8 @@ async function main(args: readonly string[]): Promise<number> {
     output.onClosed = () => trace.stop();
     if (options.verbose) describe(compiled);
     if (options.dryRun) return 0;
+    if (options.mode === "test" || options.mode === "bench")
+      return runPrograms(trace, options.mode, options.format, output);
     const release = onSignals(trace);
     try {
       return await trace.run();
@@ -82,9 +86,9 @@ function readScript(script: NonNullable<Options["script"]>): { name: string; tex
     return { name: script.name, text: readFileSync(script.file === "-" ? 0 : script.file, "utf8") };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === "ENOENT" ? "there is no such file" : code === "EISDIR" ? "it is a directory" : message;
+    const reason = code === "ENOENT" ? "No such file or directory" : code === "EISDIR" ? "Is a directory" : message;
     throw new BeetraceError(
-      `cannot read ${script.file}: ${reason}`,
+      `failed to open file '${script.file}': ${reason}`,
       /[\s{]/.test(script.file) ? { hint: "a program on the command line comes behind -e" } : {},
     );
   }
@@ -117,6 +121,7 @@ function compileScript(
       : (stage: "ast" | "types" | "ir" | "bytecode", title: string, text: string): void => {
           if (options.dump.has(stage)) process.stdout.write(`// ${stage}: ${title}\n${text}\n\n`);
         };
+  const wanted = new Wanted(options);
   const result = compile(source, kernel, {
     settings,
     positional,
@@ -125,10 +130,41 @@ function compileScript(
     childPid,
     headers: openHeaders({ directories: options.includePath, release: kernel.release, arch: kernel.arch }),
     include: options.include,
+    only: wanted.has,
     dump,
   });
   report(result.diagnostics, result.suppressed, options);
+  if (result.compiled?.script.targets.length === 0) throw wanted.nothing();
   return result.compiled;
+}
+
+/** Which attach points are wanted: those of a mode or a filter. Remembers the moments of those that are not. */
+class Wanted {
+  readonly left = new Set<Moment | undefined>();
+  private readonly options: Options;
+
+  constructor(options: Options) {
+    this.options = options;
+  }
+
+  readonly has = (name: string, moment: Moment | undefined): boolean => {
+    const { mode, probeFilter } = this.options;
+    if (moment === "begin" || moment === "end") return true;
+    const inMode = mode === "run" ? moment !== "test" && moment !== "bench" : moment === mode;
+    if (inMode && (probeFilter?.test(name) ?? true)) return true;
+    this.left.add(moment);
+    return false;
+  };
+
+  /** Why there is nothing to do. */
+  nothing(): BeetraceError {
+    const { mode, probeFilter } = this.options;
+    const other = mode === "run" ? (["test", "bench"] as const).find((one) => this.left.has(one)) : undefined;
+    if (probeFilter === undefined && other !== undefined)
+      return new BeetraceError(`No probes attached; use --${other} to run ${other}: probes.`);
+    if (mode !== "run") return new BeetraceError(`the script has no ${mode}: probe to run`);
+    return new BeetraceError("No probes to attach", { hint: `no probe's name matches ${probeFilter}` });
+  }
 }
 
 function report(diagnostics: readonly Diagnostic[], suppressed: number, options: Options): void {
@@ -173,7 +209,7 @@ function onSignals(trace: Trace): () => void {
     asked = true;
     trace.stop();
   };
-  const show = (): void => trace.printMaps();
+  const show = (): void => trace.signalled();
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) process.on(signal, stop);
   process.on("SIGUSR1", show);
@@ -194,6 +230,12 @@ class Output {
     this.options = options;
     this.out = new Writer(options.outputFile ?? 1, () => this.onClosed());
     this.err = new Writer(2, () => undefined);
+  }
+
+  /** Text that is no event. */
+  write(text: string): void {
+    this.out.write(text);
+    this.out.flush();
   }
 
   event(event: OutputEvent): void {
@@ -245,6 +287,7 @@ function explain(error: unknown, verbose: boolean): string {
   if (error instanceof BeetraceError) {
     const lines = [`ERROR: ${error.message}`];
     if (error.hint !== undefined) lines.push(`HINT: ${error.hint}`);
+    if (error instanceof OptionError) lines.push(usageText.trimEnd());
     return `${lines.join("\n")}\n`;
   }
   const message = error instanceof Error ? error.message : String(error);

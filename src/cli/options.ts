@@ -6,8 +6,11 @@ import type { Stage } from "../compile.js";
 /** The command line is wrong; the message says how. */
 export class UsageError extends BeetraceError {}
 
+/** There is no such option, or it wants a value. */
+export class OptionError extends UsageError {}
+
 export interface Options {
-  readonly mode: "run" | "list" | "info" | "help" | "version";
+  readonly mode: "run" | "test" | "bench" | "list" | "info" | "help" | "version";
   /** Script of -e, or of the file; undefined for the other modes. */
   readonly script:
     | { readonly name: string; readonly file: string }
@@ -16,6 +19,8 @@ export interface Options {
   readonly positional: readonly string[];
   /** Of -l. */
   readonly pattern: string | undefined;
+  /** Of --probe-filter: which probes run, by their names. */
+  readonly probeFilter: RegExp | undefined;
   readonly pid: number | undefined;
   readonly command: string | undefined;
   readonly outputFile: string | undefined;
@@ -39,7 +44,7 @@ const table = [
   ["execute", "e", "PROGRAM", "run this program"],
   ["list", "l", undefined, "list probes; with a pattern those that match; with -v what is known of each"],
   ["pid", "p", "PID", "trace this process: user probes and sampling; the trace ends when it does"],
-  ["command", "c", "COMMAND", "run this command and trace it; it starts when the probes are attached"],
+  ["cmd", "c", "COMMAND", "run this command and trace it; it starts when the probes are attached"],
   ["output", "o", "FILE", "write to this file instead of standard output"],
   ["format", "f", "FORMAT", "text (default) or json, one object a line"],
   ["quiet", "q", undefined, "only print what the script prints"],
@@ -50,6 +55,10 @@ const table = [
   ["no-warnings", "", undefined, "do not warn about the script"],
   ["buffer", "B", "MODE", "accepted as bpftrace does: line, full or none"],
   ["debug", "d", "STAGE", `show a stage of the compiler: ${stages.join(", ")} or all`],
+  ["test", "", undefined, "run the test: probes, and tell which of them return 0 without an error"],
+  ["bench", "", undefined, "run the bench: probes, and tell how long they take"],
+  ["mode", "", "MODE", "test or bench, as the two above"],
+  ["probe-filter", "", "REGEX", "only probes whose names match"],
   ["dry-run", "", undefined, "check and load, but attach nothing"],
   ["info", "", undefined, "what this kernel offers, and what lacks"],
   ["version", "V", undefined, "print the version"],
@@ -79,12 +88,12 @@ export function parseOptions(args: readonly string[]): Options {
   const texts = (name: OptionName): readonly string[] =>
     (values[name] ?? []).filter((value): value is string => typeof value === "string");
   const has = (name: OptionName): boolean => values[name] !== undefined;
-  const mode = has("help") ? "help" : has("version") ? "version" : has("info") ? "info" : has("list") ? "list" : "run";
+  const mode = modeOf(has, last("mode"));
   const program = last("execute");
   const [first] = rest;
   let script: Options["script"];
   let positional = rest;
-  if (mode === "run") {
+  if (mode === "run" || mode === "test" || mode === "bench") {
     if (program !== undefined) script = { name: "stdin", text: program };
     else if (first !== undefined) {
       script = { name: first, file: first };
@@ -99,10 +108,11 @@ export function parseOptions(args: readonly string[]): Options {
     script,
     positional: positional.filter((arg) => arg !== "--"),
     pattern: mode === "list" ? first : undefined,
+    probeFilter: filterOf(last("probe-filter")),
     pid: pidOf(last("pid")),
-    command: last("command"),
+    command: last("cmd"),
     outputFile: last("output"),
-    format: oneOf("-f", last("format") ?? "text", ["text", "json"]),
+    format: formatOf(last("format") ?? "text"),
     quiet: has("quiet"),
     verbose: has("verbose"),
     unsafe: has("unsafe"),
@@ -169,26 +179,54 @@ function parseOwn(own: string[]): Partial<Record<OptionName, (string | boolean)[
         unknown.replace(/^-+/, ""),
         table.map(([name]) => name),
       );
-      throw new UsageError(`there is no option ${unknown}`, {
+      throw new OptionError(`there is no option ${unknown}`, {
         hint:
           near === undefined || unknown.length < 4 ? "beetrace --help lists the options" : `did you mean --${near}?`,
       });
     }
     const missing = /'(?:(-\w), )?--([\w-]+)[^']*' argument missing/.exec(message);
     if (missing !== null)
-      throw new UsageError(`option ${missing[1] ?? `--${missing[2]}`} needs a value`, {
+      throw new OptionError(`option ${missing[1] ?? `--${missing[2]}`} needs a value`, {
         hint: "beetrace --help lists the options",
       });
-    throw new UsageError(message.split(/[.\n]/, 1)[0] ?? message, { hint: "beetrace --help lists the options" });
+    throw new OptionError(message.split(/[.\n]/, 1)[0] ?? message, { hint: "beetrace --help lists the options" });
   }
 }
 
 function pidOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const pid = /^[0-9]+$/.test(text) ? Number(text) : 0;
-  if (pid < 1 || pid > 4_194_304)
-    throw new UsageError(`'${text}' is no process id`, { hint: "-p takes a number, e.g. -p $(pgrep -n nginx)" });
+  const hint = "-p takes a number, e.g. -p $(pgrep -n nginx)";
+  if (!/^[0-9]+$/.test(text)) {
+    const what = /^[0-9]/.test(text) ? "invalid trailing bytes" : "invalid integer";
+    throw new UsageError(`Failed to parse pid: ${what}: ${text}`, { hint });
+  }
+  const pid = Number(text);
+  if (pid < 1 || pid > 4_194_304) throw new UsageError(`Pid out of range: ${text}`, { hint });
   return pid;
+}
+
+function formatOf(text: string): "text" | "json" {
+  if (text !== "text" && text !== "json")
+    throw new UsageError(`Invalid output format "${text}"`, { hint: "-f takes text or json" });
+  return text;
+}
+
+function filterOf(text: string | undefined): RegExp | undefined {
+  try {
+    return text === undefined ? undefined : new RegExp(text);
+  } catch (error) {
+    throw new UsageError(`Invalid --probe-filter regex '${text}': ${(error as Error).message}`);
+  }
+}
+
+function modeOf(has: (name: OptionName) => boolean, written: string | undefined): Options["mode"] {
+  for (const mode of ["help", "version", "info", "list"] as const) if (has(mode)) return mode;
+  const wanted = new Set<"test" | "bench">();
+  if (has("test")) wanted.add("test");
+  if (has("bench")) wanted.add("bench");
+  if (written !== undefined) wanted.add(oneOf("--mode", written, ["test", "bench"]));
+  if (wanted.size > 1) throw new UsageError("--test and --bench exclude each other");
+  return [...wanted][0] ?? "run";
 }
 
 function oneOf<T extends string>(option: string, text: string, choices: readonly T[]): T {
@@ -198,6 +236,15 @@ function oneOf<T extends string>(option: string, text: string, choices: readonly
   return found;
 }
 
+const usageLines = [
+  "  beetrace [options] FILE [ARGUMENTS]",
+  "  beetrace [options] -e 'PROGRAM' [ARGUMENTS]",
+  "  beetrace -l [PATTERN | FILE | -e 'PROGRAM']",
+];
+
+/** How the program is called, for those who called it otherwise. */
+export const usageText = `USAGE:\n${usageLines.join("\n")}\n`;
+
 export function helpText(): string {
   const rows = table.map(([name, short, value, text]) => {
     const left = `${short === "" ? "    " : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;
@@ -205,18 +252,16 @@ export function helpText(): string {
   });
   return `Traces Linux with programs in bpftrace's language.
 
-Usage:
-  beetrace [options] FILE [ARGUMENTS]
-  beetrace [options] -e 'PROGRAM' [ARGUMENTS]
-  beetrace -l [PATTERN]
+USAGE:
+${usageLines.join("\n")}
 
-Options:
+OPTIONS:
 ${rows.join("\n")}
 
 Settings are read from environment variables named BPFTRACE_*, e.g. BPFTRACE_MAX_STRLEN. With
 __BPFTRACE_NOTIFY_PROBES_ATTACHED=1 a line of that text is printed when all probes are attached.
 
-Examples:
+EXAMPLES:
   beetrace -e 'tracepoint:syscalls:sys_enter_openat { printf("%s %s\\n", comm, str(args.filename)); }'
   beetrace -e 'tracepoint:raw_syscalls:sys_enter { @[comm] = count(); }'
   beetrace -l 'tracepoint:sched:*'

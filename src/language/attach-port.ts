@@ -66,6 +66,6 @@ export interface AttachPort {
     },
     cookies: readonly bigint[],
   ): Attachment;
-  /** Runs a raw_tracepoint program once, now, in this thread (BPF_PROG_TEST_RUN, since 5.10). */
-  runOnce(program: ProgramName, cookie: bigint): void;
+  /** Runs a raw_tracepoint program once, now, in this thread (BPF_PROG_TEST_RUN, since 5.10); answers what it returned. */
+  runOnce(program: ProgramName, cookie: bigint): number;
 }

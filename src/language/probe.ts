@@ -46,6 +46,8 @@ export interface ProgramVariant {
   readonly hasArgN: boolean;
   /** Whether `func` exists, and in which space its symbol is. */
   readonly func?: "kernel" | "user" | undefined;
+  /** User space reads what `return` says; the kernel makes something of it in other programs, so that they return 0. */
+  readonly readsResult?: boolean;
   /** Two runs of the program may interleave on one CPU (uprobes: only migration is off). */
   readonly preemptible: boolean;
 }
@@ -91,6 +93,9 @@ export interface BindContext {
 
 export type AttachItems = readonly { readonly target: Target; readonly id: bigint }[];
 
+/** When user space runs a program: as the trace begins and ends, at SIGUSR1, or as one of --test or --bench. */
+export type Moment = "begin" | "end" | "signal" | "test" | "bench";
+
 /** Everything about one probe type. */
 export interface Probe {
   readonly name: string;
@@ -106,6 +111,6 @@ export interface Probe {
   list?(kernel: KernelView, parts: readonly string[]): Iterable<string>;
   /** What -lv says below the name: one `type name` a line. */
   describe?(name: string, kernel: KernelView): readonly string[];
-  /** begin and end run in user space's order instead of being attached. */
-  readonly moment?: "begin" | "end";
+  /** Run by user space, by BPF_PROG_TEST_RUN, instead of being attached. */
+  readonly moment?: Moment;
 }

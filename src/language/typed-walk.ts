@@ -99,6 +99,7 @@ export function partsOf(s: TypedStatement): StatementParts {
     case "for-map":
       return { expressions: none, bodies: [s.body], variable: s.variable };
     case "return":
+      return { expressions: s.value === undefined ? none : [s.value], bodies: none };
     case "break":
     case "continue":
       return { expressions: none, bodies: none };

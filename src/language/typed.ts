@@ -134,7 +134,8 @@ export type TypedStatement = { readonly span: Span } & (
   /** A variable begins, as zeros. */
   | { readonly kind: "declare"; readonly variable: string; readonly type: Type }
   | { readonly kind: "block"; readonly body: readonly TypedStatement[] }
-  | { readonly kind: "return" }
+  /** A value where the program has a reader for it: ProgramVariant.readsResult. */
+  | { readonly kind: "return"; readonly value: TypedExpr | undefined }
   | { readonly kind: "break" }
   | { readonly kind: "continue" }
 );

@@ -182,9 +182,9 @@ export class KernelAttachPort implements AttachPort, Disposable {
     );
   }
 
-  runOnce(program: ProgramName, cookie: bigint): void {
+  runOnce(program: ProgramName, cookie: bigint): number {
     try {
-      progTestRun(this.sys, this.loaded.program(program, cookie));
+      return progTestRun(this.sys, this.loaded.program(program, cookie));
     } catch (cause) {
       if (cause instanceof SyscallError) throw new AttachError(`${program} (run once)`, cause);
       throw cause;

@@ -35,6 +35,8 @@ export interface FrameLayout {
   /** 1 once the action is to be left. */
   readonly left: number;
   readonly id: number;
+  /** What the action's result is, once it is to be left. */
+  readonly result: number;
   /** Offset by name: captured variables, and the first numbers of loops by their key. */
   readonly variables: ReadonlyMap<string, number>;
   readonly starts: ReadonlyMap<object, number>;

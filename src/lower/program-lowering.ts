@@ -196,7 +196,9 @@ export class ProgramLowering implements Lowering {
     b.branch("ne", b.load(8, false, this.frame, this.layout.left), b.const(0), left, done, "else");
     b.seal(left);
     b.setBlock(left);
-    this.leave();
+    if (this.variant.readsResult === true && !this.fn.isCallback)
+      this.leaveWith(b.load(8, false, this.frame, this.layout.result));
+    else this.leave();
     b.seal(done);
     b.setBlock(done);
   }
@@ -251,6 +253,17 @@ export class ProgramLowering implements Lowering {
     if (this.fn.isCallback) this.b.store(8, this.frame, this.layout.left, this.b.const(1));
     else if (!this.inPredicate && this.fn.scratchBase !== undefined) this.releaseScratch();
     this.b.jump(this.exit);
+  }
+
+  /** Leaves the action with a result; `value` was computed before. */
+  leaveWith(value: Value): void {
+    if (this.fn.isCallback) {
+      this.b.store(8, this.frame, this.layout.result, value);
+      this.leave();
+      return;
+    }
+    if (!this.inPredicate && this.fn.scratchBase !== undefined) this.releaseScratch();
+    this.b.ret(value);
   }
 
   temporary(size: number, name: string): Dest {
@@ -542,7 +555,7 @@ const newFunction = (b: FunctionBuilder, isCallback: boolean): FunctionState => 
 });
 
 function frameLayout(program: TypedProgram, facts: LoopFacts, stackLimit: number): FrameLayout {
-  let size = 32;
+  let size = 40;
   const take = (bytes: number): number => {
     size += align8(bytes);
     return size - align8(bytes);
@@ -553,7 +566,7 @@ function frameLayout(program: TypedProgram, facts: LoopFacts, stackLimit: number
     if (type !== undefined && sizeOf(type) <= stackLimit) variables.set(name, take(sizeOf(type)));
   }
   const starts = new Map(facts.loops.map((loop) => [loop, loop.kind === "for-range" ? take(8) : 0] as const));
-  return { context: 0, scratch: 8, left: 16, id: 24, variables, starts, size };
+  return { context: 0, scratch: 8, left: 16, id: 24, result: 32, variables, starts, size };
 }
 
 /** Whether computing the expression can end the program: a block expression with exit() or return in it. */

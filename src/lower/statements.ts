@@ -74,7 +74,8 @@ function lowerStatement(p: ProgramLowering, s: TypedStatement): void {
       lowerBlock(p, s.body);
       return;
     case "return":
-      p.leave();
+      if (s.value === undefined) p.leave();
+      else p.leaveWith(p.value(s.value));
       return;
     case "break":
     case "continue": {

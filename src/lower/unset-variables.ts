@@ -76,6 +76,8 @@ class Walk {
         this.block(s.body, set);
         return;
       case "return":
+        if (s.value !== undefined) this.expression(s.value, set);
+        return;
       case "break":
       case "continue":
         return;

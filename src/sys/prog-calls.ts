@@ -1,9 +1,11 @@
 import {
   BPF_BTF_LOAD,
+  BPF_ENABLE_STATS,
   BPF_OBJ_GET_INFO_BY_FD,
   BPF_PROG_LOAD,
   BPF_PROG_TEST_RUN,
   btfLoadAttr,
+  enableStatsAttr,
   infoAttr,
   progInfo,
   progLoadAttr,
@@ -147,6 +149,9 @@ export interface ProgramInfo {
   readonly recursionMisses: bigint;
   /** Instructions that the verifier went through (since 5.16). */
   readonly verifiedInstructions: number;
+  /** Of the runs while enableRunStats() was on. */
+  readonly runNanoseconds: bigint;
+  readonly runs: bigint;
 }
 
 export function programInfo(sys: Sys, program: Fd): ProgramInfo {
@@ -154,10 +159,18 @@ export function programInfo(sys: Sys, program: Fd): ProgramInfo {
   const padded = zeroed(progInfo.size);
   padded.set(bytes);
   const view = new DataView(padded.buffer);
-  const { id, recursion_misses, verified_insns } = progInfo.fields;
+  const { id, recursion_misses, verified_insns, run_time_ns, run_cnt } = progInfo.fields;
   return {
     id: view.getUint32(id, true),
+    runNanoseconds: view.getBigUint64(run_time_ns, true),
+    runs: view.getBigUint64(run_cnt, true),
     recursionMisses: view.getBigUint64(recursion_misses, true),
     verifiedInstructions: view.getUint32(verified_insns, true),
   };
+}
+
+/** Has the kernel measure how long programs run, until the descriptor is closed; kernel/bpf/syscall.c, v5.8. */
+export function enableRunStats(sys: Sys): Fd {
+  const attr = enableStatsAttr.encode({ "enable_stats.type": 0 }, sys.addressOf);
+  return Fd.own(sys, check(bpf(sys, BPF_ENABLE_STATS, attr), "bpf(BPF_ENABLE_STATS)"), "run time statistics");
 }

@@ -7,6 +7,7 @@ import { RingFollower } from "../events/ring-follower.js";
 import { RingReader } from "../events/ring-reader.js";
 import type { Host } from "../language/action.js";
 import type { KernelView } from "../language/kernel-view.js";
+import type { Moment } from "../language/probe.js";
 import { AttachError, KernelAttachPort } from "../load/attach-port.js";
 import { type LoadedObject, loadObject } from "../load/loaded-object.js";
 import { errnoText } from "../output/errno-text.js";
@@ -18,6 +19,7 @@ import type { Value } from "../wire/value.js";
 import type { Child } from "./child.js";
 import { readLosses, readLostExit } from "./losses.js";
 import { Names, wallMicroseconds } from "./names.js";
+import { type Measured, measure, type ProgramRun } from "./programs.js";
 import { ScriptMaps } from "./script-maps.js";
 
 export interface TraceOptions {
@@ -33,6 +35,21 @@ export interface TraceOptions {
   /** The trace ends when this process does. */
   readonly pid?: number | undefined;
 }
+
+/** One of the programs of runPrograms(). */
+export interface ProgramRequest {
+  /** Of all that are to run, and which of them this is. */
+  readonly names: readonly string[];
+  readonly index: number;
+  readonly run: () => ProgramRun;
+  readonly measure: () => Measured | undefined;
+}
+
+/** What runs at the ends of a trace only. */
+const runAtEnds: ReadonlySet<Moment | undefined> = new Set<Moment>(["begin", "end", "test", "bench"]);
+
+/** What is ready to run once the trace has begun, though not attached to the kernel. */
+const countedAsAttached: ReadonlySet<Moment | undefined> = new Set<Moment>(["begin", "end", "signal"]);
 
 /** How often the process of -p is looked at. */
 const pidCheckMilliseconds = 100;
@@ -110,7 +127,7 @@ export class Trace implements Disposable {
     this.emit({ kind: "attached", probes: attached });
     // With nothing attached nothing more can happen than what begin has said.
     const { targets } = this.options.compiled.script;
-    if (targets.every((target) => target.provider.moment !== undefined)) this.exiting = true;
+    if (targets.every((target) => runAtEnds.has(target.provider.moment))) this.exiting = true;
     for (const event of early) this.emit(event);
     this.options.afterTurn?.();
     const timers = new Disposables();
@@ -143,7 +160,52 @@ export class Trace implements Disposable {
     return this.exitCode;
   }
 
-  private finish(): void {
+  /**
+   * Runs programs of test or bench probes instead of tracing, between begin and end. `each` is told the name of one and
+   * how to run it.
+   */
+  runPrograms(moment: "test" | "bench", each: (request: ProgramRequest) => void): void {
+    this.runMoment("begin");
+    this.drain();
+    this.options.afterTurn?.();
+    const { script } = this.options.compiled;
+    const found = script.programs.flatMap((program) =>
+      program.targets.filter((target) => target.provider.moment === moment).map((target) => ({ program, target })),
+    );
+    const names = found.map(({ target }) => String(target.place));
+    for (const [index, { program, target }] of found.entries()) {
+      const id = BigInt(script.targets.indexOf(target));
+      const run = (): ProgramRun => this.runProgram(program.name, id);
+      const { sys } = this.options;
+      each({ names, index, run, measure: () => measure(sys, this.loaded, program.name, run) });
+    }
+    this.finish(false);
+  }
+
+  private runProgram(program: string, id: bigint): ProgramRun {
+    const events: TraceEvent[] = [];
+    this.holdBack = events;
+    const begun = process.hrtime.bigint();
+    const result = this.port.runOnce(program, id);
+    const nanoseconds = Number(process.hrtime.bigint() - begun);
+    this.drain();
+    this.holdBack = undefined;
+    const { exitCode } = this;
+    // The next one begins anew.
+    this.exitCode = 0;
+    this.exiting = false;
+    this.handling = true;
+    return { result, events, exitCode, nanoseconds };
+  }
+
+  /** SIGUSR1: the script's own programs for it, else all maps. */
+  signalled(): void {
+    if (this.options.compiled.script.targets.some((target) => target.provider.moment === "signal"))
+      this.runMoment("signal");
+    else this.printMaps();
+  }
+
+  private finish(printMaps = this.options.compiled.config.print_maps_on_exit): void {
     // All at once: one after the other takes 36 ms each.
     this.port[Symbol.dispose]();
     this.drain();
@@ -153,7 +215,7 @@ export class Trace implements Disposable {
     this.options.child?.end();
     const { compiled } = this.options;
     this.emit({ kind: "end" });
-    if (compiled.config.print_maps_on_exit) {
+    if (printMaps) {
       for (const name of this.maps.names()) this.emit({ kind: "map", map: this.maps.snapshot(name, this.names) });
     }
     const losses = readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()]);
@@ -196,7 +258,7 @@ export class Trace implements Disposable {
     action.run(this.host, view, offset);
   };
 
-  private runMoment(moment: "begin" | "end"): void {
+  private runMoment(moment: "begin" | "end" | "signal"): void {
     const { programs, targets } = this.options.compiled.script;
     for (const program of programs) {
       for (const target of program.targets) {
@@ -206,7 +268,7 @@ export class Trace implements Disposable {
   }
 
   private countMoments(): number {
-    return this.options.compiled.script.targets.filter((target) => target.provider.moment !== undefined).length;
+    return this.options.compiled.script.targets.filter(({ provider }) => countedAsAttached.has(provider.moment)).length;
   }
 
   /** Attaches everything; answers the number of attach points. */

@@ -5,6 +5,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { stripVTControlCharacters } from "node:util";
 import { isEmulated, lines, pause, program, run, Tracer, trace } from "../support/run.js";
 
 const folder = mkdtempSync(join(tmpdir(), "beetrace-cli-"));
@@ -86,6 +87,72 @@ test("SIGUSR1 prints the maps of a running trace", async () => {
   await tracer.stop();
 });
 
+test("SIGUSR1 runs the script's own programs for it instead", async () => {
+  const tracer = new Tracer([
+    "-e",
+    'self:signal:SIGUSR1 { @n++; printf("signal %d\\n", @n); if (@n == 2) { exit(); } }',
+  ]);
+  await tracer.attached();
+  for (const n of [1, 2]) {
+    tracer.process.kill("SIGUSR1");
+    await tracer.says(`signal ${n}`);
+  }
+  const { out, status } = await tracer.end();
+  assert.equal(status, 0);
+  assert.match(out, /^@n: 2$/m);
+});
+
+test("--test runs test: probes: what returns 0 passes", async () => {
+  const script = `begin { @base = 40; }
+    test:good { @base += 2; if (@base != 42) { return 1; } }
+    test:bad { printf("as %d\\n", @base); return 1; }
+    test:leaves { exit(3); }
+    test:loop { for ($i : 0..3000) { if ($i == 2500) { return $i - 2499; } } }
+    interval:ms:1 { printf("never\\n"); }`;
+  const { out, status } = await run("--test", "-e", script);
+  const plain = stripVTControlCharacters(out).replaceAll(/ \(\d+ [nμm]s\)/g, "");
+  assert.deepEqual(lines(plain).slice(0, 16), [
+    "[==========] Running 4 tests.",
+    "[ RUN      ] good",
+    "[       OK ] good",
+    "[ RUN      ] bad",
+    "as 42",
+    "[  FAILED  ] bad",
+    "[ RUN      ] leaves",
+    "[  FAILED  ] leaves",
+    "[ RUN      ] loop",
+    "[  FAILED  ] loop",
+    "[==========] 4 tests ran.",
+    "[  PASSED  ] 1 test.",
+    "[  FAILED  ] 3 tests, listed below:",
+    "[  FAILED  ] bad",
+    "[  FAILED  ] leaves",
+    "[  FAILED  ] loop",
+  ]);
+  assert.equal(status, 1);
+  const chosen = await run("--test", "--probe-filter", "goo", "-e", script);
+  assert.match(chosen.out, /1 test ran/);
+  assert.equal(chosen.status, 0);
+});
+
+test("--bench runs bench: probes many times; without it they do not run", async () => {
+  const script = 'bench:a { @ = count(); } bench:b { printf("b"); @n++; } bench:skipped { return 1; }';
+  const { out, status } = await run("--bench", "-f", "json", "-e", script);
+  assert.equal(status, 0);
+  const results = lines(out).map((line) => JSON.parse(line).data);
+  assert.deepEqual(
+    results.flatMap((data) => Object.keys(data)),
+    ["a", "b"],
+  );
+  for (const data of results) {
+    const [{ average, iters }] = Object.values(data) as [{ average: number; iters: number }];
+    assert.ok(average > 0 && iters > 100, JSON.stringify(data));
+  }
+  const without = await run("-e", script);
+  assert.match(without.err, /use --bench to run bench: probes/);
+  assert.equal(without.status, 1);
+});
+
 test("a reader that goes away ends the trace", async () => {
   const tracer = new Tracer(["-e", 'i:ms:1 { printf("line\\n"); }']);
   await tracer.says("line");
@@ -129,12 +196,12 @@ const mistakes: readonly Mistake[] = [
   { args: ["-e", "krpobe:vfs_read { }"], says: [/no probe type 'krpobe'/, /did you mean 'kprobe'/] },
   { args: ["-e", "i:x:1 { }"], says: [/does not say how often/] },
   { args: ["--formt", "json"], says: [/no option --formt/, /did you mean --format/] },
-  { args: ["-f", "xml", "-e", "BEGIN { }"], says: [/-f cannot be 'xml'/, /text, json/] },
-  { args: ["-p", "abc", "-e", "BEGIN { }"], says: [/'abc' is no process id/] },
+  { args: ["-f", "xml", "-e", "BEGIN { }"], says: [/Invalid output format "xml"/, /text or json/] },
+  { args: ["-p", "abc", "-e", "BEGIN { }"], says: [/Failed to parse pid: invalid integer: abc/] },
   { args: ["-p", "4194303", "-e", "BEGIN { }"], says: [/there is no process 4194303/] },
   { args: ["-c", "/no/such/program", "-e", "BEGIN { }"], says: [/cannot run '\/no\/such\/program'/] },
-  { args: ["/no/such/script.bt"], says: [/cannot read \/no\/such\/script\.bt: there is no such file/] },
-  { args: ["/tmp"], says: [/cannot read \/tmp: it is a directory/] },
+  { args: ["/no/such/script.bt"], says: [/failed to open file '\/no\/such\/script\.bt': No such file/] },
+  { args: ["/tmp"], says: [/failed to open file '\/tmp': Is a directory/] },
   { args: [], says: [/nothing to run/] },
   { args: ["-o", "/no/such/folder/out", "-e", "BEGIN { exit(); }"], says: [/cannot write to \/no\/such\/folder\/out/] },
 ];

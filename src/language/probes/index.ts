@@ -1,6 +1,6 @@
 import type { Probe } from "../probe.js";
 import { kprobe, kretprobe } from "./kprobe.js";
-import { begin, end } from "./moment.js";
+import { begin, bench, end, self, test } from "./moment.js";
 import { hardware, interval, profile, software } from "./perf-event.js";
 import { rawtracepoint } from "./rawtracepoint.js";
 import { tracepoint } from "./tracepoint.js";
@@ -10,6 +10,9 @@ import { uprobe, uretprobe } from "./uprobe.js";
 export const probes: readonly Probe[] = [
   begin,
   end,
+  self,
+  test,
+  bench,
   interval,
   profile,
   tracepoint,

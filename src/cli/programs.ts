@@ -1,0 +1,38 @@
+import { benchJson, benchText, type ProgramResult, testJson, testText } from "../output/program-result.js";
+import { renderText } from "../output/text.js";
+import { hasPassed } from "../trace/programs.js";
+import type { Trace } from "../trace/trace.js";
+
+/** --test and --bench: runs the programs, tells each result, and answers the exit status. */
+export function runPrograms(
+  trace: Trace,
+  mode: "test" | "bench",
+  format: "text" | "json",
+  output: { write(text: string): void; close(): void },
+): number {
+  const failed: string[] = [];
+  let told = 0;
+  const tell = (result: ProgramResult): void => {
+    if (mode === "test") output.write(format === "json" ? testJson(result) : testText(result, failed));
+    else output.write(format === "json" ? benchJson(result) : benchText(result, told === 0));
+    told++;
+    if (!result.passed) failed.push(result.names[result.index] ?? "");
+  };
+  trace.runPrograms(mode, ({ names, index, run, measure }) => {
+    const name = names[index] ?? "";
+    if (mode === "test") {
+      const once = run();
+      const text = once.events.map((event) => renderText(event).text).join("");
+      tell({ names, index, nanoseconds: once.nanoseconds, runs: 1, passed: hasPassed(once), output: text });
+      return;
+    }
+    const measured = measure();
+    if (measured === undefined) return;
+    if (measured.failed) {
+      failed.push(name);
+      process.stderr.write(`ERROR: Benchmark '${name}' failed.\n`);
+    } else tell({ names, index, ...measured, passed: true, output: "" });
+  });
+  output.close();
+  return failed.length === 0 ? 0 : 1;
+}
