@@ -7,7 +7,7 @@ const variant: ProgramVariant = {
   type: "raw_tracepoint",
   expectedAttachType: 0,
   context: { kind: "none" },
-  noArgs: "what is run by user space has no arguments",
+  noArgs: "begin and end have no arguments",
   hasArgN: false,
   preemptible: false,
 };
@@ -45,7 +45,14 @@ function named(name: Extract<Moment, "test" | "bench">, doc: string): Probe {
       const [own = ""] = parts;
       if (parts.length !== 1 || own === "") return wrongForm(context, [form], `${name} takes one name`);
       const full = `${name}:${own}`;
-      return [{ name: full, func: "", place: own, variant: { ...variant, key: full, readsResult: true } }];
+      return [
+        {
+          name: full,
+          func: "",
+          place: own,
+          variant: { ...variant, key: full, noArgs: `${name} has no arguments`, readsResult: true },
+        },
+      ];
     },
     list: () => [],
   };
@@ -65,7 +72,14 @@ export const self: Probe = {
   moment: "signal",
   bind(parts, context) {
     if (parts.join(":") !== "signal:SIGUSR1") return wrongForm(context, [signalForm], "the only event is SIGUSR1");
-    return [{ name: signalForm, func: "", place: undefined, variant: { ...variant, key: signalForm } }];
+    return [
+      {
+        name: signalForm,
+        func: "",
+        place: undefined,
+        variant: { ...variant, key: signalForm, noArgs: "a signal has no arguments" },
+      },
+    ];
   },
   list: () => [signalForm],
 };
