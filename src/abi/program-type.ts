@@ -5,3 +5,4 @@ export type ProgType = "kprobe" | "tracepoint" | "perf_event" | "raw_tracepoint"
 export const BPF_TRACE_RAW_TP = 23;
 export const BPF_TRACE_KPROBE_MULTI = 42;
 export const BPF_TRACE_UPROBE_MULTI = 48;
+export const BPF_TRACE_KPROBE_SESSION = 56;

@@ -4,6 +4,9 @@ import { type FeatureAnswer, featureNames } from "../language/needs.js";
 import { probes } from "../language/probes/index.js";
 import { version } from "./version.js";
 
+/** Names of features in text are written as bpftrace writes them. */
+const snakeCase = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
 /** What the kernel offers, found out by trying. */
 export function infoText(kernel: KernelView, format: "text" | "json"): string {
   const answers = featureNames.map((name) => ({
@@ -38,7 +41,7 @@ export function infoText(kernel: KernelView, format: "text" | "json"): string {
   const word: Readonly<Record<FeatureAnswer, string>> = { yes: "yes", no: "no", unknown: "unknown (asking failed)" };
   const rows = answers.map(
     ({ name, answer, since, until }) =>
-      `  ${name}: ${word[answer]}${answer === "no" ? ` (Linux has it since ${since}${until === undefined ? "" : `, until ${until}`})` : ""}`,
+      `  ${snakeCase(name)}: ${word[answer]}${answer === "no" ? ` (Linux has it since ${since}${until === undefined ? "" : `, until ${until}`})` : ""}`,
   );
   return `System
   Kernel: ${kernel.release} ${kernel.arch}

@@ -1,14 +1,84 @@
+import { existsSync } from "node:fs";
+import type { Diagnostics } from "../base/diagnostics.js";
 import { compileGlob, hasWildcard } from "../base/glob.js";
+import { definitionText } from "../formats/btf-c.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Probe } from "../language/probe.js";
 import { findProbe, probes } from "../language/probes/index.js";
+import { parse } from "../syntax/parser.js";
 
-/** Full names of all attach points that a pattern matches, sorted; `undefined` means all of the machine's. */
-export function* listProbes(
-  pattern: string | undefined,
+export interface ListOptions {
+  /** What each probe or type looks like, too. */
+  readonly verbose: boolean;
+  /** Programs and libraries of -p, for patterns like `uprobe:*:malloc`. */
+  readonly files: readonly string[];
+}
+
+/** The lines of `-l PATTERN,...`; without a pattern all probes of the machine. */
+export function* listPatterns(pattern: string, kernel: KernelView, options: ListOptions): Generator<string> {
+  for (const one of pattern.split(",")) {
+    const written = one.trim().replaceAll(/\s+/g, " ");
+    const type = /^(struct|union|enum) (\S+)$/.exec(written);
+    if (type === null) yield* listProbes(written, kernel, options);
+    else yield* listTypes(type[1] as "struct" | "union" | "enum", type[2] ?? "", kernel, options);
+  }
+}
+
+/** The lines of `-l` with a script: what its attach points mean here. */
+export function* listScript(
+  source: { readonly name: string; readonly text: string },
   kernel: KernelView,
+  options: ListOptions,
+  diags: Diagnostics,
+): Generator<string> {
+  const seen = new Set<string>();
+  for (const probe of parse(source, diags).probes) {
+    for (const { provider, parts } of probe.attachPoints) {
+      for (const line of listProbes([provider, ...parts].join(":"), kernel, options)) {
+        if (!seen.has(line)) yield line;
+        seen.add(line);
+      }
+    }
+  }
+}
+
+/** Whether what should be listed is a script's file: a name that no probe has. */
+export const isFile = (pattern: string): boolean => existsSync(pattern);
+
+/** A name with a dot and no colon or star is no probe's: somebody means a file that is not there. */
+export const looksLikeFile = (pattern: string): boolean => pattern.includes(".") && !/[:*]/.test(pattern);
+
+function* listTypes(
+  kind: "struct" | "union" | "enum",
+  pattern: string,
+  kernel: KernelView,
+  { verbose }: ListOptions,
+): Generator<string> {
+  const btf = kernel.btf();
+  if ("missing" in btf) return;
+  const matches = compileGlob(pattern);
+  const names = hasWildcard(pattern) ? [...new Set(btf.names(kind))].filter(matches).sort() : [pattern];
+  for (const name of names) {
+    const id = btf.find(name, kind);
+    if (id === undefined) continue;
+    if (!verbose) yield `${kind} ${name}`;
+    else yield `vmlinux: ${definitionText(btf, id)}\n`;
+  }
+}
+
+function* listProbes(written: string, kernel: KernelView, options: ListOptions): Generator<string> {
+  for (const { name, probe } of matching(written === "" ? "*" : written, kernel, options.files)) {
+    yield name;
+    if (options.verbose) for (const line of probe.describe?.(name, kernel) ?? []) yield `    ${line}`;
+  }
+}
+
+/** Full names of all attach points that a pattern matches, sorted. */
+function* matching(
+  written: string,
+  kernel: KernelView,
+  files: readonly string[],
 ): Generator<{ readonly name: string; readonly probe: Probe }> {
-  const written = pattern === undefined || pattern === "" ? "*" : pattern;
   const [provider = "*", ...parts] = written.split(":");
   const whole = parts.length === 0;
   const exact = findProbe(provider);
@@ -18,7 +88,7 @@ export function* listProbes(
   for (const probe of selected) {
     if (probe.list === undefined) continue;
     const matches = matcher(probe, whole && exact === undefined ? written : undefined, parts);
-    for (const name of [...probe.list(kernel, parts)].sort()) if (matches(name)) yield { name, probe };
+    for (const name of [...probe.list(kernel, parts, files)].sort()) if (matches(name)) yield { name, probe };
   }
 }
 
@@ -26,11 +96,11 @@ export function* listProbes(
 function matcher(probe: Probe, whole: string | undefined, parts: readonly string[]): (name: string) => boolean {
   if (whole !== undefined) return compileGlob(hasWildcard(whole) ? whole : `*${whole}*`);
   if (parts.length === 0 || parts.every((part) => part === "" || part === "*")) return () => true;
-  const full = compileGlob([probe.name, ...parts].join(":"));
+  const written = [probe.name, ...parts].join(":");
+  const full = compileGlob(written);
   const prefix = compileGlob([probe.name, ...parts, "*"].join(":").replace(/:+\*$/, ":*"));
-  const path = parts[0]?.includes("/") === false && (probe.name === "uprobe" || probe.name === "uretprobe");
-  // A library may be given by its name alone; the list has its path.
-  if (path) {
+  // A library may be given by its name alone or by a path from here, and the list has its whole path.
+  if (probe.listsFile === true) {
     const tail = compileGlob(parts.slice(1).join(":") || "*");
     return (name) => tail(name.slice(name.lastIndexOf(":") + 1));
   }
@@ -38,5 +108,6 @@ function matcher(probe: Probe, whole: string | undefined, parts: readonly string
   // rawtracepoint:EVENT leaves the module out.
   if (probe.name === "rawtracepoint" && parts.length === 1)
     return (name) => last(name.slice(name.lastIndexOf(":") + 1));
-  return (name) => full(name) || prefix(name);
+  // An event with a count or a period, as in a script, is listed as `software:page-faults:`.
+  return (name) => full(name) || prefix(name) || (name.endsWith(":") && written.startsWith(name));
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { type Diagnostic, renderDiagnostic } from "../base/diagnostics.js";
+import { type Diagnostic, Diagnostics, renderDiagnostic } from "../base/diagnostics.js";
 import { BeetraceError } from "../base/errors.js";
 import { type Compiled, compile } from "../compile.js";
 import { openHeaders } from "../kernel/headers.js";
@@ -13,6 +13,7 @@ import { VerifierError } from "../load/verifier-error.js";
 import type { OutputEvent } from "../output/event.js";
 import { renderJson } from "../output/json.js";
 import { renderText } from "../output/text.js";
+import { readProcessImage } from "../symbols/process-maps.js";
 import { openSys } from "../sys/ffi.js";
 import { Child } from "../trace/child.js";
 import { Trace } from "../trace/trace.js";
@@ -175,17 +176,39 @@ function report(diagnostics: readonly Diagnostic[], suppressed: number, options:
 }
 
 async function list(options: Options, kernel: KernelView): Promise<number> {
-  const { listProbes } = await import("./list.js");
+  const { isFile, listPatterns, listScript, looksLikeFile } = await import("./list.js");
+  const { verbose, pid, pattern = "" } = options;
+  const files = pid === undefined ? [] : mappedFiles(pid);
   const writer = new Writer(1, () => undefined);
+  const diags = new Diagnostics();
+  const script = options.script ?? (isFile(pattern) ? { name: pattern, file: pattern } : undefined);
+  if (script === undefined && looksLikeFile(pattern))
+    process.stderr.write(
+      `WARNING: It appears that '${pattern}' is a filename but the file does not exist. Treating '${pattern}' as a search pattern.\n`,
+    );
+  const lines =
+    script === undefined
+      ? listPatterns(pattern, kernel, { verbose, files })
+      : listScript(readScript(script), kernel, { verbose, files }, diags);
   let found = false;
-  for (const { name, probe } of listProbes(options.pattern, kernel)) {
+  for (const line of lines) {
     found = true;
-    writer.write(`${name}\n`);
-    if (options.verbose) for (const line of probe.describe?.(name, kernel) ?? []) writer.write(`    ${line}\n`);
+    writer.write(`${line}\n`);
   }
   writer.close();
-  if (!found) process.stderr.write(`No probe matches '${options.pattern ?? "*"}'.\n`);
-  return found ? 0 : failure;
+  report(diags.list, diags.suppressed, options);
+  // bpftrace, too, calls it no error that nothing matches.
+  if (!found && !diags.failed) process.stderr.write(`No probe matches '${pattern}'.\n`);
+  return diags.failed ? failure : 0;
+}
+
+/** Programs and libraries that a process runs. */
+function mappedFiles(pid: number): string[] {
+  const image = readProcessImage("/proc", pid);
+  if (image === undefined) throw new BeetraceError(`there is no process ${pid}`, { hint: "ps -e lists the processes" });
+  return [
+    ...new Set(image.maps.flatMap(({ path, execute }) => (execute && path?.startsWith("/") === true ? [path] : []))),
+  ];
 }
 
 /** What was made of the script, for -v. */

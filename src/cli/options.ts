@@ -93,6 +93,7 @@ export function parseOptions(args: readonly string[]): Options {
   const [first] = rest;
   let script: Options["script"];
   let positional = rest;
+  if (mode === "list" && program !== undefined) script = { name: "stdin", text: program };
   if (mode === "run" || mode === "test" || mode === "bench") {
     if (program !== undefined) script = { name: "stdin", text: program };
     else if (first !== undefined) {

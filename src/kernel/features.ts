@@ -14,7 +14,12 @@ import {
 } from "../abi/bpf-insn.js";
 import { EACCES, EBADF, EFAULT, EINVAL, ENODEV, ENOENT, ENOTSUPP, EOPNOTSUPP, EPERM } from "../abi/errno.js";
 import { PERF_COUNT_HW_CPU_CYCLES, PERF_TYPE_HARDWARE } from "../abi/perf.js";
-import { BPF_TRACE_KPROBE_MULTI, BPF_TRACE_RAW_TP, BPF_TRACE_UPROBE_MULTI } from "../abi/program-type.js";
+import {
+  BPF_TRACE_KPROBE_MULTI,
+  BPF_TRACE_KPROBE_SESSION,
+  BPF_TRACE_RAW_TP,
+  BPF_TRACE_UPROBE_MULTI,
+} from "../abi/program-type.js";
 import type { Btf } from "../formats/btf.js";
 import type { Missing } from "../language/kernel-view.js";
 import type { FeatureAnswer, FeatureName } from "../language/needs.js";
@@ -52,6 +57,23 @@ const yesNo = (present: boolean): FeatureAnswer => (present ? "yes" : "no");
 /** EPERM of somebody who may do everything else: a locked down kernel, or one built or booted so. */
 const refused = (context: FeatureContext): FeatureAnswer => (context.privileged ? "no" : "unknown");
 
+/**
+ * Whether links of that kind exist. The names lie at an address that cannot be read: who gets as far as reading them says
+ * EFAULT. bpf_kprobe_multi_link_attach(), kernel/trace/bpf_trace.c, v5.18 to v6.18; without CONFIG_FPROBE EOPNOTSUPP.
+ */
+const asksForNames = (
+  context: FeatureContext,
+  attachType: typeof BPF_TRACE_KPROBE_MULTI | typeof BPF_TRACE_KPROBE_SESSION,
+): FeatureAnswer =>
+  withProgram(context.sys, attachType, (program) =>
+    answer(() => tryKprobeMulti(context.sys, program, attachType), {
+      [EFAULT]: "yes",
+      [EINVAL]: "no",
+      [EOPNOTSUPP]: "no",
+      [EPERM]: refused(context),
+    }),
+  );
+
 /** How each feature is asked for: by trying it with the smallest thing that the kernel accepts only if it has it. */
 export const features = {
   btf: {
@@ -84,17 +106,12 @@ export const features = {
   kprobeMulti: {
     since: "5.18",
     what: "many kprobes in one link (CONFIG_FPROBE)",
-    // The names lie at an address that cannot be read: who gets as far as reading them says EFAULT.
-    // bpf_kprobe_multi_link_attach(), kernel/trace/bpf_trace.c, v5.18 to v6.18; without CONFIG_FPROBE EOPNOTSUPP.
-    ask: (context) =>
-      withProgram(context.sys, BPF_TRACE_KPROBE_MULTI, (program) =>
-        answer(() => tryKprobeMulti(context.sys, program), {
-          [EFAULT]: "yes",
-          [EINVAL]: "no",
-          [EOPNOTSUPP]: "no",
-          [EPERM]: refused(context),
-        }),
-      ),
+    ask: (context) => asksForNames(context, BPF_TRACE_KPROBE_MULTI),
+  },
+  kprobeSession: {
+    since: "6.10",
+    what: "one program for the entries and returns of many functions",
+    ask: (context) => asksForNames(context, BPF_TRACE_KPROBE_SESSION),
   },
   uprobe: {
     since: "4.17",

@@ -5,6 +5,7 @@ export const featureNames = [
   "attachCookie",
   "kprobe",
   "kprobeMulti",
+  "kprobeSession",
   "uprobe",
   "uprobeMulti",
   "fentry",

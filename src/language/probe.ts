@@ -107,8 +107,10 @@ export interface Probe {
   bind(parts: readonly string[], context: BindContext): readonly Candidate[];
   /** Attaches one program to `items`, which all have its variant. */
   attach(port: AttachPort, program: string, variant: ProgramVariant, items: AttachItems): readonly Attachment[];
-  /** Every attach point that the machine offers, as full names; undefined if only a pattern with a file can say. */
-  list?(kernel: KernelView, parts: readonly string[]): Iterable<string>;
+  /** Every attach point that the machine offers, as full names; of `files`, where the pattern's file has a wildcard. */
+  list?(kernel: KernelView, parts: readonly string[], files: readonly string[]): Iterable<string>;
+  /** list() has found what the file of the pattern means: only what follows it remains to be matched. */
+  readonly listsFile?: boolean;
   /** What -lv says below the name: one `type name` a line. */
   describe?(name: string, kernel: KernelView): readonly string[];
   /** Run by user space, by BPF_PROG_TEST_RUN, instead of being attached. */

@@ -10,7 +10,7 @@ import {
   linkUprobeMultiAttr,
   rawTracepointAttr,
 } from "../abi/bpf.js";
-import { BPF_TRACE_KPROBE_MULTI, BPF_TRACE_UPROBE_MULTI } from "../abi/program-type.js";
+import { BPF_TRACE_KPROBE_MULTI, type BPF_TRACE_KPROBE_SESSION, BPF_TRACE_UPROBE_MULTI } from "../abi/program-type.js";
 import { cString, cStrings, type Memory, u64Array } from "../abi/struct.js";
 import { bpf } from "./bpf-call.js";
 import { Fd } from "./fd.js";
@@ -117,12 +117,16 @@ export function rawTracepointOpen(sys: Sys, program: Fd, name: string | undefine
   return Fd.own(sys, check(bpf(sys, BPF_RAW_TRACEPOINT_OPEN, attr), "bpf(BPF_RAW_TRACEPOINT_OPEN)"), what);
 }
 
-/** A kprobe_multi link whose names cannot be read; always fails, and how it does says whether the kernel knows it. */
-export function tryKprobeMulti(sys: Sys, program: Fd): void {
+/** A link of that kind whose names cannot be read; always fails, and how it does says whether the kernel knows it. */
+export function tryKprobeMulti(
+  sys: Sys,
+  program: Fd,
+  attachType: typeof BPF_TRACE_KPROBE_MULTI | typeof BPF_TRACE_KPROBE_SESSION,
+): void {
   const attr = linkKprobeMultiAttr.encode(
     {
       "link_create.prog_fd": program.raw,
-      "link_create.attach_type": BPF_TRACE_KPROBE_MULTI,
+      "link_create.attach_type": attachType,
       "link_create.kprobe_multi.cnt": 1,
       "link_create.kprobe_multi.syms": unreadable,
     },

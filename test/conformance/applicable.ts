@@ -1,6 +1,6 @@
 // Which cases apply to a kernel and a program.
 import { type Case, fullName } from "./case.js";
-import { notApplicable } from "./not-applicable.js";
+import { needsOfCases, notApplicable } from "./not-applicable.js";
 
 /** What `--info` says: yes or no for each name. */
 export type Facts = ReadonlyMap<string, boolean>;
@@ -16,12 +16,12 @@ export function parseInfo(text: string): Map<string, boolean> {
 /** The names of REQUIRES_FEATURE, with those that --info has for them. What no --info tells is tried by running the case. */
 const features: Readonly<Record<string, readonly string[]>> = {
   btf: ["btf"],
-  kprobe_multi: ["kprobe_multi", "kprobeMulti"],
-  kprobe_session: ["kprobe_session", "kprobeSession"],
-  uprobe_multi: ["uprobe_multi", "uprobeMulti"],
-  iter: ["iter", "iterator"],
-  loop: ["loop", "bpfLoop"],
-  dpath: ["dpath", "dPath"],
+  kprobe_multi: ["kprobe_multi"],
+  kprobe_session: ["kprobe_session"],
+  uprobe_multi: ["uprobe_multi"],
+  iter: ["iter"],
+  loop: ["loop", "bpf_loop"],
+  dpath: ["dpath"],
   fentry: ["fentry"],
   signal: ["send_signal"],
   skboutput: ["skboutput"],
@@ -45,7 +45,7 @@ const kernelNeeds: readonly { readonly text: RegExp; readonly fact: string; read
     fact: "fentry",
     reason: "the kernel refuses fentry and fexit programs",
   },
-  { text: probeTypes("hardware|h"), fact: "hardwareEvents", reason: "the machine has no hardware counters" },
+  { text: probeTypes("hardware|h"), fact: "hardware_events", reason: "the machine has no hardware counters" },
 ];
 
 /** At the beginning of an attach point. */
@@ -89,10 +89,14 @@ export function reasonNotToRun(test: Case, machine: Machine): string | undefined
   return undefined;
 }
 
-/** Why a case that has failed could not pass on this kernel. */
-export function missingInKernel(test: Case, facts: Facts): string | undefined {
-  const script = "program" in test.run ? test.run.program : test.run.command;
-  return kernelNeeds.find(({ text, fact }) => facts.get(fact) === false && text.test(script))?.reason;
+/** Why a case that has failed could not pass on this kernel. `readFile` reads a script that its command names. */
+export function missingInKernel(test: Case, facts: Facts, readFile: (name: string) => string): string | undefined {
+  const written = "program" in test.run ? test.run.program : test.run.command;
+  const files = "program" in test.run ? [] : (written.match(/\S+\.bt\b/g) ?? []);
+  const script = [written, ...files.map(readFile)].join("\n");
+  const wanted = needsOfCases[fullName(test)];
+  return kernelNeeds.find(({ text, fact }) => facts.get(fact) === false && (wanted === fact || text.test(script)))
+    ?.reason;
 }
 
 /** Number by number, word by word; what is longer is greater. */

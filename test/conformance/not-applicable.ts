@@ -1,2 +1,13 @@
 /** Cases that apply to no kernel, because they ask for what only the other program is or has; the reason is for the report. */
-export const notApplicable: Readonly<Record<string, string>> = {};
+export const notApplicable: Readonly<Record<string, string>> = {
+  "basic.it shows version": "asserts the other program's own name",
+  "other.named command line params aot": "asserts the other program's ahead-of-time mode",
+};
+
+/** What a kernel must have for a case whose script does not say so: names of --info. */
+export const needsOfCases: Readonly<Record<string, string>> = {
+  "basic.it lists kprobes": "kprobe",
+  "basic.it lists kprobes with glob matching": "kprobe",
+  "basic.it lists fentry": "fentry",
+  "regression.single_arg_wildcard_listing": "kprobe",
+};

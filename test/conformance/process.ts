@@ -1,7 +1,7 @@
 // Commands as the suite's cases mean them: through the shell, each in a session of its own, so that what it leaves behind
 // can be ended with it.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { constants as os } from "node:os";
 
@@ -89,6 +89,9 @@ export function delay(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
+/** The cases are written for a shell whose echo leaves backslashes alone, which Debian's sh does not. */
+const shells = ["/bin/bash", "/usr/bin/bash", "/bin/sh"];
+
 export function shell(command: string): string[] {
-  return ["/bin/sh", "-c", command];
+  return [shells.find((path) => existsSync(path)) ?? "sh", "-c", command];
 }

@@ -51,6 +51,10 @@ export async function runSuite(cases: readonly Case[], options: SuiteOptions): P
     records.push(record);
     options.onCase(record);
   };
+  const readScript = (name: string): string => {
+    const path = join(options.directory, name);
+    return existsSync(path) ? readFileSync(path, "utf8") : "";
+  };
   const queue = [...cases];
   const again: Case[] = [];
   const worker = async (slot: number): Promise<void> => {
@@ -63,7 +67,7 @@ export async function runSuite(cases: readonly Case[], options: SuiteOptions): P
   await Promise.all(Array.from({ length: options.jobs }, (_, slot) => worker(slot)));
   for (const test of again) {
     const record = await runOne(test, options, 0);
-    const reason = record.status === "fail" ? missingInKernel(test, options.machine.facts) : undefined;
+    const reason = record.status === "fail" ? missingInKernel(test, options.machine.facts, readScript) : undefined;
     if (reason === undefined) settle({ ...record, retried: true });
     else settle({ ...record, status: "not-applicable", reason });
   }

@@ -282,3 +282,19 @@ test("without tracefs: it is mounted, or the message says that it lacks", () => 
   assert.equal(status, 0, stderr);
   assert.match(stdout, /^@: \d+$/m);
 });
+
+test("-l lists types, several patterns, what a script means, and the functions of a process's files", async () => {
+  const type = await run("-lv", "struct  path, union bpf_attr");
+  assert.match(type.out, /^vmlinux: struct path \{\n\tstruct vfsmount \*mnt;\n\tstruct dentry \*dentry;\n\};\n\n/);
+  assert.match(type.out, /^vmlinux: union bpf_attr \{\n\tstruct \{\n\t\t__u32 map_type;/m);
+  const script = join(folder, "list.bt");
+  writeFileSync(script, "interval:s:5 { } tracepoint:sched:sched_wakeup* { } interval:s:1 { }");
+  const expected = ["interval:s:", "tracepoint:sched:sched_wakeup", "tracepoint:sched:sched_wakeup_new"];
+  assert.deepEqual(lines((await run("-l", script)).out), expected);
+  assert.deepEqual(lines((await run("-l", "-e", readFileSync(script, "utf8"))).out), expected);
+  const own = await run("-l", "uprobe:*:uv_fs_open", "-p", String(process.pid));
+  assert.match(own.out, /^(uprobe:\/.*:uv_fs_open\n)*$/);
+  const missing = await run("-l", "missing.bt");
+  assert.match(missing.err, /It appears that 'missing\.bt' is a filename/);
+  assert.equal(missing.status, 0);
+});

@@ -124,7 +124,16 @@ kernelTest("every system call that has an event has a number", () => {
 kernelTest("features are answered, and those of this kernel's age are there", () => {
   const [major = 0, minor = 0] = kernel.release.split(".").map(Number);
   // What depends on how a kernel was built, or on the machine.
-  const optional = new Set(["kprobe", "kprobeMulti", "fentry", "hardwareEvents", "overrideReturn", "btf", "uprobe"]);
+  const optional = new Set([
+    "kprobe",
+    "kprobeMulti",
+    "kprobeSession",
+    "fentry",
+    "hardwareEvents",
+    "overrideReturn",
+    "btf",
+    "uprobe",
+  ]);
   for (const name of featureNames) {
     const answer = kernel.feature(name);
     assert.notEqual(answer, "unknown", name);

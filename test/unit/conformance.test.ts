@@ -185,7 +185,7 @@ test("what applies: kernel, machine, features, environment", () => {
     endianness: "LE",
     env: { CI: "true" },
     facts: new Map([
-      ["kprobeMulti", false],
+      ["kprobe_multi", false],
       ["btf", true],
     ]),
   } as const;
@@ -208,10 +208,17 @@ test("what applies: kernel, machine, features, environment", () => {
 test("a case that failed is excused by what its script names and the kernel lacks", () => {
   const facts = new Map([["kprobe", false]]);
   const script = (program: string): string | undefined =>
-    missingInKernel(one(`NAME x\nPROG ${program}\nEXPECT y`), facts);
+    missingInKernel(one(`NAME x\nPROG ${program}\nEXPECT y`), facts, () => "");
   assert.match(script("begin { } k:f { }") ?? "", /kprobes/);
   assert.equal(script('begin { print("ok: x") }'), undefined);
   assert.equal(script("uprobe:/bin/sh:f { }"), undefined);
+  const command = one("NAME x\nRUN {{BPFTRACE}} scripts/a.bt\nEXPECT y");
+  const files: Readonly<Record<string, string>> = { "scripts/a.bt": "kprobe:f { }" };
+  assert.match(missingInKernel(command, facts, (name) => files[name] ?? "") ?? "", /kprobes/);
+  assert.equal(
+    missingInKernel(command, facts, () => ""),
+    undefined,
+  );
 });
 
 test("the score is of the cases that apply; reports are read back", () => {

@@ -56,7 +56,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   // str("literal") where a literal is wanted.
   "src/check/call.ts": ["str"],
   // How `-l PROBE:...` shortens what follows.
-  "src/cli/list.ts": ["rawtracepoint", "uprobe", "uretprobe"],
+  "src/cli/list.ts": ["rawtracepoint"],
 };
 
 test("shared code compares no name of a builtin, map function or probe type: its entry has a property", () => {

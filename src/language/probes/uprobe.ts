@@ -90,11 +90,15 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
         port.uprobeMulti(program, { path: place.path, offsets, ret, pid: place.pid }, ids),
       );
     },
-    list(kernel, parts) {
+    listsFile: true,
+    list(kernel, parts, files) {
       const file = parts[0];
-      if (file === undefined || hasWildcard(file)) return [];
-      const listed = kernel.userFunctions(file);
-      return "missing" in listed ? [] : listed.functions.map((f) => `${name}:${listed.path}:${f.name}`).sort();
+      if (file === undefined) return [];
+      const chosen = hasWildcard(file) ? files.filter(compileGlob(file)) : [file];
+      return chosen.flatMap((path) => {
+        const listed = kernel.userFunctions(path);
+        return "missing" in listed ? [] : listed.functions.map((f) => `${name}:${listed.path}:${f.name}`);
+      });
     },
   };
 }
