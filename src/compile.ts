@@ -11,6 +11,8 @@ import { check } from "./check/check.js";
 import { readConfig } from "./check/config.js";
 import { dumpAst, dumpTypes } from "./check/dump.js";
 import { expandCMacros } from "./check/expand-c-macros.js";
+import { expandMacros } from "./check/expand-macros.js";
+import { type ImportReader, noImports, resolveImports } from "./check/imports.js";
 import { readPreamble } from "./check/preamble.js";
 import type { IrFunction } from "./ir/ir.js";
 import { optimize } from "./ir/passes/optimize.js";
@@ -18,6 +20,7 @@ import { printIr } from "./ir/printer.js";
 import type { Action } from "./language/action.js";
 import type { Config } from "./language/config.js";
 import type { KernelView } from "./language/kernel-view.js";
+import { type Parameter, Parameters } from "./language/parameters.js";
 import type { TypedProgram, TypedScript } from "./language/typed.js";
 import { lowerProgram } from "./lower/lower.js";
 import { mapSpecs } from "./lower/map-specs.js";
@@ -31,6 +34,8 @@ export interface CompileOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** `$1`, `$2` ... */
   readonly positional: readonly string[];
+  /** `--name=value`, for getopt(). */
+  readonly named?: ReadonlyMap<string, string>;
   readonly unsafe: boolean;
   /** Process that probes are limited to. */
   readonly pid: number | undefined;
@@ -38,6 +43,8 @@ export interface CompileOptions {
   readonly childPid?: number | undefined;
   /** Where `#include` looks; nowhere if it is left out. */
   readonly headers?: Headers | undefined;
+  /** Where `import` finds files; nowhere if not given. */
+  readonly imports?: ImportReader | undefined;
   /** Headers that are included in front of the script. */
   readonly include?: readonly string[];
   /** Is told each stage's result as text. */
@@ -63,30 +70,43 @@ export interface CompileResult {
   readonly diagnostics: readonly Diagnostic[];
   /** Errors beyond those in `diagnostics`. */
   readonly suppressed: number;
-  /** Absent if there are errors. */
+  /** Absent if there are errors, and if only the parameters were asked for. */
   readonly compiled?: Compiled;
+  /** What the script takes behind `--`, if `--help` stands there. */
+  readonly parameters?: readonly Parameter[];
 }
 
 /** The stages in their order; pure but for what `kernel` looks up. The same script gives the same bytes. */
 export function compile(source: Source, kernel: KernelView, options: CompileOptions): CompileResult {
   const diags = new Diagnostics();
   const failed = (): CompileResult => ({ diagnostics: diags.list, suppressed: diags.suppressed });
-  const written = parse(source, diags);
-  const { headers = noHeaders, include = [] } = options;
-  const { definitions, types } = readPreamble(written.preamble, include, headers, kernel, diags);
-  const ast = expandCMacros(written, definitions, diags);
+  const { headers = noHeaders, include = [], imports = noImports } = options;
+  const { program: written, headers: imported } = resolveImports(parse(source, diags), imports, diags);
+  const { definitions, types } = readPreamble(written.preamble, [...include, ...imported], headers, kernel, diags);
+  const ast = expandCMacros(expandMacros(written, diags), definitions, diags);
   options.dump?.("ast", source.name, dumpAst(ast));
   const config = readConfig(ast, options.settings, diags);
   if (diags.failed) return failed();
   const { pid, positional, unsafe } = options;
   const bound = bindProbes(ast, kernel, { config, pid, positional, only: options.only }, diags);
   const machine = machines[kernel.arch];
+  const parameters = new Parameters(new Map([...(options.named ?? [])].filter(([name]) => name !== "help")));
   const script = check(
     bound,
     kernel,
-    { types, config, positional, unsafe, childPid: options.childPid, registerNames: Object.keys(machine.registers) },
+    {
+      types,
+      config,
+      positional,
+      parameters,
+      declarations: ast.maps,
+      unsafe,
+      childPid: options.childPid,
+      registerNames: Object.keys(machine.registers),
+    },
     diags,
   );
+  if (options.named?.has("help") === true) return { ...failed(), parameters: parameters.declared };
   if (diags.failed) return failed();
   options.dump?.("types", source.name, dumpTypes(script));
   const builder = new ObjectBuilder(script, machine, config, kernel);

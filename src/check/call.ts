@@ -59,6 +59,7 @@ export function contextFor(checker: ExpressionChecker, span: Span): CheckContext
       return map?.value === undefined ? undefined : { key: map.key, value: map.value };
     },
     unsafe: scope.unsafe,
+    parameters: scope.parameters,
     childPid: scope.childPid,
     registerNames: () => scope.registerNames,
     wantStackLengths: () => {

@@ -1,9 +1,12 @@
 import { Diagnostics } from "../base/diagnostics.js";
 import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
+import type { Parameters } from "../language/parameters.js";
 import type { TypedProgram, TypedScript } from "../language/typed.js";
+import type { AstMapDeclaration } from "../syntax/ast.js";
 import type { Bound } from "./bind.js";
 import { Environment } from "./environment.js";
+import { declareMaps } from "./map-declarations.js";
 import type { ScriptTypes } from "./preamble.js";
 import { type Scope, Variables } from "./scope.js";
 import { StatementChecker } from "./statement.js";
@@ -12,6 +15,9 @@ export interface CheckOptions {
   readonly types: ScriptTypes;
   readonly config: Config;
   readonly positional: readonly string[];
+  readonly parameters: Parameters;
+  /** Of maps. */
+  readonly declarations: readonly AstMapDeclaration[];
   readonly unsafe: boolean;
   readonly childPid: number | undefined;
   /** Names of the registers in struct pt_regs of the kernel's machine. */
@@ -40,7 +46,15 @@ export function check(bound: Bound, kernel: KernelView, options: CheckOptions, d
     }
   }
   const programs = checkAll(bound, kernel, options, env, diags, "final");
-  return { programs, maps: env.finishedMaps(), stackLengths: env.stackLengths, targets: bound.targets };
+  const unknown = options.parameters.unknown().map((name) => `--${name}`);
+  if (unknown.length > 0) {
+    const known = options.parameters.declared.map(({ name }) => `--${name}`).join(", ");
+    diags.error("unknown-parameter", undefined, `unexpected program command line options: ${unknown.join(", ")}`, {
+      hint: known === "" ? "the script takes none: it calls getopt() for each" : `expected program options: ${known}`,
+    });
+  }
+  const maps = declareMaps(options.declarations, env.finishedMaps(), diags);
+  return { programs, maps, stackLengths: env.stackLengths, targets: bound.targets };
 }
 
 function checkAll(
@@ -66,6 +80,7 @@ function checkAll(
       firstId: ids[0] ?? 0,
       ids,
       positional: options.positional,
+      parameters: options.parameters,
       unsafe: options.unsafe,
       childPid: options.childPid,
       prefix,

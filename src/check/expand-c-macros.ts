@@ -5,6 +5,7 @@ import { findBuiltin } from "../language/builtins/index.js";
 import { findMapFunction } from "../language/map-functions/index.js";
 import type { AstExpr, AstProgram } from "../syntax/ast.js";
 import { parseExpression } from "../syntax/parser.js";
+import { rewriteTree } from "../syntax/rewrite-tree.js";
 
 /**
  * The program with every macro of its C replaced by the expression that it stands for. Only names that mean nothing to the
@@ -13,7 +14,7 @@ import { parseExpression } from "../syntax/parser.js";
 export function expandCMacros(program: AstProgram, definitions: CDefinitions, diags: Diagnostics): AstProgram {
   if (definitions.empty) return program;
   const expansion = new Expansion(definitions, diags);
-  return { ...program, probes: expansion.list(program.probes) };
+  return { ...program, probes: expansion.expand(program.probes) };
 }
 
 class Expansion {
@@ -25,31 +26,8 @@ class Expansion {
     this.diags = diags;
   }
 
-  /** Items are the same objects where nothing was replaced. */
-  list<T>(items: readonly T[]): readonly T[] {
-    let changed = false;
-    const done = items.map((item) => {
-      const replaced = this.node(item);
-      changed ||= replaced !== item;
-      return replaced;
-    });
-    return changed ? done : items;
-  }
-
-  private node<T>(node: T): T {
-    if (Array.isArray(node)) return this.list(node) as T;
-    if (typeof node !== "object" || node === null) return node;
-    if (isExpression(node)) {
-      const replaced = this.replaced(node);
-      if (replaced !== undefined) return replaced as T;
-    }
-    const replaced: Record<string, unknown> = {};
-    for (const [key, child] of Object.entries(node)) {
-      if (typeof child !== "object" || child === null || key === "span" || key.endsWith("Span")) continue;
-      const done = this.node(child);
-      if (done !== child) replaced[key] = done;
-    }
-    return Object.keys(replaced).length === 0 ? node : { ...node, ...replaced };
+  expand<T>(tree: T): T {
+    return rewriteTree(tree, (node) => (isExpression(node) ? this.replaced(node) : undefined));
   }
 
   private replaced(e: AstExpr): AstExpr | undefined {

@@ -2,6 +2,7 @@ import type { Diagnostics } from "../base/diagnostics.js";
 import type { Span } from "../base/span.js";
 import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
+import type { Parameters } from "../language/parameters.js";
 import type { ProgramVariant, Target } from "../language/probe.js";
 import type { Environment } from "./environment.js";
 import type { ScriptTypes } from "./preamble.js";
@@ -59,6 +60,7 @@ export interface Scope {
   /** Ids of the targets, in their order. */
   readonly ids: readonly number[];
   readonly positional: readonly string[];
+  readonly parameters: Parameters;
   readonly unsafe: boolean;
   readonly childPid: number | undefined;
   /** Prefix of this program's variables in the environment. */

@@ -2,12 +2,14 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { type Diagnostic, Diagnostics, renderDiagnostic } from "../base/diagnostics.js";
 import { BeetraceError } from "../base/errors.js";
-import { type Compiled, compile } from "../compile.js";
+import { type Compiled, type CompileResult, compile } from "../compile.js";
 import { openHeaders } from "../kernel/headers.js";
+import { importFiles } from "../kernel/import-files.js";
 import { openKernelView } from "../kernel/kernel-view.js";
 import { checkPrivileges } from "../kernel/privileges.js";
 import { configNameOf, isConfigName } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
+import type { Parameter } from "../language/parameters.js";
 import type { Moment } from "../language/probe.js";
 import { VerifierError } from "../load/verifier-error.js";
 import type { OutputEvent } from "../output/event.js";
@@ -45,7 +47,9 @@ async function main(args: readonly string[]): Promise<number> {
   const child = options.command === undefined ? undefined : await Child.start(options.command);
   let compiled: Compiled | undefined;
   try {
-    compiled = compileScript(source, kernel, options, child?.pid);
+    const result = compileScript(source, kernel, options, child?.pid);
+    if (result.parameters !== undefined) return print(parametersText(result.parameters));
+    compiled = result.compiled;
     if (compiled === undefined) return failure;
     const output = new Output(options);
     using trace = new Trace({
@@ -109,13 +113,13 @@ function compileScript(
   kernel: KernelView,
   options: Options,
   childPid: number | undefined,
-): Compiled | undefined {
+): CompileResult {
   const settings: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
     const key = name.startsWith("BPFTRACE_") ? configNameOf(name) : "";
     if (value !== undefined && isConfigName(key)) settings[key] = value;
   }
-  const { positional, unsafe } = options;
+  const { positional, named, unsafe } = options;
   const dump =
     options.dump.size === 0
       ? undefined
@@ -126,17 +130,32 @@ function compileScript(
   const result = compile(source, kernel, {
     settings,
     positional,
+    named,
     unsafe,
     pid: options.pid ?? childPid,
     childPid,
+    imports: importFiles,
     headers: openHeaders({ directories: options.includePath, release: kernel.release, arch: kernel.arch }),
     include: options.include,
     only: wanted.has,
     dump,
   });
-  report(result.diagnostics, result.suppressed, options);
+  if (result.parameters === undefined || result.diagnostics.some((d) => d.severity === "error"))
+    report(result.diagnostics, result.suppressed, options);
   if (result.compiled?.script.targets.length === 0) throw wanted.nothing();
-  return result.compiled;
+  return result;
+}
+
+/** What `-- --help` prints: each parameter of the script with its default and what it says of itself. */
+function parametersText(parameters: readonly Parameter[]): string {
+  if (parameters.length === 0) return "The script has no named parameters.\n";
+  const rows = [...parameters]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, fallback, description }) => {
+      const left = `--${name}${typeof fallback === "boolean" ? "" : `=${typeof fallback === "string" ? "TEXT" : "NUMBER"}`}`;
+      return `  ${left.padEnd(24)} ${description}${description === "" ? "" : " "}(default: ${fallback === "" ? '""' : fallback})`;
+    });
+  return `Parameters of the script, behind --:\n${rows.join("\n")}\n`;
 }
 
 /** Which attach points are wanted: those of a mode or a filter. Remembers the moments of those that are not. */

@@ -17,6 +17,8 @@ export interface Options {
     | { readonly name: string; readonly text: string }
     | undefined;
   readonly positional: readonly string[];
+  /** `--name=value` behind `--`, for getopt(). */
+  readonly named: ReadonlyMap<string, string>;
   /** Of -l. */
   readonly pattern: string | undefined;
   /** Of --probe-filter: which probes run, by their names. */
@@ -107,7 +109,7 @@ export function parseOptions(args: readonly string[]): Options {
   return {
     mode,
     script,
-    positional: positional.filter((arg) => arg !== "--"),
+    ...scriptArguments(positional),
     pattern: mode === "list" ? first : undefined,
     probeFilter: filterOf(last("probe-filter")),
     pid: pidOf(last("pid")),
@@ -125,6 +127,20 @@ export function parseOptions(args: readonly string[]): Options {
       (values.debug ?? []).flatMap((stage) => (stage === "all" ? stages : [oneOf("-d", String(stage), stages)])),
     ),
   };
+}
+
+/** The script's own words: behind `--` those that begin with `--` are named parameters, the others have numbers. */
+function scriptArguments(words: readonly string[]): Pick<Options, "positional" | "named"> {
+  const separator = words.indexOf("--");
+  if (separator < 0) return { positional: words, named: new Map() };
+  const positional = words.slice(0, separator);
+  const named = new Map<string, string>();
+  for (const word of words.slice(separator + 1)) {
+    const option = /^--([^=]+)(?:=(.*))?$/s.exec(word);
+    if (option === null) positional.push(word);
+    else named.set(option[1] ?? "", option[2] ?? "true");
+  }
+  return { positional, named };
 }
 
 /** Options end at the script's name (or at the first other word with -e): what follows is the script's own. */

@@ -5,6 +5,7 @@ import type { Type } from "../types/type.js";
 import type { Config } from "./config.js";
 import type { KernelView, Missing, UserSymbol } from "./kernel-view.js";
 import type { Dest, Lowering } from "./lowering.js";
+import type { Parameters } from "./parameters.js";
 import type { ProgramVariant } from "./probe.js";
 import type { TypedArg, TypedExpr } from "./typed.js";
 
@@ -55,6 +56,7 @@ export interface CheckContext {
   /** Keys and value of a map, undefined before its first use is known. */
   mapTypes(name: string): { readonly key: readonly Type[] | undefined; readonly value: Type } | undefined;
   readonly unsafe: boolean;
+  readonly parameters: Parameters;
   /** Process of the command given with -c. */
   readonly childPid: number | undefined;
   /** Registers that reg() knows, as struct pt_regs names them. */

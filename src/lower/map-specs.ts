@@ -3,21 +3,17 @@ import {
   BPF_F_RDONLY_PROG,
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_HASH,
+  BPF_MAP_TYPE_LRU_HASH,
+  BPF_MAP_TYPE_LRU_PERCPU_HASH,
   BPF_MAP_TYPE_PERCPU_ARRAY,
   BPF_MAP_TYPE_PERCPU_HASH,
   BPF_MAP_TYPE_RINGBUF,
   BPF_MAP_TYPE_STACK_TRACE,
 } from "../abi/bpf.js";
 import type { Config } from "../language/config.js";
+import type { TypedMap } from "../language/typed.js";
 import { align8 } from "../wire/layout.js";
-import {
-  firstLossSlot,
-  lossCounters,
-  type MapStorage,
-  stackMapName,
-  storageOf,
-  systemMaps,
-} from "../wire/map-storage.js";
+import { firstLossSlot, lossCounters, stackMapName, storageOf, systemMaps } from "../wire/map-storage.js";
 import { syscallTableName } from "./context.js";
 import type { ObjectBuilder } from "./object-builder.js";
 
@@ -43,7 +39,7 @@ const pageSize = 4096;
 export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[] {
   const { script } = object;
   const specs: Spec[] = [];
-  for (const map of script.maps.values()) specs.push(scriptMap(map.name, storageOf(map), config));
+  for (const map of script.maps.values()) specs.push(scriptMap(map, config));
   const array = (name: string, valueSize: number, initial?: Uint8Array): Spec => ({
     name,
     type: BPF_MAP_TYPE_ARRAY,
@@ -102,13 +98,21 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
   return specs;
 }
 
-function scriptMap(name: string, storage: MapStorage, config: Config): Spec {
+function scriptMap(map: TypedMap, config: Config): Spec {
+  const { name, declared } = map;
+  const storage = storageOf(map);
   const { keySize, valueSize } = storage;
   if (storage.kind === "array") {
     const type = storage.perCpu ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY;
     return { name, type, keySize, valueSize, maxEntries: 1, flags: 0 };
   }
+  const maxEntries = declared?.maxEntries ?? config.max_map_keys;
+  // The kernel frees the keys that were not used for the longest; it wants the memory of all of them from the start.
+  if (declared?.lru === true) {
+    const type = storage.perCpu ? BPF_MAP_TYPE_LRU_PERCPU_HASH : BPF_MAP_TYPE_LRU_HASH;
+    return { name, type, keySize, valueSize, maxEntries, flags: 0 };
+  }
   const type = storage.perCpu ? BPF_MAP_TYPE_PERCPU_HASH : BPF_MAP_TYPE_HASH;
   const flags = valueSize > preallocatedValue ? BPF_F_NO_PREALLOC : 0;
-  return { name, type, keySize, valueSize, maxEntries: config.max_map_keys, flags };
+  return { name, type, keySize, valueSize, maxEntries, flags };
 }

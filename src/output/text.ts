@@ -59,7 +59,7 @@ function lossText({ reason, subject, count }: Loss): string {
     case "ring-full":
       return `Lost ${count} events`;
     case "map-full":
-      return `Lost ${count} updates${of}: the map is full (max_map_keys)`;
+      return `WARNING: Map full; can't update element: lost ${count} updates${of}. Raise max_map_keys, or declare the map with room for more: let ${subject ?? "@m"} = hash(50000);`;
     case "stack-collision":
       return `Lost ${count} stacks: another stack has the same hash`;
     case "loop-too-long":

@@ -2,6 +2,7 @@ import { type Diagnostic, renderDiagnostic } from "../base/diagnostics.js";
 import { BeetraceError } from "../base/errors.js";
 import { compile } from "../compile.js";
 import { openHeaders } from "../kernel/headers.js";
+import { importFiles } from "../kernel/import-files.js";
 import { openKernelView } from "../kernel/kernel-view.js";
 import { checkPrivileges } from "../kernel/privileges.js";
 import { openSys } from "../sys/ffi.js";
@@ -23,6 +24,8 @@ export interface AttachOptions {
   readonly signal?: AbortSignal;
   /** `$1`, `$2` ... of the script. */
   readonly positional?: readonly string[];
+  /** What the script's getopt() finds: `{ limit: "20" }` is `--limit=20`. */
+  readonly parameters?: Readonly<Record<string, string>>;
   /** Limits user probes and sampling to this process; the trace ends with it. */
   readonly pid?: number;
   /** Allows system() and others that change the system. */
@@ -54,8 +57,10 @@ export async function attach(script: string, options: AttachOptions = {}): Promi
   const { diagnostics, compiled } = compile({ name: options.name ?? "script", text: script }, kernel, {
     settings: options.settings ?? {},
     positional: options.positional ?? [],
+    named: new Map(Object.entries(options.parameters ?? {})),
     unsafe: options.unsafe ?? false,
     pid: options.pid,
+    imports: importFiles,
     headers: openHeaders({ directories: options.includePath ?? [], release: kernel.release, arch: kernel.arch }),
   });
   if (compiled === undefined) throw new ScriptError(diagnostics);

@@ -48,3 +48,10 @@ export function renderBrief(diagnostic: Diagnostic): string {
   const more = notes.map((note) => ` | ${note.message}${at(note.span)}`).join("");
   return `${brief(diagnostic)}: ${message}${hint === undefined ? "" : ` | ${hint}`}${more}`;
 }
+
+/** All that a wrong script is told, as the user sees it. */
+export function compileWithErrors(text: string, options: ScriptOptions = {}): string {
+  const { compiled, diagnostics } = compileText(text, options);
+  assert.equal(compiled, undefined, "this script should not compile");
+  return diagnostics.map(renderDiagnostic).join("\n");
+}

@@ -6,6 +6,7 @@ import { memoryBuiltins } from "./memory.js";
 import { messageBuiltins } from "./messages.js";
 import { networkBuiltins } from "./network.js";
 import { outputBuiltins } from "./output.js";
+import { parameterBuiltins } from "./parameters.js";
 import { print } from "./print.js";
 import { probeBuiltins } from "./probe.js";
 import { processBuiltins } from "./process.js";
@@ -33,11 +34,13 @@ export const builtins: readonly Builtin[] = [
   ...mapBuiltins,
   ...outputBuiltins,
   ...checkBuiltins,
+  ...parameterBuiltins,
 ];
 
 const byName = new Map(
   builtins.flatMap((entry) => [entry.name, ...(entry.aliases ?? [])].map((name) => [name, entry] as const)),
 );
 
-export const findBuiltin = (name: string): Builtin | undefined => byName.get(name);
+/** By its name; bpftrace has the raw form of each as `__builtin_` and the name, too. */
+export const findBuiltin = (name: string): Builtin | undefined => byName.get(name.replace(/^__builtin_/, ""));
 export const builtinNames: readonly string[] = [...byName.keys()];

@@ -1,0 +1,93 @@
+import type { Diagnostics } from "../base/diagnostics.js";
+import type { Source } from "../base/span.js";
+import type { AstImport, AstProgram } from "../syntax/ast.js";
+import { parse } from "../syntax/parser.js";
+
+/** A file that an import leads to. */
+export type ImportedFile =
+  /** Its absolute path tells it from others; `text` is its content. */
+  | { readonly kind: "script"; readonly path: string; readonly text: string }
+  | { readonly kind: "header"; readonly path: string };
+
+/** Where imports come from; a stand-in in tests. */
+export interface ImportReader {
+  /** The files at `path` as seen from the script `from`: one, or those of a directory. */
+  read(path: string, from: string): readonly ImportedFile[] | { readonly problem: string; readonly hint?: string };
+}
+
+export const noImports: ImportReader = { read: () => ({ problem: "imports cannot be read here" }) };
+
+/** A script with all that it imports, directly or not; each file once. */
+export interface Imported {
+  readonly program: AstProgram;
+  /** Absolute paths of C headers. */
+  readonly headers: readonly string[];
+}
+
+/** A chain of imports longer than this is a mistake. */
+const mostFiles = 1000;
+
+/** Reads what a script imports: probes, macros, map declarations and C of scripts come before the importing one's. */
+export function resolveImports(program: AstProgram, reader: ImportReader, diags: Diagnostics): Imported {
+  if (program.imports.length === 0) return { program, headers: [] };
+  const walk = new Walk(reader, diags);
+  walk.add(program, true);
+  const { programs, headers } = walk;
+  const all = <T>(of: (each: AstProgram) => readonly T[]): readonly T[] => programs.flatMap(of);
+  const merged: AstProgram = {
+    ...program,
+    preamble: all((each) => each.preamble),
+    maps: all((each) => each.maps),
+    macros: all((each) => each.macros),
+    probes: all((each) => each.probes),
+  };
+  return { program: merged, headers };
+}
+
+class Walk {
+  readonly programs: AstProgram[] = [];
+  readonly headers: string[] = [];
+  private readonly reader: ImportReader;
+  private readonly diags: Diagnostics;
+  private readonly seen = new Set<string>();
+
+  constructor(reader: ImportReader, diags: Diagnostics) {
+    this.reader = reader;
+    this.diags = diags;
+  }
+
+  add(program: AstProgram, root: boolean): void {
+    if (root) this.seen.add(program.source.name);
+    for (const wanted of program.imports) this.follow(wanted, program.source);
+    const [config] = program.config;
+    if (!root && config !== undefined) {
+      this.diags.error(
+        "config-in-import",
+        config.span,
+        "invalid `config` within import: only the script that is run has settings",
+        {
+          hint: "move the config block there",
+        },
+      );
+    }
+    this.programs.push(program);
+  }
+
+  private follow({ path, span }: AstImport, from: Source): void {
+    const found = this.reader.read(path, from.name);
+    if ("problem" in found) {
+      this.diags.error("import", span, `cannot import '${path}': ${found.problem}`, { hint: found.hint });
+      return;
+    }
+    for (const file of found) {
+      if (this.seen.has(file.path)) continue;
+      this.seen.add(file.path);
+      if (this.seen.size > mostFiles) {
+        this.diags.error("import", span, `more than ${mostFiles} files are imported`);
+        return;
+      }
+      if (file.kind === "header") this.headers.push(file.path);
+      else this.add(parse({ name: file.path, text: file.text }, this.diags, true), false);
+    }
+  }
+}
