@@ -1,12 +1,12 @@
 import type { Source } from "../base/span.js";
 import {
   type AddressSpace,
+  charArray,
   int,
   type Member,
   none,
   pointer,
   type RecordType,
-  string,
   type Type,
 } from "../types/type.js";
 import { type CEnum, type CRecord, type CType, plain } from "./c-type.js";
@@ -185,8 +185,7 @@ export class CDefinitions {
         return pointer(this.convert(type.to, type.user ? "user" : space), type.user ? "user" : space);
       case "array": {
         const element = plain(type.of);
-        if (element.kind === "int" && element.char === true) return string(type.count);
-        if (element.kind === "opaque") return none;
+        if (element.kind === "int" && element.char === true) return charArray(type.count);
         return { kind: "array", of: this.convert(type.of, space), count: type.count };
       }
       case "aligned":
@@ -250,7 +249,7 @@ export function extentOf(type: Type): Extent | undefined {
     case "pointer":
       return { size: 8, align: 8 };
     case "string":
-      return { size: type.size, align: 1 };
+      return { size: type.chars ?? type.size, align: 1 };
     case "array": {
       const element = extentOf(type.of);
       return element === undefined ? undefined : { size: element.size * type.count, align: element.align };

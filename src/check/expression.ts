@@ -253,11 +253,14 @@ export class ExpressionChecker {
     if (operand.kind === "member" || operand.kind === "element") {
       return { kind: "address", place: operand, type: pointer(operand.type, this.spaceOf(operand)), span };
     }
+    // Variables and maps are in memory of the kernel, too.
+    if (operand.kind === "variable" || operand.kind === "map")
+      return { kind: "address", place: operand, type: pointer(operand.type, "kernel"), span };
     this.error(
       "no-address",
       span,
-      "& takes the address of a member of a structure",
-      "e.g. &((struct task_struct *)curtask).comm",
+      "& takes the address of a variable, a map, or a member of a structure",
+      "e.g. &$x, or &((struct task_struct *)curtask).comm",
     );
     return this.broken(span);
   }
@@ -468,7 +471,12 @@ export class ExpressionChecker {
         object.type.count > 0 &&
         (number.value < 0n || number.value >= BigInt(object.type.count))
       ) {
-        this.error("bad-index", index.span, `the array has ${object.type.count} elements, numbered from 0`);
+        this.error(
+          "bad-index",
+          span,
+          `the index ${number.value} is out of bounds for array of size ${object.type.count}`,
+          "elements are numbered from 0",
+        );
       }
       return { kind: "element", object, index: number, type: object.type.of, span };
     }

@@ -136,7 +136,7 @@ const cases: readonly Case[] = [
   [
     "BEGIN { $x = &pid; }",
     [
-      "error no-address '&pid': & takes the address of a member of a structure | e.g. &((struct task_struct *)curtask).comm",
+      "error no-address '&pid': & takes the address of a variable, a map, or a member of a structure | e.g. &$x, or &((struct task_struct *)curtask).comm",
     ],
   ],
   [
@@ -152,7 +152,9 @@ const cases: readonly Case[] = [
   ["BEGIN { $x = pid[0]; }", ["error not-an-array 'pid': uint32 cannot be indexed"]],
   [
     "BEGIN { $x = ((struct in6_addr *)pid)->in6_u.u6_addr8[16]; }",
-    ["error bad-index '16': the array has 16 elements, numbered from 0"],
+    [
+      "error bad-index '((struct in6_addr *)pid)->in6_u.u6_addr8[16]': the index 16 is out of bounds for array of size 16 | elements are numbered from 0",
+    ],
   ],
   [
     "BEGIN { $x = (struct task_strct *)pid; }",

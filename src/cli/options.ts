@@ -143,7 +143,7 @@ function scriptArguments(words: readonly string[]): Pick<Options, "positional" |
   return { positional, named };
 }
 
-/** Options end at the script's name (or at the first other word with -e): what follows is the script's own. */
+/** Options may stand anywhere up to `--`; what follows that is the script's own. */
 function splitArguments(args: readonly string[]): { own: string[]; rest: string[] } {
   const withValue = new Set(
     table.flatMap(([name, short, value]) =>
@@ -157,15 +157,9 @@ function splitArguments(args: readonly string[]): { own: string[]; rest: string[
     const arg = args[i] ?? "";
     if (arg === "--") break;
     if (!arg.startsWith("-") || arg === "-") {
+      // Options may follow the script, as getopt_long(3) lets them: bpftrace FILE -c ls.
       rest.push(arg);
-      // With -e, options may still follow: bpftrace -e '...' -c ls.
-      if (
-        own.some((o) => /^-[a-zA-Z]*e$/.test(o) || o === "--execute" || o.startsWith("--execute=")) ||
-        own.some((o) => /^-[a-zA-Z]*l/.test(o) || o === "--list")
-      )
-        continue;
-      i++;
-      break;
+      continue;
     }
     own.push(arg);
     const takesNext = arg.startsWith("--")

@@ -13,6 +13,8 @@ export interface LoopFacts {
   readonly inPredicate: boolean;
   /** Variables that more than one function uses: they live where all of them reach. */
   readonly captured: ReadonlySet<string>;
+  /** Variables whose address is taken. */
+  readonly addressed: ReadonlySet<string>;
   /** Variables that only the body of one loop uses. */
   readonly localTo: ReadonlyMap<CallbackLoop, readonly string[]>;
 }
@@ -30,12 +32,13 @@ export function loopFacts(program: TypedProgram, hasLoopHelper: boolean): LoopFa
     list.push(name);
     localTo.set(owner, list);
   }
-  return { loops: walk.loops, inPredicate, captured: walk.captured, localTo };
+  return { loops: walk.loops, inPredicate, captured: walk.captured, addressed: walk.addressed, localTo };
 }
 
 class Walk {
   readonly loops: CallbackLoop[] = [];
   readonly captured = new Set<string>();
+  readonly addressed = new Set<string>();
   readonly owners = new Map<string, CallbackLoop | undefined>();
   private readonly hasLoopHelper: boolean;
   private current: CallbackLoop | undefined;
@@ -64,6 +67,7 @@ class Walk {
   expression(e: TypedExpr): void {
     if (e.kind === "variable") this.note(e.name);
     if (e.kind === "step" && e.target.kind === "variable") this.note(e.target.name);
+    if (e.kind === "address" && e.place.kind === "variable") this.addressed.add(e.place.name);
     this.block(statementsOf(e));
     for (const operand of operandsOf(e)) this.expression(operand);
   }

@@ -1,5 +1,7 @@
 import { assertNever } from "../base/assert-never.js";
+import type { Span } from "../base/span.js";
 import type { BlockId, Value } from "../ir/ir.js";
+import type { Host } from "../language/action.js";
 import type { Dest, Place } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
 import type { Type } from "../types/type.js";
@@ -46,7 +48,7 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
     case "ternary":
       return ternary(p, e);
     case "address":
-      return addressOf(p, p.place(e.place));
+      return plainAddress(p, p.place(e.place));
     case "member": {
       const { member } = e;
       const object = p.place(e.object);
@@ -223,6 +225,12 @@ export function lowerPlace(p: ProgramLowering, e: TypedExpr): Place {
   }
 }
 
+/** The address of a place as a number: the verifier does not let scripts compute with pointers into its own memory. */
+function plainAddress(p: ProgramLowering, place: Place): Value {
+  const address = addressOf(p, place);
+  return place.space === "kernel" || place.space === "user" ? address : p.forgetPointer(address);
+}
+
 /** A value in memory, so that its bytes can be read as another type; the machines that we know are little-endian. */
 function reinterpretedPlace(p: ProgramLowering, operand: TypedExpr): Place {
   if (residence(operand.type) !== "register") return p.place(operand);
@@ -237,6 +245,8 @@ function elementPlace(p: ProgramLowering, e: Extract<TypedExpr, { kind: "element
   const size = e.object.type.kind === "string" ? 1 : cSizeOf(e.type);
   if (e.index.kind === "const") return { ...object, offset: object.offset + Number(e.index.value) * size };
   const index = p.value(e.index);
+  const { type } = e.object;
+  if (type.kind === "array" && type.count > 0) warnBeyond(p, index, type.count, e.span);
   if (object.space === "kernel" || object.space === "user") {
     return { ...object, base: b.bin("add", object.base, b.bin("mul", index, b.const(size))) };
   }
@@ -261,6 +271,26 @@ function elementPlace(p: ProgramLowering, e: Extract<TypedExpr, { kind: "element
     offset: copy.offset,
     space: "bpf",
   };
+}
+
+/** Says at run time that an index is beyond the end of an array; the access goes on, as bpftrace lets it. */
+function warnBeyond(p: ProgramLowering, index: Value, count: number, span: Span): void {
+  const { b } = p;
+  const beyond = b.newBlock();
+  const done = b.newBlock();
+  b.branch("uge", index, b.const(count), beyond, done, "else");
+  b.seal(beyond);
+  b.setBlock(beyond);
+  const message = "Array access out of bounds. This can lead to unexpected results.";
+  const run = (host: Host): void => host.emit({ kind: "runtime-error", message, span });
+  p.sendRaw(
+    (size) => ({ name: "runtime error", size, run }),
+    0,
+    () => undefined,
+  );
+  b.jump(done);
+  b.seal(done);
+  b.setBlock(done);
 }
 
 const utf8 = new TextEncoder();
@@ -358,13 +388,21 @@ function copyTuple(p: ProgramLowering, from: Place, type: TupleType, dest: Dest,
   }
 }
 
+/** A place that loads can reach: a copy of what is elsewhere. */
+function inReach(p: ProgramLowering, place: Place, size: number): Place {
+  if (place.space === "bpf" || place.space === "context") return place;
+  const copy = p.temporary(size, "copy");
+  copyFrom(p, copy, place, size);
+  return { ...copy, space: "bpf" };
+}
+
 /** Copies what is in memory already. Text in foreign memory ends at its NUL; what lies behind is not part of it. */
 function copyPlace(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean, as: Type): void {
   const { b } = p;
   const place = p.place(e);
   const size = sizeOf(as);
   if (e.type.kind === "tuple" && as.kind === "tuple") {
-    copyTuple(p, place, e.type, dest, as);
+    copyTuple(p, inReach(p, place, sizeOf(e.type)), e.type, dest, as);
     return;
   }
   if (e.type.kind !== "string") {
@@ -372,7 +410,7 @@ function copyPlace(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean,
     if (clean && size % 8 !== 0) b.zero(dest.base, dest.offset + size, align(size) - size);
     return;
   }
-  if (place.space === "bpf") {
+  if (place.space === "bpf" && e.type.chars === undefined) {
     const bytes = sizeOf(e.type);
     b.copy(dest.base, dest.offset, place.base, place.offset, bytes);
     if (clean && size > bytes) b.zero(dest.base, dest.offset + bytes, size - bytes);
@@ -380,9 +418,8 @@ function copyPlace(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean,
   }
   if (clean) b.zero(dest.base, dest.offset, size);
   else b.store(1, dest.base, dest.offset, b.const(0));
-  // An array of char that is full has no NUL: the helper puts one at the end, over the last character.
-  const room =
-    e.kind === "member" || e.kind === "arg-field" || e.kind === "element" ? Math.min(e.type.size, size) : e.type.size;
+  // An array of char that is full has no NUL: the helper puts one behind it.
+  const room = Math.min(e.type.size, size);
   const helper = place.space === "user" ? "probe_read_user_str" : "probe_read_kernel_str";
   b.call(helper, [p.address(dest), b.const(room), addressOf(p, place)]);
 }

@@ -21,16 +21,46 @@ export function readC(p: ProgramLowering, place: Place, type: Type): Value {
   return b.load(size, signed, slot, 0);
 }
 
-/** Reads a bit field: the bytes that hold it, then its bits. */
+/** Reads a bit field: the bytes that hold it and no others, then its bits. */
 export function readBits(p: ProgramLowering, place: Place, bitOffset: number, bitSize: number, signed: boolean): Value {
   const { b } = p;
   const first = bitOffset >> 3;
-  const bytes = ((bitOffset + bitSize + 7) >> 3) - first;
-  const size: Width = bytes <= 1 ? 1 : bytes <= 2 ? 2 : bytes <= 4 ? 4 : 8;
-  const unit = readC(p, { ...place, offset: place.offset + first }, { kind: "int", size, signed: false });
-  const up = 64 - bitSize - (bitOffset & 7);
-  const high = b.bin("shl", unit, b.const(up));
-  return b.bin(signed ? "ashr" : "lshr", high, b.const(64 - bitSize));
+  const shift = bitOffset & 7;
+  const bytes = (shift + bitSize + 7) >> 3;
+  const at = { ...place, offset: place.offset + first };
+  const low = readBytes(p, at, Math.min(bytes, 8));
+  let up = 64 - bitSize - shift;
+  let word = low;
+  if (bytes > 8) {
+    // Packed, and across nine bytes.
+    const high = b.bin("shl", readBytes(p, { ...at, offset: at.offset + 8 }, 1), b.const(64 - shift));
+    word = b.bin("or", b.bin("lshr", low, b.const(shift)), high);
+    up = 64 - bitSize;
+  }
+  const raised = up === 0 ? word : b.bin("shl", word, b.const(up));
+  return bitSize === 64 ? raised : b.bin(signed ? "ashr" : "lshr", raised, b.const(64 - bitSize));
+}
+
+/** One to eight bytes as an unsigned number. */
+function readBytes(p: ProgramLowering, place: Place, count: number): Value {
+  const { b } = p;
+  if (isWidth(count)) return readC(p, place, { kind: "int", size: count, signed: false });
+  if (place.space !== "bpf" && place.space !== "context") {
+    const slot = b.slotAddr(b.slot(8, 8, "bits"));
+    b.zero(slot, 0, 8);
+    copyFrom(p, { base: slot, offset: 0 }, place, count);
+    return b.load(8, false, slot, 0);
+  }
+  let value: Value | undefined;
+  let done = 0;
+  for (const width of [4, 2, 1] as const) {
+    if (count - done < width) continue;
+    const part = b.load(width, false, place.base, place.offset + done);
+    const placed = done === 0 ? part : b.bin("shl", part, b.const(8 * done));
+    value = value === undefined ? placed : b.bin("or", value, placed);
+    done += width;
+  }
+  return value ?? b.const(0);
 }
 
 export function copyFrom(p: ProgramLowering, dest: Dest, from: Place, size: number): void {

@@ -106,11 +106,16 @@ export class ProgramLowering implements Lowering {
     if (this.scratchStage === "body") this.openScratch();
     const inLoops = new Set([...this.facts.localTo.values()].flat());
     for (const variable of this.program.variables.values()) {
-      if (residence(variable.type) !== "memory" || inLoops.has(variable.name)) continue;
+      if (!this.needsMemory(variable) || inLoops.has(variable.name)) continue;
       if (this.facts.captured.has(variable.name)) this.shareHome(variable);
       else this.makeHome(variable);
     }
     if (this.facts.loops.length > 0 && !this.facts.inPredicate) this.openFrame();
+  }
+
+  /** Its value does not fit a register, or its address is wanted. */
+  private needsMemory({ name, type }: TypedVariable): boolean {
+    return residence(type) === "memory" || this.facts.addressed.has(name);
   }
 
   private makeHome(variable: TypedVariable): void {
@@ -173,7 +178,7 @@ export class ProgramLowering implements Lowering {
     this.fn.loops.push({ next, done });
     for (const local of this.facts.localTo.get(loop) ?? []) {
       const variable = this.program.variables.get(local);
-      if (variable !== undefined && residence(variable.type) === "memory") this.makeHome(variable);
+      if (variable !== undefined && this.needsMemory(variable)) this.makeHome(variable);
     }
     emit();
     b.jump(next);
@@ -292,11 +297,18 @@ export class ProgramLowering implements Lowering {
 
   /** The value of a variable that fits a register. */
   readVariable(name: string): Value {
+    const home = this.fn.homes.get(name);
+    if (home !== undefined) return this.b.load(8, false, home.base, home.offset);
     const shared = this.layout.variables.get(name);
     return shared === undefined ? this.b.read(this.register(name)) : this.b.load(8, false, this.frame, shared);
   }
 
   writeVariable(name: string, value: Value): void {
+    const home = this.fn.homes.get(name);
+    if (home !== undefined) {
+      this.b.store(8, home.base, home.offset, value);
+      return;
+    }
     const shared = this.layout.variables.get(name);
     if (shared === undefined) this.b.write(this.register(name), value);
     else this.b.store(8, this.frame, shared, value);
@@ -430,10 +442,15 @@ export class ProgramLowering implements Lowering {
 
   /** The context's address as a plain number: offsets that only the event knows may be added to it. */
   contextAddress(): Value {
+    return this.forgetPointer(this.b.ctx());
+  }
+
+  /** A pointer as a plain number, which the verifier does not follow: through memory that a helper copies. */
+  forgetPointer(pointer: Value): Value {
     const { b } = this;
-    const slot = b.slotAddr(b.slot(8, 8, "context"));
-    b.store(8, slot, 0, b.ctx());
-    const copy = b.slotAddr(b.slot(8, 8, "context copy"));
+    const slot = b.slotAddr(b.slot(8, 8, "pointer"));
+    b.store(8, slot, 0, pointer);
+    const copy = b.slotAddr(b.slot(8, 8, "address"));
     b.call("probe_read_kernel", [copy, b.const(8), slot]);
     return b.load(8, false, copy, 0);
   }

@@ -6,8 +6,6 @@ export type OutputEvent =
   | TraceEvent
   /** A BPF helper failed in the kernel; `retcode` is what it returned, `helper` its name without `bpf_`. */
   | { readonly kind: "helper-error"; readonly helper: string; readonly retcode: number; readonly span: Span }
-  /** Something else that went wrong while the script ran, e.g. a division by zero. */
-  | { readonly kind: "runtime-error"; readonly message: string; readonly span: Span }
   /** The last probe has run: what follows are the maps. */
   | { readonly kind: "end" };
 

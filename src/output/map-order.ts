@@ -58,6 +58,8 @@ export function compareValues(a: Value, b: Value): number {
     case "min":
     case "max":
       return b.kind === a.kind ? order(a.value, b.value) : order(a.kind, b.kind);
+    case "none":
+      return order(a.kind, b.kind);
     case "bool":
       return b.kind === "bool" ? order(Number(a.value), Number(b.value)) : order(a.kind, b.kind);
     case "string":

@@ -10,6 +10,8 @@ import { stackText } from "./stack-text.js";
  */
 export function valueJson(value: Value, div = 1n): string {
   switch (value.kind) {
+    case "none":
+      return "null";
     case "int":
     case "count":
     case "sum":

@@ -10,6 +10,8 @@ import { stackKeyText, stackText } from "./stack-text.js";
  */
 export function valueText(value: Value, div = 1n): string {
   switch (value.kind) {
+    case "none":
+      return "null";
     case "int":
     case "count":
     case "sum":

@@ -57,8 +57,11 @@ export type Type =
       readonly signed: boolean;
       readonly values: readonly { readonly name: string; readonly value: bigint }[];
     }
-  /** NUL-terminated text in `size` bytes, the NUL included. */
-  | { readonly kind: "string"; readonly size: number }
+  /**
+   * NUL-terminated text in `size` bytes, the NUL included. `chars`: an array of so many char in C, which has no NUL if it
+   * is full: its text takes a byte more than the array.
+   */
+  | { readonly kind: "string"; readonly size: number; readonly chars?: number }
   | { readonly kind: "buffer"; readonly size: number }
   | { readonly kind: "pointer"; readonly to: Type; readonly space: AddressSpace }
   | RecordType
@@ -100,4 +103,7 @@ export const i64 = int(8, true);
 export const none: Type = { kind: "none" };
 export const bool: Type = { kind: "bool" };
 export const string = (size: number): Type => ({ kind: "string", size });
+/** The text in an array of `char`; one without a length ends where its NUL is. */
+export const charArray = (count: number): Type =>
+  count === 0 ? string(0) : { kind: "string", size: count + 1, chars: count };
 export const pointer = (to: Type, space: AddressSpace): Type => ({ kind: "pointer", to, space });

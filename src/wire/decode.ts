@@ -56,7 +56,7 @@ export function decodeText(view: DataView, offset: number, size: number): string
 export function decoderFor(type: Type): Decoder {
   switch (type.kind) {
     case "none":
-      return () => ({ kind: "int", value: 0n });
+      return () => ({ kind: "none" });
     case "int":
       return type.signed
         ? (view, at) => ({ kind: "int", value: view.getBigInt64(at, true) })
@@ -192,11 +192,12 @@ function cDecoderFor(type: Type): Decoder {
         fields ??= type.members().map((member) => {
           const byte = member.bitOffset >> 3;
           if (member.bitSize > 0) {
-            const { bitOffset, bitSize } = member;
+            const { bitOffset, bitSize, type: declared } = member;
+            const signed = declared.kind === "int" && declared.signed;
             return {
               name: member.name,
               decode: (v: DataView, start: number) =>
-                ({ kind: "int", value: readBits(v, start, bitOffset, bitSize) }) as const,
+                ({ kind: "int", value: readBits(v, start, bitOffset, bitSize, signed) }) as const,
             };
           }
           const decode = cDecoderFor(member.type);
@@ -212,6 +213,10 @@ function cDecoderFor(type: Type): Decoder {
         kind: "array",
         items: Array.from({ length: type.count }, (_, i) => decode(view, at + i * size, resolver)),
       });
+    }
+    case "string": {
+      const size = cSizeOf(type);
+      return (view, at) => ({ kind: "string", value: decodeText(view, at, size) });
     }
     default:
       return decoderFor(type);
@@ -231,12 +236,13 @@ function readInteger(view: DataView, at: number, size: number, signed: boolean):
   }
 }
 
-function readBits(view: DataView, start: number, bitOffset: number, bitSize: number): bigint {
+function readBits(view: DataView, start: number, bitOffset: number, bitSize: number, signed: boolean): bigint {
   let value = 0n;
   const first = bitOffset >> 3;
   const last = (bitOffset + bitSize - 1) >> 3;
   for (let i = last; i >= first; i--) value = (value << 8n) | BigInt(view.getUint8(start + i));
-  return BigInt.asUintN(bitSize, value >> BigInt(bitOffset & 7));
+  const bits = value >> BigInt(bitOffset & 7);
+  return signed ? BigInt.asIntN(bitSize, bits) : BigInt.asUintN(bitSize, bits);
 }
 
 function decodeMac(view: DataView, at: number): string {

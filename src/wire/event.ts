@@ -28,6 +28,8 @@ export type TraceEvent =
   | { readonly kind: "lost"; readonly losses: readonly Loss[] }
   /** The script asked for what cannot be done, e.g. cat() of a missing file; the trace goes on. */
   | { readonly kind: "error"; readonly message: string }
+  /** Something that the script did in the kernel was wrong, e.g. an index beyond the end of an array. */
+  | { readonly kind: "runtime-error"; readonly message: string; readonly span: Span }
   /** Something went wrong that does not end the trace. */
   | { readonly kind: "warning"; readonly message: string }
   /** The last probe has run: what follows are the maps and what was lost. */

@@ -112,7 +112,7 @@ export function cSizeOf(type: Type): number {
     case "none":
       return 1; // GNU C: arithmetic on void * counts bytes
     case "string":
-      return type.size;
+      return type.chars ?? type.size;
     default:
       return sizeOf(type);
   }
@@ -136,7 +136,8 @@ function naturalLayout(type: Type): { readonly size: number; readonly align: num
     const { size, align } = naturalLayout(type.of);
     return { size: size * type.count, align };
   }
-  const size = cSizeOf(type);
+  // Of text with its NUL, as bpftrace has it.
+  const size = type.kind === "string" ? type.size : cSizeOf(type);
   if (type.kind === "string" || type.kind === "buffer") return { size, align: 1 };
   if (type.kind === "record") return { size, align: size % 8 === 0 ? 8 : size % 4 === 0 ? 4 : size % 2 === 0 ? 2 : 1 };
   return { size, align: Math.min(8, Math.max(1, size)) };

@@ -11,6 +11,8 @@ export interface Frame {
 
 /** A decoded value of the language: what a printf argument, a map key or a map value is in user space. */
 export type Value =
+  /** What the language has no type for: a floating point member of a structure. */
+  | { readonly kind: "none" }
   | { readonly kind: "int"; readonly value: bigint }
   | { readonly kind: "bool"; readonly value: boolean }
   /** `name` is undefined for a number that the enum does not have. */

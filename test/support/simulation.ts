@@ -295,6 +295,8 @@ export function show(value: Value): string {
     case "hist":
     case "lhist":
       return [...value.buckets].map(([index, count]) => `${index}:${count}`).join(" ");
+    case "none":
+      return "none";
     default:
       return `${value.value}`;
   }

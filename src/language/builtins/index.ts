@@ -8,6 +8,7 @@ import { networkBuiltins } from "./network.js";
 import { outputBuiltins } from "./output.js";
 import { parameterBuiltins } from "./parameters.js";
 import { print } from "./print.js";
+import { pointers } from "./pointers.js";
 import { probeBuiltins } from "./probe.js";
 import { processBuiltins } from "./process.js";
 import { stringBuiltins } from "./strings.js";
@@ -32,6 +33,7 @@ export const builtins: readonly Builtin[] = [
   ...messageBuiltins,
   print,
   ...mapBuiltins,
+  ...pointers,
   ...outputBuiltins,
   ...checkBuiltins,
   ...parameterBuiltins,

@@ -1,0 +1,27 @@
+// Which memory a pointer points into.
+import { inSpace } from "../../types/address-space.js";
+import { type AddressSpace, pointer, u64 } from "../../types/type.js";
+import type { Builtin } from "../builtin.js";
+import { describeType } from "../describe-type.js";
+import { valueArg } from "./define.js";
+
+const marker = (name: string, space: AddressSpace, where: string): Builtin => ({
+  name,
+  params: [{ name: "pointer", kind: "any" }],
+  doc: `The same pointer, read as one into the memory of ${where}; an integer becomes a pointer to uint64.`,
+  result: ({ diags, span }, args) => {
+    const { type } = valueArg(args, 0);
+    if (type.kind === "pointer") return inSpace(type, space);
+    if (type.kind !== "int")
+      diags.error("type-mismatch", span, `${name}() takes a pointer, not ${describeType(type)}`, {
+        hint: "cast it first: (struct task_struct *)x",
+      });
+    return pointer(u64, space);
+  },
+  rewrite: (_context, args, type) => {
+    const operand = valueArg(args, 0);
+    return { kind: "convert", operand, type, span: operand.span };
+  },
+});
+
+export const pointers = [marker("kptr", "kernel", "the kernel"), marker("uptr", "user", "the process")] as const;
