@@ -9,7 +9,7 @@ import { cSizeOf, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import { compareMemory } from "./compare-memory.js";
 import { argPlace, argValue } from "./context.js";
 import { addToEntry, placeOfEntry, readEntry, totalOf } from "./maps.js";
-import { addressOf, copyFrom, readBits, readC, storeBytes } from "./memory.js";
+import { addressOf, copyFrom, forgetPointer, readBits, readC, storeBytes } from "./memory.js";
 import type { ProgramLowering } from "./program-lowering.js";
 import { lowerBlock } from "./statements.js";
 
@@ -228,7 +228,7 @@ export function lowerPlace(p: ProgramLowering, e: TypedExpr): Place {
 /** The address of a place as a number: the verifier does not let scripts compute with pointers into its own memory. */
 function plainAddress(p: ProgramLowering, place: Place): Value {
   const address = addressOf(p, place);
-  return place.space === "kernel" || place.space === "user" ? address : p.forgetPointer(address);
+  return place.space === "kernel" || place.space === "user" ? address : forgetPointer(p, address);
 }
 
 /** A value in memory, so that its bytes can be read as another type; the machines that we know are little-endian. */

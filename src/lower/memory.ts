@@ -9,6 +9,16 @@ const isWidth = (size: number): size is Width => size === 1 || size === 2 || siz
 export const addressOf = (p: ProgramLowering, place: Place): Value =>
   place.offset === 0 ? place.base : p.b.bin("add", place.base, p.b.const(place.offset));
 
+/** A pointer as a plain number, which the verifier does not follow: through memory that a helper copies. */
+export function forgetPointer(p: ProgramLowering, pointer: Value): Value {
+  const { b } = p;
+  const slot = b.slotAddr(b.slot(8, 8, "pointer"));
+  b.store(8, slot, 0, pointer);
+  const copy = b.slotAddr(b.slot(8, 8, "address"));
+  b.call("probe_read_kernel", [copy, b.const(8), slot]);
+  return b.load(8, false, copy, 0);
+}
+
 /** Reads what fits a register and lies as C lays it out. */
 export function readC(p: ProgramLowering, place: Place, type: Type): Value {
   const size = cSizeOf(type);

@@ -15,7 +15,7 @@ import { syscallId } from "./context.js";
 import { lowerInto, lowerPlace, lowerValue } from "./expressions.js";
 import type { FrameLayout, FunctionState, LoopTargets } from "./function-state.js";
 import { copyEntry, countEntries, deleteEntry, keyOf } from "./maps.js";
-import { copyFrom, readC, readForeign } from "./memory.js";
+import { copyFrom, forgetPointer, readC, readForeign } from "./memory.js";
 import type { ObjectBuilder } from "./object-builder.js";
 import { variablesReadUnset } from "./unset-variables.js";
 
@@ -442,17 +442,7 @@ export class ProgramLowering implements Lowering {
 
   /** The context's address as a plain number: offsets that only the event knows may be added to it. */
   contextAddress(): Value {
-    return this.forgetPointer(this.b.ctx());
-  }
-
-  /** A pointer as a plain number, which the verifier does not follow: through memory that a helper copies. */
-  forgetPointer(pointer: Value): Value {
-    const { b } = this;
-    const slot = b.slotAddr(b.slot(8, 8, "pointer"));
-    b.store(8, slot, 0, pointer);
-    const copy = b.slotAddr(b.slot(8, 8, "address"));
-    b.call("probe_read_kernel", [copy, b.const(8), slot]);
-    return b.load(8, false, copy, 0);
+    return forgetPointer(this, this.b.ctx());
   }
 
   ifPresent(pointer: Value, then: () => void, otherwise?: () => void): void {

@@ -9,6 +9,7 @@ import { outputBuiltins } from "./output.js";
 import { parameterBuiltins } from "./parameters.js";
 import { print } from "./print.js";
 import { pointers } from "./pointers.js";
+import { print } from "./print.js";
 import { probeBuiltins } from "./probe.js";
 import { processBuiltins } from "./process.js";
 import { stringBuiltins } from "./strings.js";
