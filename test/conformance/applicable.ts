@@ -90,7 +90,11 @@ export function reasonNotToRun(test: Case, machine: Machine): string | undefined
 }
 
 /** Why a case that has failed could not pass on this kernel. `readFile` reads a script that its command names. */
-export function missingInKernel(test: Case, facts: Facts, readFile: (name: string) => string): string | undefined {
+export function missingInKernel(
+  test: Pick<Case, "suite" | "name" | "run">,
+  facts: Facts,
+  readFile: (name: string) => string,
+): string | undefined {
   const written = "program" in test.run ? test.run.program : test.run.command;
   const files = "program" in test.run ? [] : (written.match(/\S+\.bt\b/g) ?? []);
   const script = [written, ...files.map(readFile)].join("\n");

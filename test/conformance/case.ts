@@ -163,6 +163,6 @@ export function isExact(test: Case): boolean {
 }
 
 /** `suite.name`, as filters and reports call it. */
-export function fullName(test: Case): string {
+export function fullName(test: Pick<Case, "suite" | "name">): string {
   return `${test.suite}.${test.name}`;
 }

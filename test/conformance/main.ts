@@ -1,19 +1,28 @@
 // The conformance command; scripts/conformance.mjs compiles and starts it. See usage below.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { endianness, machine, release, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Machine, parseInfo } from "./applicable.js";
 import { fullName } from "./case.js";
+import { conformancePage } from "./page.js";
 import { installPrograms } from "./programs.js";
-import { type CaseRecord, caseLine, printReport, type RunRecord, scoreTable } from "./report.js";
+import { reasons, required } from "./reasons.js";
+import { type CaseRecord, caseLine, parseReport, printReport, type RunRecord, scoreTable } from "./report.js";
 import { readSuite, runSuite } from "./suite.js";
+import { runTools } from "./tools.js";
 
 const usage = `usage: npm run conformance -- --suite DIR [options]
 
-Runs the cases of bpftrace's runtime suite. DIR is tests/ of a built tree of bpftrace: runtime/, self/, testprogs/, testlibs/.
+       npm run conformance -- --tools DIR [options]
+       npm run conformance -- --page FILE RESULTS...
+
+The first runs the cases of bpftrace's runtime suite. DIR is tests/ of a built tree of bpftrace: runtime/, self/, testprogs/, testlibs/.
+
+The second attaches each script *.bt of a directory and ends it with Ctrl-C. The third writes docs/conformance.md of what
+runs wrote with --out, on one kernel each.
 
   --kernel NAME   live (default), or a virtual machine's: 6.1, 6.12, newest, everything
   --filter REGEX  only cases whose suite.name it matches; again for more, with a leading - to leave some out
@@ -23,9 +32,12 @@ Runs the cases of bpftrace's runtime suite. DIR is tests/ of a built tree of bpf
   --patience N    multiplies time limits (default 1, in virtual machines 6)
 `;
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     suite: { type: "string" },
+    tools: { type: "string" },
+    page: { type: "string" },
     kernel: { type: "string", default: "live" },
     filter: { type: "string", multiple: true, default: [] },
     jobs: { type: "string", default: "1" },
@@ -43,11 +55,17 @@ const say = (text: string): void => {
   process.stdout.write(text);
 };
 
-if (values.help || values.suite === undefined) {
+if (values.page !== undefined) {
+  const reports = positionals.map((file) => parseReport(readFileSync(file, "utf8")));
+  writeFileSync(values.page, conformancePage({ reports, reasons, required }));
+  process.exit(0);
+}
+const wanted = values.suite ?? values.tools;
+if (values.help || wanted === undefined || positionals.length > 0) {
   say(usage);
   process.exit(values.help ? 0 : 64);
 }
-const directory = resolve(values.suite);
+const directory = resolve(wanted);
 if (process.getuid?.() !== 0) {
   process.stderr.write("the cases trace the kernel: this needs root\n");
   process.exit(64);
@@ -88,15 +106,16 @@ async function runHere(): Promise<Results> {
     day: new Date().toISOString().slice(0, 10),
   };
   if (values.records) say(`${JSON.stringify(run)}\n`);
+  const onCase = (record: CaseRecord): void =>
+    say(values.records ? `${JSON.stringify(record)}\n` : `${caseLine(record)}\n`);
+  const context = { directory, program, path, scratch, patience: Number(values.patience ?? 1) };
+  if (values.suite === undefined)
+    return { run, records: await runTools({ ...context, slot: 0, facts, onTool: onCase }) };
   const records = await runSuite(chosen(), {
-    directory,
-    program,
-    path,
-    scratch,
-    patience: Number(values.patience ?? 1),
+    ...context,
     jobs: Number(values.jobs),
     machine: machineFacts,
-    onCase: (record) => say(values.records ? `${JSON.stringify(record)}\n` : `${caseLine(record)}\n`),
+    onCase,
   });
   return { run, records };
 }
@@ -116,7 +135,15 @@ function chosen(): ReturnType<typeof readSuite> {
 
 /** The same command in a machine; its results come as records. */
 async function runInMachine(kernel: string): Promise<Results> {
-  const options = ["--suite", directory, "--records", "--jobs", values.jobs, "--patience", values.patience ?? "6"];
+  const options = [
+    values.suite === undefined ? "--tools" : "--suite",
+    directory,
+    "--records",
+    "--jobs",
+    values.jobs,
+    "--patience",
+    values.patience ?? "6",
+  ];
   for (const text of values.filter) options.push(`--filter=${text}`);
   if (values.program !== undefined) options.push("--program", values.program);
   const vm = ["scripts/vm.mjs", "--kernel", kernel, "--seconds", "28800"];

@@ -175,7 +175,7 @@ const mistakes: readonly Mistake[] = [
     args: ["-e", 't:syscalls:sys_enter_openat { printf("%s\\n", str(args.filenam)); }'],
     says: [/no argument 'filenam'/, /did you mean 'filename'/, /~+/],
   },
-  { args: ["-e", 'BEGIN { $x = 1; $x = "text"; }'], says: [/\$x is int64, it cannot become string/] },
+  { args: ["-e", 'BEGIN { $x = 1; $x = "text"; }'], says: [/\$x is int8, it cannot become string/] },
   { args: ["-e", 'BEGIN { @a = 1; @b = @a + "x"; }'], says: [/\+ needs integers, not string/] },
   {
     args: ["-e", "BEGIN { print(((struct task_strct *)curtask)->pid); }"],

@@ -106,7 +106,16 @@ function candidate(category: string, event: string, format: TracepointFormat, co
     const number = kernel.syscallNumber(syscall[2] ?? "");
     const record = raw ? undefined : kernel.tracepoint("raw_syscalls", exit ? "sys_exit" : "sys_enter");
     if (number !== undefined && (raw || record !== undefined))
-      return syscallCandidate(name, event, format, exit, number, facts.usesArgs, record?.id);
+      return syscallCandidate({
+        name,
+        event,
+        format,
+        exit,
+        number,
+        kernel,
+        usesArgs: facts.usesArgs,
+        recordId: record?.id,
+      });
   }
   if (raw && syscall === null && !facts.usesArgs && !facts.usesKernelStack && category !== "ftrace") {
     if (kernel.rawTracepoints().includes(event))
@@ -138,15 +147,20 @@ const rawVariant: ProgramVariant = {
   preemptible: false,
 };
 
-function syscallCandidate(
-  name: string,
-  event: string,
-  format: TracepointFormat,
-  exit: boolean,
-  number: number,
-  usesArgs: boolean,
-  recordId: number | undefined,
-): Candidate {
+interface SyscallEvent {
+  readonly name: string;
+  readonly event: string;
+  readonly format: TracepointFormat;
+  readonly exit: boolean;
+  readonly number: number;
+  readonly kernel: KernelView;
+  readonly usesArgs: boolean;
+  /** Id of the record to read; undefined if the raw tracepoint will do. */
+  readonly recordId: number | undefined;
+}
+
+function syscallCandidate(syscall: SyscallEvent): Candidate {
+  const { name, event, format, exit, number, kernel, usesArgs, recordId } = syscall;
   const standIn = exit ? "sys_exit" : "sys_enter";
   const args = format.fields
     .filter((field) => !isCommonField(field))
@@ -154,10 +168,14 @@ function syscallCandidate(
       if (field.name === "__syscall_nr")
         return { name: field.name, type: int(4, true), source: { kind: "syscall-number" } };
       if (exit) return { name: field.name, type: i64, source: { kind: "syscall-result" } };
-      return { name: field.name, type: syscallArgType(field), source: { kind: "syscall-arg", index: index - 1 } };
+      return {
+        name: field.name,
+        type: syscallArgType(field, usesArgs ? kernel : undefined),
+        source: { kind: "syscall-arg", index: index - 1 },
+      };
     });
   const variant: ProgramVariant = {
-    key: usesArgs ? `${standIn}:${args.map((a) => `${a.name},${JSON.stringify(a.type.kind)}`).join(";")}` : standIn,
+    key: usesArgs ? `${standIn}:${args.map((a) => `${a.name},${shapeOf(a.type)}`).join(";")}` : standIn,
     ...(recordId === undefined
       ? {
           type: "tracing",
@@ -184,9 +202,13 @@ function syscallCandidate(
   };
 }
 
+/** What makes a difference to a program that uses the argument. */
+const shapeOf = (type: ArgField["type"]): string =>
+  type.kind === "pointer" && type.to.kind === "record" ? type.to.name : type.kind;
+
 /** The kernel stores each argument as unsigned long, whatever its C type. */
-function syscallArgType(field: TracepointField): ArgField["type"] {
-  const type = cTypeToType(field.cType, "user", undefined);
+function syscallArgType(field: TracepointField, kernel: KernelView | undefined): ArgField["type"] {
+  const type = cTypeToType(field.cType, "user", kernel);
   return type.kind === "pointer" ? type : field.signed ? i64 : u64;
 }
 
