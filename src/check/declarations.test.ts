@@ -40,7 +40,10 @@ test("named parameters: defaults say the type, and all uses agree", () => {
     assert.match(compileWithErrors(text, { named: new Map(named) }), expected);
   fails(script, /--n expects an integer, not 'x'/, ["n", "x"]);
   fails(script, /--flag expects a boolean/, ["flag", "5"]);
-  fails(script, /unexpected program command line options: --zz[\s\S]*expected program options: --n, --flag/, ["zz", "1"]);
+  fails(script, /unexpected program command line options: --zz[\s\S]*expected program options: --n, --flag/, [
+    "zz",
+    "1",
+  ]);
   fails(
     'BEGIN { print(getopt("n", 1) + getopt("n", 2)); }',
     /needs the same default wherever it is used; before it was 1/,
