@@ -56,7 +56,7 @@ export function readMap(checker: ExpressionChecker, e: AstMap): TypedExpr {
     return { kind: "const", value: 0n, type: i64, span: e.span };
   }
   if (isAggregate(type)) {
-    if (type.kind !== "stats" && type.kind !== "hist" && type.kind !== "lhist") {
+    if (type.kind !== "stats" && type.kind !== "hist" && type.kind !== "lhist" && type.kind !== "tseries") {
       return { kind: "total", access, of: type, type: "signed" in type && type.signed ? i64 : u64, span: e.span };
     }
     checker.error(

@@ -56,6 +56,7 @@ export const configKeys = {
   lazy_symbolication: flag("Accepted as bpftrace does; symbols are always looked up when they are printed.", true),
   log_size: natural("Accepted as bpftrace does; the verifier's log is never cut.", 1_000_000),
   max_bpf_progs: natural("BPF programs that a script may become.", 1024, 1),
+  dummy_ts_map: text("A map without a key that tseries() takes its time from, in nanoseconds; for tests.", ""),
   cpp_demangle: flag("Whether C++ names are shown as they are written in the source.", true),
 } as const satisfies Record<string, ConfigKey<unknown>>;
 

@@ -26,6 +26,8 @@ export function describeType(type: Type): string {
       return type.user ? "ustack" : "kstack";
     case "hist":
       return type.bits === 0 ? "hist" : `hist(n, ${type.bits})`;
+    case "tseries":
+      return `tseries(n, ${type.interval}, ${type.intervals}${type.keep === "last" ? "" : `, "${type.keep}"`})`;
     case "lhist":
       return `lhist(n, ${type.min}, ${type.max}, ${type.step})`;
     default:

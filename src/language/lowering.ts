@@ -47,6 +47,8 @@ export interface Lowering {
   readBytes(to: Value, size: Value, from: Value, space: AddressSpace): Value;
   /** Reads NUL-terminated text; `none` asks the address which space it is in. */
   readText(to: Value, size: Value, from: Value, space: AddressSpace): Value;
+  /** What to add to the monotonic clock to get nanoseconds since 1970. */
+  wallOffset(): Value;
   /** Monotonic nanoseconds at which the trace began. */
   startTime(): Value;
   /** Removes an entry; 1 if it was there. */

@@ -13,7 +13,7 @@ import {
 import type { Config } from "../language/config.js";
 import type { TypedMap } from "../language/typed.js";
 import { align8 } from "../wire/layout.js";
-import { firstLossSlot, lossCounters, stackMapName, storageOf, systemMaps } from "../wire/map-storage.js";
+import { firstLossSlot, lossCounters, stackMapName, startWords, storageOf, systemMaps } from "../wire/map-storage.js";
 import { syscallTableName } from "./context.js";
 import type { ObjectBuilder } from "./object-builder.js";
 
@@ -63,7 +63,7 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
   specs.push(array(systemMaps.loss, 8 * (firstLossSlot + lossCounters.length + script.maps.size)));
   if (object.zeroSize > 8 || script.maps.size > 0)
     specs.push(array(systemMaps.zero, object.zeroSize, new Uint8Array(align8(object.zeroSize))));
-  if (object.usesStart) specs.push(array(systemMaps.start, 8, new Uint8Array(8)));
+  if (object.usesStart) specs.push(array(systemMaps.start, startWords.size, new Uint8Array(startWords.size)));
   for (const depth of object.stackDepths) {
     specs.push({
       name: stackMapName(depth),

@@ -9,7 +9,7 @@ import type { ProgramVariant } from "../language/probe.js";
 import type { MapAccess, TypedExpr, TypedMap, TypedProgram, TypedStatement, TypedVariable } from "../language/typed.js";
 import type { AddressSpace, Type } from "../types/type.js";
 import { align8, layoutOf, residence, sizeOf } from "../wire/layout.js";
-import { exitSlot, systemMaps } from "../wire/map-storage.js";
+import { exitSlot, startWords, systemMaps } from "../wire/map-storage.js";
 import { type CallbackLoop, type LoopFacts, loopFacts } from "./captured-variables.js";
 import { syscallId } from "./context.js";
 import { lowerInto, lowerPlace, lowerValue } from "./expressions.js";
@@ -367,8 +367,16 @@ export class ProgramLowering implements Lowering {
   }
 
   startTime(): Value {
+    return this.startWord(startWords.monotonic);
+  }
+
+  wallOffset(): Value {
+    return this.startWord(startWords.wallOffset);
+  }
+
+  private startWord(at: number): Value {
     this.object.usesStart = true;
-    return this.b.load(8, false, this.b.mapValue(systemMaps.start, 0), 0);
+    return this.b.load(8, false, this.b.mapValue(systemMaps.start, at), 0);
   }
 
   key(access: MapAccess): Value {

@@ -6,7 +6,8 @@ import { errnoText } from "./errno-text.js";
 import type { OutputEvent, Rendered } from "./event.js";
 import { orderedEntries } from "./map-order.js";
 import { divOf } from "./text.js";
-import { objectJson, stringJson, valueJson } from "./value-json.js";
+import { latestInterval, seriesJson } from "./time-series.js";
+import { numberJson, objectJson, stringJson, valueJson } from "./value-json.js";
 import { jsonKeyText } from "./value-text.js";
 
 /** An event as a line of JSON of bpftrace 0.27's shapes (`-f json`), all on standard output. */
@@ -67,13 +68,16 @@ function mapJson(map: MapSnapshot): string {
   const first = entries[0];
   if (first === undefined) return "";
   const div = divOf(map);
+  const last = latestInterval(entries);
+  const json = (value: Value): string =>
+    value.kind === "tseries" ? seriesJson(value, last, numberJson) : valueJson(value, div);
   const data = map.keyed
-    ? objectJson(entries.map(({ key, value }) => [jsonKeyText(key), valueJson(value, div)]))
-    : valueJson(first.value, div);
+    ? objectJson(entries.map(({ key, value }) => [jsonKeyText(key), json(value)]))
+    : json(first.value);
   return `{"type": "${mapType(first.value)}", "data": {${stringJson(map.name)}: ${data}}}\n`;
 }
 
-function mapType(value: Value): "map" | "stats" | "hist" {
+function mapType(value: Value): "map" | "stats" | "hist" | "tseries" {
   switch (value.kind) {
     case "avg":
     case "stats":
@@ -81,6 +85,8 @@ function mapType(value: Value): "map" | "stats" | "hist" {
     case "hist":
     case "lhist":
       return "hist";
+    case "tseries":
+      return "tseries";
     default:
       return "map";
   }

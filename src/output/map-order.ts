@@ -89,6 +89,7 @@ export function compareValues(a: Value, b: Value): number {
     case "stats":
     case "hist":
     case "lhist":
+    case "tseries":
       return order(rankOf(a) ?? 0n, rankOf(b) ?? 0n);
     default:
       return assertNever(a);

@@ -6,6 +6,7 @@ import type { MapSnapshot } from "../wire/value.js";
 import { errnoText } from "./errno-text.js";
 import type { OutputEvent, Rendered } from "./event.js";
 import { orderedEntries } from "./map-order.js";
+import { latestInterval, seriesText } from "./time-series.js";
 import { keyText, valueText } from "./value-text.js";
 
 /** An event as text, byte for byte what bpftrace 0.27.1 prints, on the stream that it prints it to. */
@@ -78,10 +79,13 @@ function lossText({ reason, subject, count }: Loss): string {
 export function mapText(map: MapSnapshot): string {
   const div = divOf(map);
   let text = "";
-  for (const { key, value } of orderedEntries(map)) {
+  const entries = orderedEntries(map);
+  const last = latestInterval(entries);
+  for (const { key, value } of entries) {
     const name = map.keyed ? `${map.name}[${keyText(key)}]` : map.name;
-    const lines = value.kind === "hist" || value.kind === "lhist";
-    text += `${name}:${lines ? "\n" : " "}${valueText(value, div)}\n`;
+    const lines = value.kind === "hist" || value.kind === "lhist" || value.kind === "tseries";
+    const shown = value.kind === "tseries" ? seriesText(value, last) : valueText(value, div);
+    text += `${name}:${lines ? "\n" : " "}${shown}\n`;
   }
   return text;
 }

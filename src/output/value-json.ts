@@ -2,6 +2,7 @@ import { assertNever } from "../base/assert-never.js";
 import type { Value } from "../wire/value.js";
 import { type HistogramRow, histogramRows } from "./histogram.js";
 import { stackText } from "./stack-text.js";
+import { latestInterval, seriesJson } from "./time-series.js";
 
 /**
  * A value as JSON, as bpftrace 0.27 writes it: tuples and arrays are arrays, records objects, enums and pointers numbers,
@@ -47,6 +48,8 @@ export function valueJson(value: Value, div = 1n): string {
     case "hist":
     case "lhist":
       return `[${histogramRows(value, div).map(rowJson).join(",")}]`;
+    case "tseries":
+      return seriesJson(value, latestInterval([{ key: [], value }]), numberJson);
     default:
       return assertNever(value);
   }

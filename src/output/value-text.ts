@@ -2,6 +2,7 @@ import { assertNever } from "../base/assert-never.js";
 import type { Value } from "../wire/value.js";
 import { histogramRows, histogramText } from "./histogram.js";
 import { stackKeyText, stackText } from "./stack-text.js";
+import { latestInterval, seriesText } from "./time-series.js";
 
 /**
  * A value as text, as bpftrace 0.27 prints it: tuples `(1, a, (2, 3))`, arrays `[1,2]`, records `{ .a = 1, .b = 2 }`,
@@ -46,6 +47,8 @@ export function valueText(value: Value, div = 1n): string {
     case "hist":
     case "lhist":
       return histogramText(histogramRows(value, div));
+    case "tseries":
+      return seriesText(value, latestInterval([{ key: [], value }]));
     default:
       return assertNever(value);
   }

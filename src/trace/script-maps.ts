@@ -62,7 +62,8 @@ export class ScriptMaps {
     const snapshot = this.snapshot(name, resolver);
     const reader = this.reader(name);
     const { kind } = reader.map.value;
-    if (snapshot.keyed || snapshot.entries.length > 0 || kind === "hist" || kind === "lhist") return snapshot;
+    if (snapshot.keyed || snapshot.entries.length > 0 || kind === "hist" || kind === "lhist" || kind === "tseries")
+      return snapshot;
     const zeros = new Uint8Array(reader.storage.valueSize * Math.max(1, reader.loaded.cpus));
     return { ...snapshot, entries: [{ key: [], value: decodeEntry(reader, zeros, resolver) }] };
   }

@@ -14,7 +14,7 @@ import { errnoText } from "../output/errno-text.js";
 import { formatTime } from "../output/format-time.js";
 import type { Sys } from "../sys/sys.js";
 import type { TraceEvent } from "../wire/event.js";
-import { systemMaps } from "../wire/map-storage.js";
+import { startWords, systemMaps } from "../wire/map-storage.js";
 import type { Value } from "../wire/value.js";
 import type { Child } from "./child.js";
 import { readLosses, readLostExit } from "./losses.js";
@@ -367,11 +367,14 @@ export class Trace implements Disposable {
   }
 }
 
-/** `elapsed` counts from here. */
+/** `elapsed` counts from here; intervals of tseries() are those of the wall clock. */
 function withStartTime(map: MapSpec): MapSpec {
   if (map.name !== systemMaps.start) return map;
-  const initial = new Uint8Array(8);
-  new DataView(initial.buffer).setBigUint64(0, process.hrtime.bigint(), true);
+  const initial = new Uint8Array(startWords.size);
+  const view = new DataView(initial.buffer);
+  const now = process.hrtime.bigint();
+  view.setBigUint64(startWords.monotonic, now, true);
+  view.setBigUint64(startWords.wallOffset, wallMicroseconds() * 1000n - now, true);
   return { ...map, initial };
 }
 

@@ -41,7 +41,19 @@ export type AggregateType =
   | { readonly kind: "count" }
   | { readonly kind: "sum" | "min" | "max" | "avg" | "stats"; readonly signed: boolean }
   | { readonly kind: "hist"; readonly bits: number }
-  | { readonly kind: "lhist"; readonly min: number; readonly max: number; readonly step: number };
+  | { readonly kind: "lhist"; readonly min: number; readonly max: number; readonly step: number }
+  /** `interval` in nanoseconds. */
+  | {
+      readonly kind: "tseries";
+      readonly interval: number;
+      readonly intervals: number;
+      readonly keep: SeriesKeep;
+      readonly signed: boolean;
+    };
+
+/** What tseries() keeps of the values of one interval. */
+export const seriesKeeps = ["last", "avg", "max", "min", "sum"] as const;
+export type SeriesKeep = (typeof seriesKeeps)[number];
 
 export type AggregateKind = AggregateType["kind"];
 

@@ -1,6 +1,7 @@
 import { assertNever } from "../base/assert-never.js";
+import { greater, lesser } from "../base/bigints.js";
 import type { AggregateType } from "../types/type.js";
-import { aggregateLayout, aggregateSize } from "./layout.js";
+import { aggregateLayout, aggregateSize, seriesLayout } from "./layout.js";
 import type { Value } from "./value.js";
 
 /** Adds up the per-CPU parts of an aggregate, each in the layout of wire/layout.ts. */
@@ -24,6 +25,10 @@ export function decodeAggregate(type: AggregateType, parts: readonly DataView[])
     case "lhist": {
       const { min, max, step } = type;
       return { kind: "lhist", min, max, step, buckets: buckets(type, parts) };
+    }
+    case "tseries": {
+      const { interval, intervals, signed } = type;
+      return { kind: "tseries", interval, intervals, signed, points: seriesPoints(type, parts) };
     }
     default:
       return assertNever(type);
@@ -57,4 +62,43 @@ function buckets(type: AggregateType, parts: readonly DataView[]): ReadonlyMap<n
     if (sum !== 0n) found.set(index, sum);
   }
   return found;
+}
+
+type Series = Extract<AggregateType, { kind: "tseries" }>;
+
+/** The latest interval of each bucket, what the processors have of it put together. */
+function seriesPoints(type: Series, parts: readonly DataView[]): ReadonlyMap<bigint, bigint> {
+  const points = new Map<bigint, bigint>();
+  for (let bucket = 0; bucket < type.intervals; bucket++) {
+    const at = bucket * seriesLayout.size;
+    const mark = parts.reduce((most, part) => greater(most, part.getBigUint64(at + seriesLayout.mark, true)), 0n);
+    if (mark === 0n) continue;
+    const current = parts.filter((part) => part.getBigUint64(at + seriesLayout.mark, true) === mark);
+    // bpftrace takes the first interval of 1970, where only the clock of a test can be, for one without a value.
+    points.set(mark - 1n, mark === 1n ? 0n : seriesValue(type, current, at));
+  }
+  return points;
+}
+
+function seriesValue({ keep, signed }: Series, parts: readonly DataView[], at: number): bigint {
+  const values = parts.map((part) => {
+    const value = part.getBigUint64(at + seriesLayout.value, true);
+    const meta = part.getBigUint64(at + seriesLayout.meta, true);
+    return { value: signed ? BigInt.asIntN(64, value) : value, meta };
+  });
+  const [first = { value: 0n, meta: 0n }] = values;
+  switch (keep) {
+    case "last":
+      return values.reduce((latest, one) => (one.meta > latest.meta ? one : latest), first).value;
+    case "min":
+      return values.reduce((least, { value }) => lesser(value, least), first.value);
+    case "max":
+      return values.reduce((most, { value }) => greater(most, value), first.value);
+    default: {
+      const sum = values.reduce((total, { value }) => total + value, 0n);
+      const count = values.reduce((total, { meta }) => total + meta, 0n);
+      const wrapped = signed ? BigInt.asIntN(64, sum) : BigInt.asUintN(64, sum);
+      return keep === "sum" || count === 0n ? wrapped : wrapped / count;
+    }
+  }
 }

@@ -161,6 +161,7 @@ export function decoderFor(type: Type): Decoder {
     case "stats":
     case "hist":
     case "lhist":
+    case "tseries":
       throw new Error("internal: aggregates are decoded per CPU");
     default:
       return assertNever(type);

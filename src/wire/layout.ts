@@ -40,6 +40,7 @@ export function residence(type: Type): Residence {
     case "stats":
     case "hist":
     case "lhist":
+    case "tseries":
       return "memory";
     default:
       return assertNever(type);
@@ -95,6 +96,7 @@ export function sizeOf(type: Type): number {
     case "stats":
     case "hist":
     case "lhist":
+    case "tseries":
       return aggregateSize(type);
     default:
       return 8;
@@ -166,6 +168,12 @@ export function layoutOf(types: readonly Type[], start = 0): Layout {
  */
 export const aggregateLayout = { count: 0, sum: 0, extreme: 0, extremeSet: 8, samples: 0, total: 8 } as const;
 
+/**
+ * One interval of tseries(): 1 + its number since 1970, 0 if it was never used; a value; when that was, or how many there
+ * were.
+ */
+export const seriesLayout = { mark: 0, value: 8, meta: 16, size: 24 } as const;
+
 export function aggregateSize(type: AggregateType): number {
   switch (type.kind) {
     case "count":
@@ -180,6 +188,8 @@ export function aggregateSize(type: AggregateType): number {
       return 8 * histBuckets(type.bits);
     case "lhist":
       return 8 * lhistBuckets(type);
+    case "tseries":
+      return seriesLayout.size * type.intervals;
     default:
       return assertNever(type);
   }
@@ -195,7 +205,7 @@ export const lhistBuckets = (type: { readonly min: number; readonly max: number;
 export const align8 = (n: number): number => (n + 7) & ~7;
 
 export const isAggregate = (type: Type): type is AggregateType =>
-  ["count", "sum", "min", "max", "avg", "stats", "hist", "lhist"].includes(type.kind);
+  ["count", "sum", "min", "max", "avg", "stats", "hist", "lhist", "tseries"].includes(type.kind);
 
 /** A tuple without names: as the only key of a map it is a key of several parts. */
 export const isPlainTuple = (type: Type): type is Extract<Type, { kind: "tuple" }> =>

@@ -43,9 +43,12 @@ export const systemMaps = {
   scratch: "scratch",
   /** Zeros: what a key that is not there reads as. */
   zero: "zero",
-  /** One u64: monotonic time of the start. */
+  /** Clocks at the start: {@link startWords}. */
   start: "start",
 } as const;
+
+/** Words of the start map: monotonic time of the start, and what to add to such times for nanoseconds since 1970. */
+export const startWords = { monotonic: 0, wallOffset: 8, size: 16 } as const;
 
 /** First word of the loss map: 1 + the status of an exit() that found the ring full, else 0. */
 export const exitSlot = 0;

@@ -129,7 +129,19 @@ const integers: readonly ValueKind[] = ["int", "bool", "enum", "pointer", "count
 const buffers: readonly ValueKind[] = ["buffer"];
 const anything: readonly ValueKind[] = [
   ...integers,
-  ...(["string", "buffer", "tuple", "array", "record", "stack", "symbol", "stats", "hist", "lhist"] as const),
+  ...([
+    "string",
+    "buffer",
+    "tuple",
+    "array",
+    "record",
+    "stack",
+    "symbol",
+    "stats",
+    "hist",
+    "lhist",
+    "tseries",
+  ] as const),
 ];
 
 function acceptedKinds(specifier: Specifier): readonly ValueKind[] {

@@ -42,6 +42,14 @@ export type Value =
       readonly max: number;
       readonly step: number;
       readonly buckets: ReadonlyMap<number, bigint>;
+    }
+  /** Values by the number of their interval (nanoseconds) since 1970. */
+  | {
+      readonly kind: "tseries";
+      readonly interval: number;
+      readonly intervals: number;
+      readonly signed: boolean;
+      readonly points: ReadonlyMap<bigint, bigint>;
     };
 
 /** A map as it was read at one moment. */

@@ -297,6 +297,8 @@ export function show(value: Value): string {
       return [...value.buckets].map(([index, count]) => `${index}:${count}`).join(" ");
     case "none":
       return "none";
+    case "tseries":
+      return [...value.points].map(([interval, point]) => `${interval}:${point}`).join(" ");
     default:
       return `${value.value}`;
   }

@@ -28,6 +28,11 @@ export function literalText(args: readonly TypedArg[], index: number): string {
   return arg.value;
 }
 
+export function optionalText(args: readonly TypedArg[], index: number): string | undefined {
+  const arg = args[index];
+  return arg?.kind === "literal" && typeof arg.value === "string" ? arg.value : undefined;
+}
+
 export function literalNumber(args: readonly TypedArg[], index: number): bigint | undefined {
   const arg = args[index];
   return arg?.kind === "literal" && typeof arg.value === "bigint" ? arg.value : undefined;

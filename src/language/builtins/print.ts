@@ -23,6 +23,11 @@ export const print: Builtin = {
     if (first?.kind === "value" && args.length > 1) {
       context.diags.error("bad-argument", context.span, "only a map can be printed with top and div");
     }
+    if (first?.kind === "entry" && context.mapTypes(first.access.map)?.value.kind === "tseries") {
+      context.diags.error("bad-argument", first.span, "one series of a map cannot be printed", {
+        hint: `print(${first.access.map}) shows them side by side`,
+      });
+    }
     return none;
   },
   value: (l, args) => {

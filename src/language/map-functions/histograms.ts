@@ -1,0 +1,151 @@
+// Histograms: one word for each bucket and processor.
+
+import type { Value } from "../../ir/ir.js";
+import { histBuckets, lhistBuckets } from "../../wire/layout.js";
+import type { CheckContext } from "../builtin.js";
+import { literalNumber } from "../builtins/define.js";
+import type { Dest, Lowering } from "../lowering.js";
+import type { MapFunction } from "../map-function.js";
+import { add, needed, number } from "./define.js";
+
+/** Adds one to a bucket; the comparison only tells the verifier what is true anyway. */
+function addToBucket(l: Lowering, dest: Dest, index: Value, buckets: number): void {
+  const { b } = l;
+  const inside = b.newBlock();
+  const done = b.newBlock();
+  b.branch("ult", index, b.const(buckets), inside, done, "then");
+  b.seal(inside);
+  b.setBlock(inside);
+  const address = b.bin("add", dest.base, b.bin("shl", index, b.const(3)));
+  add(l, { base: address, offset: dest.offset }, 0, b.const(1));
+  b.jump(done);
+  b.seal(done);
+  b.setBlock(done);
+}
+
+/**
+ * Position of the highest set bit of 0 < n < 2^63, without branches: each would double the paths that the verifier has
+ * to walk. `(2^s - 1 - n) >> 63` is 1 if n has a bit at s or above.
+ */
+function log2(l: Lowering, n: Value): Value {
+  const { b } = l;
+  let rest = n;
+  let result = b.const(0);
+  for (const step of [5, 4, 3, 2, 1, 0]) {
+    const above = b.bin("lshr", b.bin("sub", b.const((1n << (1n << BigInt(step))) - 1n), rest), b.const(63));
+    const shift = b.bin("shl", above, b.const(step));
+    rest = b.bin("lshr", rest, shift);
+    result = b.bin("or", result, shift);
+  }
+  return result;
+}
+
+const hist: MapFunction = {
+  name: "hist",
+  doc: "A histogram whose buckets double in width; with k (0 to 5), 2^k buckets for each doubling.",
+  params: [number, { name: "k", kind: "literal-int", optional: true }],
+  result: ({ diags, span }, args) => {
+    const bits = literalNumber(args, 1) ?? 0n;
+    if (bits < 0n || bits > 5n) diags.error("bad-argument", span, "hist() takes a k from 0 to 5");
+    return { kind: "hist", bits: Number(bits < 0n || bits > 5n ? 0n : bits) };
+  },
+  update: (l, dest, n, type) => {
+    if (type.kind !== "hist") throw new Error("internal: hist of another type");
+    const { b } = l;
+    const value = needed(n);
+    const bits = type.bits;
+    const index = b.newVariable();
+    const chosen = b.newBlock();
+    const negative = b.newBlock();
+    const natural = b.newBlock();
+    b.branch("slt", value, b.const(0), negative, natural, "else");
+    b.seal(negative);
+    b.seal(natural);
+    b.setBlock(negative);
+    b.write(index, b.const(0));
+    b.jump(chosen);
+    b.setBlock(natural);
+    const small = b.newBlock();
+    const large = b.newBlock();
+    b.branch("ult", value, b.const(1n << BigInt(bits)), small, large, "else");
+    b.seal(small);
+    b.seal(large);
+    b.setBlock(small);
+    b.write(index, b.bin("add", value, b.const(1)));
+    b.jump(chosen);
+    b.setBlock(large);
+    const shift = b.bin("sub", log2(l, value), b.const(bits));
+    const group = b.bin("shl", shift, b.const(bits));
+    const place = b.bin("lshr", value, b.bin("and", shift, b.const(63)));
+    b.write(index, b.bin("add", b.bin("add", group, place), b.const(1)));
+    b.jump(chosen);
+    b.seal(chosen);
+    b.setBlock(chosen);
+    addToBucket(l, dest, b.read(index), histBuckets(bits));
+  },
+};
+
+/** bpftrace's limit. */
+const maxLhistBuckets = 1000;
+
+const lhist: MapFunction = {
+  name: "lhist",
+  doc: "A histogram with buckets of step from min to max.",
+  params: [
+    number,
+    { name: "min", kind: "literal-int" },
+    { name: "max", kind: "literal-int" },
+    { name: "step", kind: "literal-int" },
+  ],
+  result: ({ diags, span }: CheckContext, args) => {
+    const min = Number(literalNumber(args, 1) ?? 0n);
+    const max = Number(literalNumber(args, 2) ?? 0n);
+    const step = Number(literalNumber(args, 3) ?? 1n);
+    const problem =
+      step <= 0
+        ? "lhist() needs a step of at least 1"
+        : max <= min
+          ? `lhist() needs a max above its min, not ${min} to ${max}`
+          : (max - min) / step > maxLhistBuckets
+            ? `lhist() would have ${Math.ceil((max - min) / step)} buckets, more than ${maxLhistBuckets}`
+            : max - min < step
+              ? `lhist() has a step of ${step}, wider than its range`
+              : undefined;
+    if (problem === undefined) return { kind: "lhist", min, max, step };
+    diags.error("bad-argument", span, problem, { hint: "lhist(n, min, max, step), e.g. lhist(retval, 0, 2000, 200)" });
+    return { kind: "lhist", min: 0, max: 1, step: 1 };
+  },
+  update: (l, dest, n, type) => {
+    if (type.kind !== "lhist") throw new Error("internal: lhist of another type");
+    const { b } = l;
+    const value = needed(n);
+    const buckets = lhistBuckets(type);
+    const index = b.newVariable();
+    const chosen = b.newBlock();
+    const below = b.newBlock();
+    const notBelow = b.newBlock();
+    const above = b.newBlock();
+    const inside = b.newBlock();
+    b.branch("slt", value, b.const(type.min), below, notBelow, "else");
+    b.seal(below);
+    b.seal(notBelow);
+    b.setBlock(below);
+    b.write(index, b.const(0));
+    b.jump(chosen);
+    b.setBlock(notBelow);
+    b.branch("sgt", value, b.const(type.max), above, inside, "else");
+    b.seal(above);
+    b.seal(inside);
+    b.setBlock(above);
+    b.write(index, b.const(buckets - 1));
+    b.jump(chosen);
+    b.setBlock(inside);
+    b.write(index, b.bin("add", b.bin("udiv", b.bin("sub", value, b.const(type.min)), b.const(type.step)), b.const(1)));
+    b.jump(chosen);
+    b.seal(chosen);
+    b.setBlock(chosen);
+    addToBucket(l, dest, b.read(index), buckets);
+  },
+};
+
+export const histogramFunctions: readonly MapFunction[] = [hist, lhist];
