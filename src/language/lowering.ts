@@ -60,6 +60,8 @@ export interface Lowering {
     /** Instead of counting the loss if the ring is full. */
     onFull?: () => void,
   ): void;
+  /** Programs that may end the trace do nothing from here on: user space needs a moment to detach them. */
+  markExited(): void;
   /** Leaves the wish to end, with this status, where user space finds it without the ring. */
   requestExit(status: Value): void;
   /** Same with the data written by the caller. */

@@ -1,5 +1,7 @@
 import type { IrFunction } from "../ir/ir.js";
-import type { TypedProgram } from "../language/typed.js";
+import type { TypedExpr, TypedProgram, TypedStatement } from "../language/typed.js";
+import { operandsOf, partsOf, statementsOf } from "../language/typed-walk.js";
+import { exitedSlot, systemMaps } from "../wire/map-storage.js";
 import { branchOn } from "./expressions.js";
 import type { ObjectBuilder } from "./object-builder.js";
 import { NeedScratch, ProgramLowering, type ScratchStage } from "./program-lowering.js";
@@ -28,6 +30,29 @@ export function lowerProgram(
   }
 }
 
+/** Whether exit() is in the program, which is attached: begin and end run when they are told to. */
+function mayExit(program: TypedProgram): boolean {
+  if (program.targets.some((target) => target.provider.moment !== undefined)) return false;
+  const inExpression = (e: TypedExpr): boolean =>
+    (e.kind === "builtin" && (e.builtin.leaves === true || e.builtin.mayLeave === true)) ||
+    operandsOf(e).some(inExpression) ||
+    statementsOf(e).some(inStatement);
+  const inStatement = (s: TypedStatement): boolean => {
+    const { expressions, bodies } = partsOf(s);
+    return expressions.some(inExpression) || bodies.some((body) => body.some(inStatement));
+  };
+  return program.body.some(inStatement);
+}
+
+/** Between exit() and the end of the trace the probe may fire again: nothing happens then. */
+function skipAfterExit(p: ProgramLowering): void {
+  const { b } = p;
+  const go = b.newBlock();
+  b.branch("ne", b.load(8, false, b.mapValue(systemMaps.loss, 8 * exitedSlot), 0), b.const(0), p.exit, go, "else");
+  b.seal(go);
+  b.setBlock(go);
+}
+
 function lowerOnce(
   program: TypedProgram,
   index: number,
@@ -37,6 +62,7 @@ function lowerOnce(
 ): readonly IrFunction[] {
   const p = new ProgramLowering(program, index, object, stage, stackLimit);
   const { b } = p;
+  if (mayExit(program)) skipAfterExit(p);
   if (program.predicate !== undefined) {
     const predicate = program.predicate;
     const body = b.newBlock();

@@ -87,10 +87,12 @@ test("an argument that leaves the action takes the record with it", () => {
   const simulation = new Simulation(
     'kprobe:vfs_read { printf("%s %s %d", comm, str(arg0), { if (arg1 == 0) { exit(2); } 5 }); print(9); }',
   );
-  simulation.fire({ registers: { arg1: 0n } });
-  assert.deepEqual([simulation.said, simulation.exitCode], [[], 2]);
   simulation.fire({ registers: { arg1: 1n } });
   assert.deepEqual(simulation.said, ["test  5", "9"]);
+  simulation.fire({ registers: { arg1: 0n } });
+  assert.deepEqual([simulation.said, simulation.exitCode], [["test  5", "9"], 2]);
+  simulation.fire({ registers: { arg1: 1n } });
+  assert.deepEqual(simulation.said, ["test  5", "9"], "behind exit() nothing happens");
 });
 
 test("the effects of arguments happen once", () => {

@@ -9,7 +9,7 @@ import type { ProgramVariant } from "../language/probe.js";
 import type { MapAccess, TypedExpr, TypedMap, TypedProgram, TypedStatement, TypedVariable } from "../language/typed.js";
 import type { AddressSpace, Type } from "../types/type.js";
 import { align8, layoutOf, residence, sizeOf } from "../wire/layout.js";
-import { exitSlot, startWords, systemMaps } from "../wire/map-storage.js";
+import { exitedSlot, exitSlot, startWords, systemMaps } from "../wire/map-storage.js";
 import { type CallbackLoop, type LoopFacts, loopFacts } from "./captured-variables.js";
 import { syscallId } from "./context.js";
 import { lowerInto, lowerPlace, lowerValue } from "./expressions.js";
@@ -529,6 +529,11 @@ export class ProgramLowering implements Lowering {
       },
       onFull,
     );
+  }
+
+  markExited(): void {
+    const { b } = this;
+    b.store(8, b.mapValue(systemMaps.loss, 8 * exitedSlot), 0, b.const(1));
   }
 
   requestExit(status: Value): void {

@@ -53,8 +53,11 @@ export const startWords = { monotonic: 0, wallOffset: 8, size: 16 } as const;
 /** First word of the loss map: 1 + the status of an exit() that found the ring full, else 0. */
 export const exitSlot = 0;
 
+/** Second word of the loss map: not 0 once a program has asked for the end. */
+export const exitedSlot = 1;
+
 /** Word of the first counter in the loss map. */
-export const firstLossSlot = 1;
+export const firstLossSlot = 2;
 
 export const lossCounters = ["ring-full", "stack-collision", "scratch-busy", "loop-too-long"] as const;
 

@@ -34,6 +34,7 @@ export function sendExit(l: Lowering, code: TypedExpr | undefined): void {
     // A trace must end when its script says so, however full the ring is.
     () => l.requestExit(code === undefined ? l.b.const(0) : l.b.bin("and", l.value(code), l.b.const(0xff))),
   );
+  l.markExited();
   l.leave();
 }
 
