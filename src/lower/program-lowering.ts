@@ -1,14 +1,14 @@
 import type { Span } from "../base/span.js";
 import { FunctionBuilder, type Variable } from "../ir/builder.js";
 import type { BlockId, IrFunction, Value } from "../ir/ir.js";
-import { type Action, recordHeader } from "../language/action.js";
+import type { Action } from "../language/action.js";
 import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Dest, LossCounter, Lowering, Place } from "../language/lowering.js";
 import type { ProgramVariant } from "../language/probe.js";
 import type { MapAccess, TypedExpr, TypedMap, TypedProgram, TypedStatement, TypedVariable } from "../language/typed.js";
 import type { AddressSpace, Type } from "../types/type.js";
-import { align8, layoutOf, residence, sizeOf } from "../wire/layout.js";
+import { align8, residence, sizeOf } from "../wire/layout.js";
 import { exitedSlot, exitSlot, startWords, systemMaps } from "../wire/map-storage.js";
 import { type CallbackLoop, type LoopFacts, loopFacts } from "./captured-variables.js";
 import { syscallId } from "./context.js";
@@ -17,6 +17,7 @@ import type { FrameLayout, FunctionState, LoopTargets } from "./function-state.j
 import { copyEntry, countEntries, deleteEntry, keyOf } from "./maps.js";
 import { copyFrom, forgetPointer, readC, readForeign } from "./memory.js";
 import type { ObjectBuilder } from "./object-builder.js";
+import { sendBytes, sendFields } from "./records.js";
 import { variablesReadUnset } from "./unset-variables.js";
 
 /** Which part of a program may use scratch memory; looking it up costs each event, so it comes as late as it can. */
@@ -501,34 +502,7 @@ export class ProgramLowering implements Lowering {
     fields: readonly TypedExpr[],
     onFull?: () => void,
   ): void {
-    const { b } = this;
-    const layout = layoutOf(
-      fields.map((f) => f.type),
-      recordHeader,
-    );
-    // Registers first, and whatever may jump out of the program: once reserved, a record must be submitted.
-    const ready = fields.map((field) => {
-      if (residence(field.type) === "register") return this.value(field);
-      if (!mayLeave(field)) return undefined;
-      const temporary = this.temporary(sizeOf(field.type), "field");
-      this.into(field, temporary, false);
-      return temporary;
-    });
-    const index = this.object.addAction((size) => action(size, layout.offsets), layout.size);
-    this.record(
-      index,
-      layout.size,
-      (record) => {
-        for (const [i, field] of fields.entries()) {
-          const offset = layout.offsets[i] ?? 0;
-          const done = ready[i];
-          if (done === undefined) this.scoped(() => this.into(field, { base: record, offset }, false));
-          else if (typeof done === "number") b.store(8, record, offset, done);
-          else b.copy(record, offset, done.base, done.offset, sizeOf(field.type));
-        }
-      },
-      onFull,
-    );
+    sendFields(this, action, fields, onFull);
   }
 
   markExited(): void {
@@ -542,23 +516,7 @@ export class ProgramLowering implements Lowering {
   }
 
   sendRaw(action: (size: number) => Action, dataSize: number, fill: (dest: Dest) => void): void {
-    const size = recordHeader + align8(dataSize);
-    const index = this.object.addAction(action, size);
-    this.record(index, size, (record) => fill({ base: record, offset: recordHeader }));
-  }
-
-  private record(index: number, size: number, fill: (record: Value) => void, onFull?: () => void): void {
-    const { b } = this;
-    const record = b.call("ringbuf_reserve", [b.map(systemMaps.events), b.const(size), b.const(0)]);
-    this.ifPresent(
-      record,
-      () => {
-        b.store(8, record, 0, b.const(index));
-        fill(record);
-        b.call("ringbuf_submit", [record, b.const(0)]);
-      },
-      onFull ?? (() => this.countLoss("ring-full")),
-    );
+    sendBytes(this, action, dataSize, fill);
   }
 }
 
@@ -587,20 +545,4 @@ function frameLayout(program: TypedProgram, facts: LoopFacts, stackLimit: number
   }
   const starts = new Map(facts.loops.map((loop) => [loop, loop.kind === "for-range" ? take(8) : 0] as const));
   return { context: 0, scratch: 8, left: 16, id: 24, result: 32, variables, starts, size };
-}
-
-/** Whether computing the expression can end the program: a block expression with exit() or return in it. */
-function mayLeave(e: TypedExpr): boolean {
-  switch (e.kind) {
-    case "block":
-      return true;
-    case "ternary":
-      return [e.condition, e.then, e.else].some(mayLeave);
-    case "tuple":
-      return e.items.some(mayLeave);
-    case "builtin":
-      return e.args.some((arg) => arg.kind === "value" && mayLeave(arg.value));
-    default:
-      return false;
-  }
 }
