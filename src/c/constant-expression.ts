@@ -198,12 +198,31 @@ class Evaluation {
       this.at++;
       if (!this.is("(")) throw new NotConstant();
       const type = this.scope.type?.(this.tokens, this.at + 1);
-      if (type === undefined) throw new NotConstant();
+      // Of an expression: an int, or as wide as its value needs.
+      if (type === undefined) {
+        const { value } = this.primary();
+        return { value: BigInt.asIntN(32, value) === value ? 4n : 8n, unsigned: true };
+      }
       this.at = type.end;
       this.expect(")");
       return { value: BigInt(token.text === "sizeof" ? type.size : type.align), unsigned: true };
     }
     return this.primary();
+  }
+
+  /** A name whose value does not matter, or a call of it. */
+  private idleName(): CInteger {
+    this.at++;
+    if (this.is("(")) {
+      let depth = 0;
+      do {
+        const text = this.tokens[this.at++]?.text;
+        if (text === undefined) throw new NotConstant();
+        if (text === "(") depth++;
+        else if (text === ")") depth--;
+      } while (depth > 0);
+    }
+    return { value: 0n, unsigned: false };
   }
 
   private primary(): CInteger {
@@ -221,6 +240,7 @@ class Evaluation {
       this.expect(")");
       return value;
     }
+    if (this.idle > 0 && token.kind === "name") return this.idleName();
     const called = token.kind === "name" ? this.scope.call?.(this.tokens, this.at) : undefined;
     if (called !== undefined) {
       this.at = called.end;

@@ -1,5 +1,6 @@
 import { type Attributes, parseAttributes, skipAssembly } from "./attributes.js";
-import { type CEnum, type CMember, type CRecord, type CType, plain } from "./c-type.js";
+import { builtinCall } from "./builtin-calls.js";
+import { type CEnum, type CMember, type CRecord, type CType, cInt, plain } from "./c-type.js";
 import { type CInteger, type ExpressionScope, evaluate } from "./constant-expression.js";
 import type { Layouts } from "./layout.js";
 import type { CProblem } from "./preprocess.js";
@@ -73,7 +74,7 @@ class DeclarationParser implements CDeclarations {
         return found === undefined ? undefined : { value: found.value, unsigned: false };
       },
       type: (list, at) => this.typeAt(list, at),
-      call: (list, at) => this.offsetofAt(list, at),
+      call: (list, at) => this.offsetofAt(list, at) ?? builtinCall(list, at, this.scope),
     };
   }
 
@@ -225,7 +226,9 @@ class DeclarationParser implements CDeclarations {
     cursor.at = start;
     const inside = cursor.until(")");
     cursor.take();
-    return { kind: "unknown", name: `typeof(${spell(inside)})` };
+    // Of a constant, its type is that of the arithmetic; of anything else, nobody knows it here.
+    const value = this.constant(inside);
+    return value === undefined ? { kind: "unknown", name: `typeof(${spell(inside)})` } : cInt(8, !value.unsigned);
   }
 
   private startsTypeName(token: CToken | undefined): boolean {

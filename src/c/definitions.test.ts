@@ -131,6 +131,21 @@ test("typedefs, typeof, constant lengths, alignment", () => {
   assert.equal(places(record("struct T { int n; char data[]; };", "struct T")), "n@0 data@32");
 });
 
+test("constant expressions as the kernel's headers have them", () => {
+  const values = `enum { A = (__typeof__((32)))(8) - 1, B = __builtin_constant_p(5) ? 63 - __builtin_clzll(32) : f(5),
+    C = __builtin_choose_expr(0, 1, 2), D = __builtin_ffs(8), E = sizeof(1 + 2), F = sizeof(1UL << 40),
+    G = 1 ? 4 : (sizeof(x) <= 4) ? g(1) : h(2), H = __builtin_ctz(8) + __builtin_popcount(255) };`;
+  const all = define(values);
+  assert.deepEqual(
+    all.ownProblems().map((p) => p.message),
+    [],
+  );
+  assert.deepEqual(
+    [..."ABCDEFGH"].map((name) => all.enumerator(name)?.value),
+    [7n, 5n, 2n, 4n, 4n, 8n, 4n, 11n],
+  );
+});
+
 test("enumerators count up, know their enum, and may be negative or wide", () => {
   const all = define("enum E { A, B = 5, C, D = B << 2 }; enum { M = -1 }; enum W { BIG = 1ULL << 40 };");
   assert.deepEqual(

@@ -147,7 +147,7 @@ export class CDefinitions {
 
   private expanded(text: string): string | undefined {
     const { macros, budget } = this.all().text;
-    const tokens = tokenizeC({ name: "<macro>", text }).filter((token) => token.kind !== "newline");
+    const tokens = tokenizeC({ name: "<macro>", text });
     try {
       return spell(expand(tokens, macros, budget));
     } catch (error) {

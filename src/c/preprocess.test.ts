@@ -89,6 +89,21 @@ test("headers: guards, #pragma once, computed names, missing ones", () => {
   assert.deepEqual(problems("#include"), ['#include needs <name> or "name"']);
 });
 
+test("directives among the arguments of a macro", () => {
+  assert.equal(text("#define G(x...) { x }\nG(a\n#ifdef NO\nb\n#else\nc\n#endif\n) d"), "{ a c } d");
+});
+
+test("a guarded header is read once, whatever stands beside the guard matters", () => {
+  const files = {
+    "a.h": "#ifndef A\n#define A\n#if 1\nx\n#endif\n#endif\n",
+    "b.h": "#ifndef B\n#define B\n#else\nagain\n#endif\n",
+    "c.h": "#ifndef C\n#define C\n#endif\ny",
+  };
+  assert.equal(text('#include "a.h"\n#include "a.h"\n#undef A\n#include "a.h"', files), "x x");
+  assert.equal(text('#include "b.h"\n#include "b.h"', files), "again");
+  assert.equal(text('#include "c.h"\n#include "c.h"', files), "y y");
+});
+
 test("headers and macros without end are given up", () => {
   assert.match(problems('#include "a.h"', { "a.h": '#include "a.h"' }).join(), /without end/);
   assert.match(

@@ -44,6 +44,8 @@ const maxIncludes = 200;
 const maxProblems = 200;
 /** Tokens that macros unfold to; the headers of a kernel that include most of the others stay below a million. */
 const maxTokens = 3_000_000;
+/** Tokens of one macro call, longer than which no text waits for its end. */
+const longestCall = 50_000;
 /** Files read, each as often as it is included. */
 const maxFiles = 20_000;
 
@@ -77,7 +79,7 @@ class Preprocessor implements Preprocessed {
   readonly budget = new Budget(maxTokens);
   private readonly finder: Headers;
   /** Headers, taken apart once; many are included again and again for one of their parts. */
-  private readonly read = new Map<string, readonly CToken[]>();
+  private readonly read = new Map<string, { readonly tokens: readonly CToken[]; readonly guard: string | undefined }>();
   private readonly once = new Set<string>();
   private depth = 0;
   private files = 0;
@@ -98,22 +100,38 @@ class Preprocessor implements Preprocessed {
   private lines(tokens: readonly CToken[], name: string, root: string): void {
     const conditions: Condition[] = [];
     let active = true;
+    // Text waits for the parentheses that it opens: the kernel's headers have directives among the arguments of macros.
+    let waiting: CToken[] = [];
+    let open = 0;
     for (let at = 0; at < tokens.length; ) {
-      const token = tokens[at];
-      if (token?.first === true && token.text === "#") {
+      if (isDirective(tokens[at])) {
         const end = lineEnd(tokens, at);
         const line = tokens.slice(at + 1, end);
         if (isConditional(line[0])) {
           this.condition(line, conditions, active);
           active = conditions.at(-1)?.active ?? true;
         } else if (active) this.directive(line, name, root);
-        at = end + 1;
+        at = end;
         continue;
       }
       const end = blockEnd(tokens, at);
-      if (active && end > at) this.text(tokens.slice(at, end).filter((t) => t.kind !== "newline"));
-      at = Math.max(end, at + 1);
+      if (active) {
+        for (let i = at; i < end; i++) {
+          const token = tokens[i];
+          if (token === undefined) break;
+          waiting.push(token);
+          if (token.text === "(") open++;
+          else if (token.text === ")") open--;
+        }
+        if (open <= 0 || waiting.length > longestCall) {
+          this.text(waiting);
+          waiting = [];
+          open = 0;
+        }
+      }
+      at = end;
     }
+    this.text(waiting);
   }
 
   private text(tokens: readonly CToken[]): void {
@@ -280,15 +298,18 @@ class Preprocessor implements Preprocessed {
     }
     this.headers.add(header.name);
     if (this.once.has(header.name)) return;
+    const guard = this.read.get(header.name)?.guard;
+    if (guard !== undefined && this.macros.has(guard)) return;
     if (this.depth >= maxIncludes || ++this.files > maxFiles)
       throw new TooMuch(`headers include each other without end ('${wanted.name}')`);
     this.depth++;
-    let tokens = this.read.get(header.name);
-    if (tokens === undefined) {
-      tokens = tokenizeC(header);
-      this.read.set(header.name, tokens);
+    let known = this.read.get(header.name);
+    if (known === undefined) {
+      const tokens = tokenizeC(header);
+      known = { tokens, guard: guardOf(tokens) };
+      this.read.set(header.name, known);
     }
-    this.lines(tokens, header.name, header.root);
+    this.lines(known.tokens, header.name, header.root);
     this.depth--;
   }
 }
@@ -296,19 +317,36 @@ class Preprocessor implements Preprocessed {
 const conditionals = new Set(["if", "ifdef", "ifndef", "elif", "elifdef", "elifndef", "else", "endif"]);
 const isConditional = (token: CToken | undefined): boolean => token !== undefined && conditionals.has(token.text);
 
+const isDirective = (token: CToken | undefined): boolean => token?.first === true && token.text === "#";
+
 function lineEnd(tokens: readonly CToken[], from: number): number {
-  let at = from;
-  while (at < tokens.length && tokens[at]?.kind !== "newline") at++;
+  let at = from + 1;
+  while (at < tokens.length && tokens[at]?.first !== true) at++;
   return at;
+}
+
+/**
+ * The macro that keeps a header from being read twice: all of it stands between #ifndef and #endif. Undefined if the header
+ * has none; `#pragma once` is told when it is met.
+ */
+function guardOf(tokens: readonly CToken[]): string | undefined {
+  const [hash, keyword, name] = tokens;
+  if (!isDirective(hash) || keyword?.text !== "ifndef" || name?.kind !== "name") return undefined;
+  let depth = 0;
+  for (let at = 0; at < tokens.length; at++) {
+    if (!isDirective(tokens[at])) continue;
+    const word = tokens[at + 1]?.text;
+    if (word === "if" || word === "ifdef" || word === "ifndef") depth++;
+    else if (depth === 1 && (word === "else" || word === "elif")) return undefined;
+    else if (word === "endif" && --depth === 0) return lineEnd(tokens, at) === tokens.length ? name.text : undefined;
+  }
+  return undefined;
 }
 
 /** Where the next directive begins. */
 function blockEnd(tokens: readonly CToken[], from: number): number {
   let at = from;
-  for (; at < tokens.length; at++) {
-    const token = tokens[at];
-    if (token?.first === true && token.text === "#") break;
-  }
+  while (at < tokens.length && !isDirective(tokens[at])) at++;
   return at;
 }
 

@@ -2,7 +2,7 @@ import type { Source } from "../base/span.js";
 
 /** A preprocessing token of C (C11 6.4). */
 export interface CToken {
-  readonly kind: "name" | "number" | "string" | "char" | "punct" | "newline" | "pragma" | "other";
+  readonly kind: "name" | "number" | "string" | "char" | "punct" | "pragma" | "other";
   readonly text: string;
   /** White space or a comment stands in front. */
   readonly spaced: boolean;
@@ -50,7 +50,7 @@ const text = /(?:u8|[uUL])?"(?:\\[\s\S]|[^"\\\n])*"/y;
 const character = /[uUL]?'(?:\\[\s\S]|[^'\\\n])*'/y;
 const splitToken = /[A-Za-z0-9_]\\\r?\n[A-Za-z0-9_]/;
 
-/** Takes C source apart; a line end is a token, since directives end there. What begins no token is one of kind `other`. */
+/** Takes C source apart. What begins no token is one of kind `other`. */
 export function tokenizeC(source: Source): readonly CToken[] {
   const tokens: CToken[] = [];
   // A spliced line may split any token; few sources do that, and joining the lines costs a copy of the file.
@@ -58,70 +58,73 @@ export function tokenizeC(source: Source): readonly CToken[] {
   let at = 0;
   let spaced = false;
   let first = true;
-  const match = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = at;
-    return pattern.exec(input)?.[0];
-  };
   while (at < input.length) {
-    const blank = blankAt(input, at, match);
-    if (blank > 0) {
-      at += blank;
-      spaced = true;
-      continue;
-    }
-    const c = input[at] ?? "";
-    if (c === "\n") {
-      tokens.push({ kind: "newline", text: "\n", spaced: false, first: false, source, at });
+    const c = input.charCodeAt(at);
+    if (c === newline) {
       at++;
-      spaced = false;
+      spaced = true;
       first = true;
       continue;
     }
-    const token = tokenAt(input, at, c, match);
-    tokens.push({ ...token, spaced, first, source, at });
-    at += token.text.length;
+    const blank = endOfBlank(input, at, c);
+    if (blank > at) {
+      at = blank;
+      spaced = true;
+      continue;
+    }
+    const { kind, end } = tokenAt(input, at, c);
+    tokens.push({ kind, text: input.slice(at, end), spaced, first, source, at });
+    at = end;
     spaced = false;
     first = false;
   }
   return tokens;
 }
 
-/** Length of white space or of a comment; one without an end takes the rest. */
-function blankAt(input: string, at: number, match: (pattern: RegExp) => string | undefined): number {
-  const c = input[at];
-  if (c === "/") {
-    const next = input[at + 1];
-    if (next === "/") return match(lineComment)?.length ?? 0;
-    if (next !== "*") return 0;
-    const end = input.indexOf("*/", at + 2);
-    return (end < 0 ? input.length : end + 2) - at;
-  }
-  return c === " " || c === "\t" || c === "\r" || c === "\f" || c === "\v" || c === "\\"
-    ? (match(space)?.length ?? 0)
-    : 0;
+const newline = 10;
+const slash = 47;
+const backslash = 92;
+
+/** Where a pattern that matches at `at` ends; `at` if it does not. */
+function endOf(pattern: RegExp, input: string, at: number): number {
+  pattern.lastIndex = at;
+  return pattern.test(input) ? pattern.lastIndex : at;
 }
 
-function tokenAt(
-  input: string,
-  at: number,
-  c: string,
-  match: (pattern: RegExp) => string | undefined,
-): Pick<CToken, "kind" | "text"> {
-  if (c === '"' || c === "u" || c === "U" || c === "L") {
-    const literal = match(text);
-    if (literal !== undefined) return { kind: "string", text: literal };
+/** Behind white space or a comment; one without an end takes the rest. */
+function endOfBlank(input: string, at: number, c: number): number {
+  if (c === slash) {
+    const next = input.charCodeAt(at + 1);
+    if (next === slash) return endOf(lineComment, input, at);
+    if (next !== 42) return at;
+    const end = input.indexOf("*/", at + 2);
+    return end < 0 ? input.length : end + 2;
   }
-  if (c === "'" || c === "u" || c === "U" || c === "L") {
-    const letter = match(character);
-    if (letter !== undefined) return { kind: "char", text: letter };
+  // Blank, tab, vertical tab, form feed, carriage return.
+  return c === 32 || c === 9 || (c >= 11 && c <= 13) || c === backslash ? endOf(space, input, at) : at;
+}
+
+const isLetter = (c: number): boolean => (c >= 97 && c <= 122) || (c >= 65 && c <= 90) || c === 95 || c === 36;
+const isDigit = (c: number): boolean => c >= 48 && c <= 57;
+
+function tokenAt(input: string, at: number, c: number): { readonly kind: CToken["kind"]; readonly end: number } {
+  // Letters that may also be the prefix of a literal: u, U, L.
+  const prefix = c === 117 || c === 85 || c === 76;
+  if (c === 34 || prefix) {
+    const end = endOf(text, input, at);
+    if (end > at) return { kind: "string", end };
   }
-  const word = match(name);
-  if (word !== undefined) return { kind: "name", text: word };
-  const digits = match(number);
-  if (digits !== undefined) return { kind: "number", text: digits };
-  const long = punctuators.find((p) => p[0] === c && input.startsWith(p, at));
-  if (long !== undefined) return { kind: "punct", text: long };
-  return { kind: "[](){}.&*+-~!/%<>^|?:;=,#".includes(c) ? "punct" : "other", text: c };
+  if (c === 39 || prefix) {
+    const end = endOf(character, input, at);
+    if (end > at) return { kind: "char", end };
+  }
+  if (isLetter(c)) return { kind: "name", end: endOf(name, input, at) };
+  if (isDigit(c) || (c === 46 && isDigit(input.charCodeAt(at + 1))))
+    return { kind: "number", end: endOf(number, input, at) };
+  const own = input[at] ?? "";
+  for (const p of punctuators)
+    if (p[0] === own && input.startsWith(p, at)) return { kind: "punct", end: at + p.length };
+  return { kind: "[](){}.&*+-~!/%<>^|?:;=,#".includes(own) ? "punct" : "other", end: at + 1 };
 }
 
 /** Tokens as source again, with single blanks where there were any. */

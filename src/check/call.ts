@@ -50,6 +50,10 @@ export function contextFor(checker: ExpressionChecker, span: Span): CheckContext
     span,
     variant: scope.variant,
     kernel: scope.kernel,
+    findType: (name, space) => {
+      const found = scope.types.find(name, space);
+      return found !== undefined && "kind" in found ? found : undefined;
+    },
     config: scope.config,
     diags: scope.diags,
     probeName: scope.targets[0]?.name ?? "this probe",

@@ -33,13 +33,21 @@ export const inferredFrom = (e: TypedExpr): Inferred => ({
 
 /** The type that holds both, or undefined if nothing does. */
 export function join(a: Inferred, b: Inferred): Inferred | undefined {
-  if (a.type.kind === "int" && b.type.kind === "int") return joinInts(a, a.type, b, b.type);
+  const [intA, intB] = [numberType(a.type, b.type), numberType(b.type, a.type)];
+  if (intA !== undefined && intB !== undefined) return joinInts(a, intA, b, intB);
   const type = joinTypes(a.type, b.type);
   if (type !== undefined) return { type, flexible: false };
   // A null pointer is written 0.
   if (a.flexible && b.type.kind === "pointer") return b;
   if (b.flexible && a.type.kind === "pointer") return a;
   return undefined;
+}
+
+/** An integer's type; of an enum, the integer that it is as soon as it meets something else than itself. */
+function numberType(type: Type, other: Type): IntType | undefined {
+  if (type.kind === "int") return type;
+  if (type.kind !== "enum" || (other.kind === "enum" && other.name === type.name)) return undefined;
+  return int(type.size, type.signed);
 }
 
 /** Literals take the other's type if it has their value; else the smallest type that has both is taken. */
@@ -63,7 +71,8 @@ export function commonInt(a: IntType, b: IntType): IntType {
 
 function joinTypes(a: Type, b: Type): Type | undefined {
   if (a.kind === "string" && b.kind === "string") return string(Math.max(a.size, b.size));
-  if (a.kind === "int" && b.kind === "int") return commonInt(a, b);
+  const [intA, intB] = [numberType(a, b), numberType(b, a)];
+  if (intA !== undefined && intB !== undefined) return commonInt(intA, intB);
   if (a.kind === "tuple" && b.kind === "tuple") {
     if (a.items.length !== b.items.length) return undefined;
     const items: Type[] = [];

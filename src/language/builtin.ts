@@ -1,7 +1,7 @@
 import type { Diagnostics } from "../base/diagnostics.js";
 import type { Span } from "../base/span.js";
 import type { Value } from "../ir/ir.js";
-import type { Type } from "../types/type.js";
+import type { AddressSpace, Type } from "../types/type.js";
 import type { Config } from "./config.js";
 import type { KernelView, Missing, UserSymbol } from "./kernel-view.js";
 import type { Dest, Lowering } from "./lowering.js";
@@ -47,6 +47,8 @@ export interface CheckContext {
   readonly span: Span;
   readonly variant: ProgramVariant;
   readonly kernel: KernelView;
+  /** A type by its name: the script's own, then the kernel's. */
+  findType(name: string, space: AddressSpace): Type | undefined;
   readonly config: Config;
   readonly diags: Diagnostics;
   /** Names of the script's targets that this program serves, for messages. */

@@ -2,13 +2,13 @@ import type { BtfId } from "../base/branded.js";
 import type { Btf } from "../formats/btf.js";
 import {
   type AddressSpace,
-  charArray,
   type IntSize,
   int,
   type Member,
   none,
   pointer,
   type RecordType,
+  string,
   type Type,
   u8,
 } from "./type.js";
@@ -39,7 +39,7 @@ export function typeFromBtf(btf: Btf, id: BtfId, space: AddressSpace): Type {
         !element.bool &&
         (element.char || element.signed || element.name === "char")
       ) {
-        return charArray(type.count);
+        return string(type.count);
       }
       return { kind: "array", of: typeFromBtf(btf, type.of, space), count: type.count };
     }

@@ -70,8 +70,8 @@ export type Type =
       readonly values: readonly { readonly name: string; readonly value: bigint }[];
     }
   /**
-   * NUL-terminated text in `size` bytes, the NUL included. `chars`: an array of so many char in C, which has no NUL if it
-   * is full: its text takes a byte more than the array.
+   * NUL-terminated text in `size` bytes, the NUL included. `chars`: an array of so many char that the script declares, which
+   * has no NUL if it is full: its text takes a byte more than the array. Those of the kernel end in a NUL.
    */
   | { readonly kind: "string"; readonly size: number; readonly chars?: number }
   | { readonly kind: "buffer"; readonly size: number }

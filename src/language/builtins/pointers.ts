@@ -1,9 +1,9 @@
 // Which memory a pointer points into.
 import { inSpace } from "../../types/address-space.js";
-import { type AddressSpace, pointer, u64 } from "../../types/type.js";
+import { type AddressSpace, none, pointer, u64 } from "../../types/type.js";
 import type { Builtin } from "../builtin.js";
 import { describeType } from "../describe-type.js";
-import { valueArg } from "./define.js";
+import { builtin, valueArg } from "./define.js";
 
 const marker = (name: string, space: AddressSpace, where: string): Builtin => ({
   name,
@@ -24,4 +24,17 @@ const marker = (name: string, space: AddressSpace, where: string): Builtin => ({
   },
 });
 
-export const pointers = [marker("kptr", "kernel", "the kernel"), marker("uptr", "user", "the process")] as const;
+const context: Builtin = builtin({
+  name: "ctx",
+  bare: true,
+  params: [],
+  type: pointer(none, "kernel"),
+  doc: "Address of the program's context, whose structure depends on the probe: cast it to a pointer to that.",
+  value: (l) => l.contextAddress(),
+});
+
+export const pointers = [
+  context,
+  marker("kptr", "kernel", "the kernel"),
+  marker("uptr", "user", "the process"),
+] as const;

@@ -21,7 +21,11 @@ const curtask: Builtin = {
   bare: true,
   params: [],
   doc: "Address of the current thread's struct task_struct.",
-  result: taskType,
+  result: (context) => {
+    // A script may have its own idea of it.
+    const own = context.findType("struct task_struct", "kernel");
+    return own === undefined ? taskType(context) : pointer(own, "kernel");
+  },
   value: (l) => l.b.call("get_current_task", []),
 };
 

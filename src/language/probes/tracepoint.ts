@@ -1,7 +1,7 @@
 import { BPF_TRACE_RAW_TP } from "../../abi/program-type.js";
 import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { isCommonField, type TracepointField, type TracepointFormat } from "../../formats/tracepoint-format.js";
-import { charArray, i64, int, pointer, u8, u32, u64 } from "../../types/type.js";
+import { i64, int, pointer, u8, u32, u64 } from "../../types/type.js";
 import { cTypeToType } from "../c-type.js";
 import type { KernelView } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
@@ -227,7 +227,7 @@ function recordField(field: TracepointField, category: string, kernel: KernelVie
   if (field.kind === "array") {
     const count = field.arrayCount ?? field.size;
     if (/^(?:unsigned |signed )?char$/.test(field.cType) && !field.cType.startsWith("unsigned"))
-      return { name, type: charArray(field.size), source };
+      return { name, type: { kind: "string", size: field.size }, source };
     const element = cTypeToType(field.cType, space, kernel);
     const of = element.kind === "int" || element.kind === "pointer" ? element : u8;
     return {
