@@ -119,7 +119,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     return [];
   });
   if (diags.failed) return failed();
-  const object: BpfObject = { maps: mapSpecs(builder, config), programs };
+  const object: BpfObject = { license: config.license, maps: mapSpecs(builder, config), programs };
   const compiled = {
     object,
     script,

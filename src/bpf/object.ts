@@ -52,6 +52,8 @@ export interface ProgramSpec {
 
 /** Maps and programs, ready to be loaded, the same bytes for the same script; nothing of the machine in it but BTF offsets. */
 export interface BpfObject {
+  /** What the programs are loaded with; helpers marked gpl_only want one that include/linux/license.h lists. */
+  readonly license?: string;
   readonly maps: readonly MapSpec[];
   readonly programs: readonly ProgramSpec[];
 }

@@ -171,7 +171,7 @@ const cases: readonly Case[] = [
   ],
   [
     "config = { max_strln = 5 } BEGIN { }",
-    ["error unknown-setting 'max_strln': there is no setting 'max_strln' | did you mean 'max_strlen'?"],
+    ["error unknown-setting 'max_strln = 5': max_strln: not a known configuration option | did you mean 'max_strlen'?"],
   ],
   [
     "config = { max_strlen = 0 } BEGIN { }",

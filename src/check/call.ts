@@ -189,7 +189,9 @@ function positionalText(checker: ExpressionChecker, index: number, span: Span): 
 function literalString(checker: ExpressionChecker, name: string, param: Param, arg: AstExpr): TypedArg {
   const { span } = arg;
   if (arg.kind === "positional") return { kind: "literal", value: checker.scope.positional[arg.index - 1] ?? "", span };
-  const e = checker.check(arg);
+  let e = checker.check(arg);
+  // What a macro without statements gives.
+  while (e.kind === "block" && e.body.length === 0) e = e.value;
   if (e.kind === "text") return { kind: "literal", value: e.value, span };
   if (
     e.kind === "builtin" &&

@@ -81,10 +81,27 @@ export function checkCast(scope: Scope, ast: AstType, operand: TypedExpr, span: 
         cast: true,
         span,
       };
+    if (target.kind === "pointer" && from.kind === "int" && from.size < 8) return toPointer(target, operand, span);
     return { kind: "convert", operand, type: target, span };
+  }
+  // Text is true if there is some.
+  if (target.kind === "bool" && from.kind === "string") {
+    const empty: TypedExpr = { kind: "text", value: "", type: string(1), span };
+    return { kind: "compare-memory", equal: false, left: operand, right: empty, type: target, span };
   }
   if (target.kind === "string" && from.kind === "string") return { ...operand, span };
   return badCast(scope, target, operand, span);
+}
+
+/** Addresses have no sign: the bits of a narrower number are all there is of them. */
+function toPointer(target: Type, operand: TypedExpr, span: Span): TypedExpr {
+  const size = operand.type.kind === "int" ? operand.type.size : 8;
+  const unsigned: Type = { kind: "int", size, signed: false };
+  const bits: TypedExpr =
+    operand.kind === "const"
+      ? { kind: "const", value: truncated(operand.value, size, false), type: unsigned, span }
+      : { kind: "convert", operand, type: unsigned, span };
+  return { kind: "convert", operand: bits, type: target, span };
 }
 
 const truncated = (value: bigint, size: number, signed: boolean): bigint =>

@@ -21,8 +21,9 @@ export function readConfig(
     const name = configNameOf(key);
     if (!isConfigName(name)) {
       const near = nearest(name, Object.keys(configKeys));
-      diags.error("unknown-setting", keySpan, `there is no setting '${key}'`, {
-        hint: near === undefined ? undefined : `did you mean '${near}'?`,
+      const place = { ...keySpan, end: valueSpan.end };
+      diags.error("unknown-setting", place, `${key}: not a known configuration option`, {
+        hint: near === undefined ? "docs/language.md lists them" : `did you mean '${near}'?`,
       });
       continue;
     }

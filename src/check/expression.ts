@@ -399,7 +399,7 @@ export class ExpressionChecker {
     const index = names.indexOf(name);
     const type = object.type.kind === "tuple" ? object.type.items[index] : undefined;
     if (type === undefined) return this.noMember("this record", name, names, nameSpan, span);
-    return { kind: "item", object, index, type, span };
+    return this.item(object, index, span);
   }
 
   noMember(what: string, name: string, known: readonly string[], nameSpan: Span, span: Span): TypedExpr {
@@ -451,6 +451,9 @@ export class ExpressionChecker {
       this.error("bad-index", span, `the tuple has ${object.type.items.length} items, numbered from 0`);
       return this.broken(span);
     }
+    const whole = object.kind === "tuple" ? object.items : [];
+    const only = whole[index];
+    if (only !== undefined && whole.every((item) => item.kind === "const" || item.kind === "text")) return only;
     return { kind: "item", object, index, type, span };
   }
 

@@ -133,7 +133,7 @@ function fold(op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span, signe
   return {
     kind: "const",
     value: unsigned ? BigInt.asUintN(64, value) : BigInt.asIntN(64, value),
-    type: unsigned ? u64 : literalType(BigInt.asIntN(64, value)),
+    type: unsigned ? u64 : left.cast === true || right.cast === true ? i64 : literalType(BigInt.asIntN(64, value)),
     span,
   };
 }
@@ -170,7 +170,7 @@ function checkCompare(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedE
     const comparable =
       (left.type.kind === "string" && right.type.kind === "string") ||
       (left.type.kind === right.type.kind &&
-        (left.type.kind === "tuple" || left.type.kind === "array") &&
+        (left.type.kind === "tuple" || left.type.kind === "array" || left.type.kind === "buffer") &&
         sameShape(left.type, right.type));
     if (!comparable || !equality) {
       scope.diags.error(
@@ -204,9 +204,10 @@ function checkCompare(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedE
 }
 
 const sameShape = (a: Type, b: Type): boolean =>
-  a.kind === "tuple" && b.kind === "tuple"
+  a.kind === "buffer" ||
+  (a.kind === "tuple" && b.kind === "tuple"
     ? a.items.length === b.items.length && a.items.every((item, i) => item.kind === b.items[i]?.kind)
-    : sameTypes(a, b);
+    : sameTypes(a, b));
 
 /** `probe == "kprobe:vfs_read"`: which attach points have that name is known by now. */
 function compareWithTarget(

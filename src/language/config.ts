@@ -20,7 +20,7 @@ const choice = <const T extends string>(doc: string, choices: readonly T[], fall
   doc,
   fallback,
   parse: (text) => {
-    const value = choices.find((c) => c === text.toLowerCase());
+    const value = choices.find((c) => c.toLowerCase() === text.toLowerCase());
     return value === undefined ? { problem: `it must be one of ${choices.join(", ")}` } : { value };
   },
 });
@@ -35,6 +35,14 @@ const flag = (doc: string, fallback: boolean): ConfigKey<boolean> => ({
 });
 
 const text = (doc: string, fallback: string): ConfigKey<string> => ({ doc, fallback, parse: (value) => ({ value }) });
+
+/** bpftrace asks for these before it does what is new; here all of it is there. */
+const unstable = (what: string): ConfigKey<string> =>
+  choice(
+    `Accepted as bpftrace does: ${what} can always be used.`,
+    ["enable", "warn", "error", "1", "0", "true", "false"],
+    "enable",
+  );
 
 /** Every setting; names are bpftrace's, so that its scripts and environments work. */
 export const configKeys = {
@@ -53,6 +61,19 @@ export const configKeys = {
     ["per_pid", "per_program", "none"],
     "per_pid",
   ),
+  license: choice(
+    "Licence that the programs are loaded with; some helpers of the kernel want one that the GPL agrees with.",
+    ["GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"],
+    "GPL",
+  ),
+  show_debug_info: flag("Accepted as bpftrace does; stacks show what symbol tables say.", true),
+  use_blazesym: flag("Accepted as bpftrace did; symbols are looked up by beetrace itself.", true),
+  unstable_import: unstable("import"),
+  unstable_map_decl: unstable("map declarations"),
+  unstable_tseries: unstable("tseries()"),
+  unstable_addr: unstable("the address of a variable"),
+  unstable_typeinfo: unstable("typeinfo()"),
+  unstable_dw_ustack: unstable("stacks by DWARF"),
   lazy_symbolication: flag("Accepted as bpftrace does; symbols are always looked up when they are printed.", true),
   log_size: natural("Accepted as bpftrace does; the verifier's log is never cut.", 1_000_000),
   max_bpf_progs: natural("BPF programs that a script may become.", 1024, 1),
@@ -70,5 +91,15 @@ export const defaultConfig: Config = Object.fromEntries(
   Object.entries(configKeys).map(([name, key]) => [name, key.fallback]),
 ) as Config;
 
+/** Names that settings had in older versions of bpftrace. */
+const oldNames: ReadonlyMap<string, string> = new Map([
+  ["strlen", "max_strlen"],
+  ["cat_bytes_max", "max_cat_bytes"],
+  ["map_keys_max", "max_map_keys"],
+]);
+
 /** `BPFTRACE_MAX_STRLEN`, `MAX_STRLEN` and `max_strlen` are one setting. */
-export const configNameOf = (written: string): string => written.toLowerCase().replace(/^bpftrace_/, "");
+export function configNameOf(written: string): string {
+  const name = written.toLowerCase().replace(/^bpftrace_/, "");
+  return oldNames.get(name) ?? name;
+}

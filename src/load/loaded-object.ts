@@ -134,6 +134,7 @@ export class LoadedObject implements Disposable {
       return progLoad(this.sys, {
         name: kernelName(spec.name),
         type: progTypes[spec.type],
+        ...(this.object.license === undefined ? {} : { license: this.object.license }),
         code,
         expectedAttachType: spec.expectedAttachType,
         attachBtfId: this.attachBtfId(spec),

@@ -1,6 +1,6 @@
 import { assertNever } from "../base/assert-never.js";
 import type { Span } from "../base/span.js";
-import type { BlockId, Value } from "../ir/ir.js";
+import type { BinOp, BlockId, Value } from "../ir/ir.js";
 import type { Host } from "../language/action.js";
 import type { Dest, Place } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
@@ -35,7 +35,7 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
     case "total":
       return totalOf(p, e.access, e.of);
     case "arithmetic":
-      return b.bin(e.op, p.value(e.left), p.value(e.right));
+      return arithmetic(p, e.op, p.value(e.left), p.value(e.right), e.right.kind === "const");
     case "convert":
       return convert(p, p.value(e.operand), e.operand.type, e.type);
     case "compare":
@@ -92,6 +92,32 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
     default:
       return assertNever(e);
   }
+}
+
+/**
+ * A number computed from two. A division by zero is reported and gives 1, as in bpftrace; BPF's own results, 0 or the
+ * dividend, would pass for true ones.
+ */
+export function arithmetic(p: ProgramLowering, op: BinOp, left: Value, right: Value, isConstant: boolean): Value {
+  const { b } = p;
+  if (!["udiv", "umod", "sdiv", "smod"].includes(op) || isConstant) return b.bin(op, left, right);
+  const result = b.newVariable();
+  const zero = b.newBlock();
+  const divide = b.newBlock();
+  const done = b.newBlock();
+  b.branch("eq", right, b.const(0), zero, divide, "else");
+  b.seal(zero);
+  b.setBlock(zero);
+  reportError(p, "Divide or modulo by 0 detected. This can lead to unexpected results. 1 is being used as the result.");
+  b.write(result, b.const(1));
+  b.jump(done);
+  b.seal(divide);
+  b.setBlock(divide);
+  b.write(result, b.bin(op, left, right));
+  b.jump(done);
+  b.seal(done);
+  b.setBlock(done);
+  return b.read(result);
 }
 
 const itemOffset = (e: Extract<TypedExpr, { kind: "item" }>): number =>

@@ -53,6 +53,18 @@ export function sendBytes(
   sendRecord(p, index, size, (record) => fill({ base: record, offset: recordHeader }));
 }
 
+/** Tells user space that something went wrong where the program is now. */
+export function reportError(p: ProgramLowering, message: string): void {
+  const { span } = p;
+  const run: Action["run"] = (host) => host.emit({ kind: "runtime-error", message, span });
+  sendBytes(
+    p,
+    (size) => ({ name: "runtime-error", size, run }),
+    0,
+    () => undefined,
+  );
+}
+
 function sendRecord(
   p: ProgramLowering,
   index: number,

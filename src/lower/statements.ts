@@ -2,7 +2,7 @@ import { assertNever } from "../base/assert-never.js";
 import type { Value } from "../ir/ir.js";
 import type { TypedExpr, TypedStatement } from "../language/typed.js";
 import { align8, residence, sizeOf } from "../wire/layout.js";
-import { branchOn, eitherWay, lowerInto } from "./expressions.js";
+import { arithmetic, branchOn, eitherWay, lowerInto } from "./expressions.js";
 import { overMap, rangeByHelper } from "./loops.js";
 import { addToEntry, assignEntry, modifyEntry, withAggregate } from "./maps.js";
 import type { ProgramLowering } from "./program-lowering.js";
@@ -115,14 +115,18 @@ function assignVariable(p: ProgramLowering, name: string, type: TypedExpr["type"
 
 function update(p: ProgramLowering, s: Extract<TypedStatement, { kind: "update" }>): void {
   const { b } = p;
-  const operand = p.value(s.value);
   if (s.target.kind === "variable") {
-    p.writeVariable(s.target.name, b.bin(s.op, p.readVariable(s.target.name), operand));
+    const operand = p.value(s.value);
+    const before = p.readVariable(s.target.name);
+    p.writeVariable(s.target.name, arithmetic(p, s.op, before, operand, s.value.kind === "const"));
     return;
   }
-  if (s.op === "add") addToEntry(p, s.target.access, operand, false);
-  else if (s.op === "sub") addToEntry(p, s.target.access, b.bin("sub", b.const(0), operand), false);
-  else modifyEntry(p, s.target.access, (before: Value) => b.bin(s.op, before, operand));
+  if (s.op === "add") addToEntry(p, s.target.access, p.value(s.value), false);
+  else if (s.op === "sub") addToEntry(p, s.target.access, b.bin("sub", b.const(0), p.value(s.value)), false);
+  else {
+    const operand = p.value(s.value);
+    modifyEntry(p, s.target.access, (before: Value) => arithmetic(p, s.op, before, operand, s.value.kind === "const"));
+  }
 }
 
 type RangeLoop = Extract<TypedStatement, { kind: "for-range" }>;

@@ -200,6 +200,7 @@ export class ExpressionParser {
     const start = token.span.start;
     if (token.text === "true" || token.text === "false")
       return { kind: "bool", span: token.span, value: token.text === "true" };
+    if (token.text === "if") return this.if(start);
     if (token.text === "sizeof")
       return { kind: "sizeof", ...this.typeOrOperand("sizeof"), span: this.tokens.span(start) };
     if (token.text === "typeinfo" && this.tokens.is("("))
@@ -210,6 +211,21 @@ export class ExpressionParser {
     this.tokens.take();
     const args = this.list(")", `after the arguments of ${token.text}`);
     return { kind: "call", span: this.tokens.span(start), name: token.text, nameSpan: token.span, args };
+  }
+
+  /** `if c { a } else { b }` where a value is wanted: `c ? a : b` with blocks. */
+  private if(start: number): AstExpr {
+    const condition = this.parse();
+    const then = this.valueBlock();
+    this.tokens.expect("else", "after the value of if");
+    const nested = this.tokens.peek().span.start;
+    const otherwise = this.tokens.accept("if") ? this.tokens.nested(() => this.if(nested)) : this.valueBlock();
+    return { kind: "ternary", span: this.tokens.span(start), condition, then, else: otherwise };
+  }
+
+  private valueBlock(): AstExpr {
+    const { body, value, span } = this.parseBlock();
+    return { kind: "block", span, body, value };
   }
 
   /** A type, with typeof(). */

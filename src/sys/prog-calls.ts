@@ -22,6 +22,8 @@ export interface NewProgram {
   readonly name: string;
   readonly type: number;
   readonly code: Uint8Array;
+  /** "GPL" if not given. */
+  readonly license?: string;
   readonly expectedAttachType: number;
   /** Of the kernel's BTF; 0 for none. */
   readonly attachBtfId: number;
@@ -47,7 +49,7 @@ export class ProgLoadError extends SyscallError {
 
 // Helpers marked gpl_only need it (include/linux/license.h lists what counts). The programs are made from the user's
 // script on the user's machine and given to nobody, so that the project's own license is not what is asked for.
-const license = "Dual BSD/GPL";
+const usualLicense = "GPL";
 
 const firstLogSize = 1 << 18;
 /** The verifier refuses more: UINT_MAX >> 2, kernel/bpf/log.c, bpf_verifier_log_attr_valid(), v6.18. */
@@ -78,7 +80,7 @@ function tryLoad(sys: Sys, program: NewProgram, log: Uint8Array | undefined): nu
       prog_type: program.type,
       insn_cnt: program.code.length / 8,
       insns: memory(program.code),
-      license: cString(license),
+      license: cString(program.license ?? usualLicense),
       prog_name: program.name,
       prog_flags: program.flags,
       expected_attach_type: program.expectedAttachType,

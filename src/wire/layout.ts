@@ -141,7 +141,12 @@ function naturalLayout(type: Type): { readonly size: number; readonly align: num
   // Of text with its NUL, as bpftrace has it.
   const size = type.kind === "string" ? type.size : cSizeOf(type);
   if (type.kind === "string" || type.kind === "buffer") return { size, align: 1 };
-  if (type.kind === "record") return { size, align: size % 8 === 0 ? 8 : size % 4 === 0 ? 4 : size % 2 === 0 ? 2 : 1 };
+  if (type.kind === "record") {
+    // Of packed ones the size says less than their members would want.
+    const wanted = type.members().map((member) => naturalLayout(member.type).align);
+    const align = Math.max(1, ...wanted.filter((bytes) => size % bytes === 0));
+    return { size, align };
+  }
   return { size, align: Math.min(8, Math.max(1, size)) };
 }
 

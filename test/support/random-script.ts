@@ -54,9 +54,9 @@ function compute(op: string, a: Number64, b: Number64): Number64 {
     case "*":
       return result(left * right, signed);
     case "/":
-      return result(right === 0n ? 0n : left / right, signed);
+      return result(right === 0n ? 1n : left / right, signed);
     case "%":
-      return result(right === 0n ? left : left % right, signed);
+      return result(right === 0n ? 1n : left % right, signed);
     case "&":
       return result(left & right, signed);
     case "|":

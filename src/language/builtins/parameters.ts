@@ -1,4 +1,4 @@
-import { bool, i64, none, string, type Type } from "../../types/type.js";
+import { bool, i64, none, string, type Type, u64 } from "../../types/type.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import type { Parameter } from "../parameters.js";
 import type { TypedArg, TypedExpr } from "../typed.js";
@@ -7,6 +7,23 @@ import { literalText, optionalValue } from "./define.js";
 const utf8 = new TextEncoder();
 
 export const parameterBuiltins: readonly Builtin[] = [
+  {
+    name: "config",
+    doc: "The settings that hold for the script, as a record: `config().max_strlen`.",
+    bare: true,
+    params: [],
+    result: ({ config }) => {
+      const items = Object.values(config).map((value): Type => typeOf(value));
+      return { kind: "tuple", items, names: Object.keys(config) };
+    },
+    rewrite({ config, span }, _args, type): TypedExpr {
+      const items = Object.values(config).map((value): TypedExpr => {
+        if (typeof value === "string") return { kind: "text", value, type: typeOf(value), span };
+        return { kind: "const", value: BigInt(value), type: typeOf(value), span };
+      });
+      return { kind: "tuple", items, type, span };
+    },
+  },
   {
     name: "getopt",
     doc: "A named parameter of the script, given behind `--` as `--name=value`; the default says its type. `--help` lists them.",
@@ -32,6 +49,11 @@ export const parameterBuiltins: readonly Builtin[] = [
     },
   },
 ];
+
+function typeOf(value: number | boolean | string): Type {
+  if (typeof value === "boolean") return bool;
+  return typeof value === "string" ? string(utf8.encode(value).length + 1) : u64;
+}
 
 function declared(context: CheckContext, args: readonly TypedArg[]): Parameter | undefined {
   const name = literalText(args, 0);
