@@ -1,7 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
-import type { Span } from "../base/span.js";
 import type { BinOp, BlockId, Value } from "../ir/ir.js";
-import type { Host } from "../language/action.js";
 import type { Dest, Place } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
 import type { Type } from "../types/type.js";
@@ -11,6 +9,7 @@ import { argPlace, argValue } from "./context.js";
 import { addToEntry, placeOfEntry, readEntry, totalOf } from "./maps.js";
 import { addressOf, copyFrom, forgetPointer, readBits, readC, storeBytes } from "./memory.js";
 import type { ProgramLowering } from "./program-lowering.js";
+import { reportError } from "./records.js";
 import { lowerBlock } from "./statements.js";
 
 /** The value of an expression that fits a register. */
@@ -272,7 +271,7 @@ function elementPlace(p: ProgramLowering, e: Extract<TypedExpr, { kind: "element
   if (e.index.kind === "const") return { ...object, offset: object.offset + Number(e.index.value) * size };
   const index = p.value(e.index);
   const { type } = e.object;
-  if (type.kind === "array" && type.count > 0) warnBeyond(p, index, type.count, e.span);
+  if (type.kind === "array" && type.count > 0) warnBeyond(p, index, type.count);
   if (object.space === "kernel" || object.space === "user") {
     return { ...object, base: b.bin("add", object.base, b.bin("mul", index, b.const(size))) };
   }
@@ -300,20 +299,14 @@ function elementPlace(p: ProgramLowering, e: Extract<TypedExpr, { kind: "element
 }
 
 /** Says at run time that an index is beyond the end of an array; the access goes on, as bpftrace lets it. */
-function warnBeyond(p: ProgramLowering, index: Value, count: number, span: Span): void {
+function warnBeyond(p: ProgramLowering, index: Value, count: number): void {
   const { b } = p;
   const beyond = b.newBlock();
   const done = b.newBlock();
   b.branch("uge", index, b.const(count), beyond, done, "else");
   b.seal(beyond);
   b.setBlock(beyond);
-  const message = "Array access out of bounds. This can lead to unexpected results.";
-  const run = (host: Host): void => host.emit({ kind: "runtime-error", message, span });
-  p.sendRaw(
-    (size) => ({ name: "runtime error", size, run }),
-    0,
-    () => undefined,
-  );
+  reportError(p, "Array access out of bounds. This can lead to unexpected results.");
   b.jump(done);
   b.seal(done);
   b.setBlock(done);

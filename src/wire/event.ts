@@ -20,8 +20,6 @@ export type TraceEvent =
   | { readonly kind: "map"; readonly map: MapSnapshot }
   /** errorf() and warnf(); `span` is the call. */
   | { readonly kind: "errorf" | "warnf"; readonly text: string; readonly span: Span }
-  /** Something went wrong while an action ran, e.g. a division by zero; `span` is where. */
-  | { readonly kind: "runtime-error"; readonly message: string; readonly span: Span }
   | { readonly kind: "time"; readonly text: string }
   | { readonly kind: "join"; readonly text: string }
   | { readonly kind: "cat"; readonly text: string }
