@@ -37,6 +37,8 @@ export interface CompileOptions {
   /** `--name=value`, for getopt(). */
   readonly named?: ReadonlyMap<string, string>;
   readonly unsafe: boolean;
+  /** Programs tell when a helper fails. */
+  readonly checkHelpers?: boolean;
   /** Process that probes are limited to. */
   readonly pid: number | undefined;
   /** Process of the command that is traced, what `cpid` says. */
@@ -109,7 +111,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   if (options.named?.has("help") === true) return { ...failed(), parameters: parameters.declared };
   if (diags.failed) return failed();
   options.dump?.("types", source.name, dumpTypes(script));
-  const builder = new ObjectBuilder(script, machine, config, kernel);
+  const builder = new ObjectBuilder(script, machine, config, kernel, options.checkHelpers === true);
   const programs = script.programs.flatMap((program, index) => {
     const emitted = emitWithin(program, index, builder, kernel, options);
     if (!(emitted instanceof StackOverflowError)) return [emitted];

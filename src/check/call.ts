@@ -174,12 +174,30 @@ function checkArg(
       if (param.kind === "word-or-int") return literalInt(checker, name, param, arg);
       checker.error("bad-argument", span, `${name}() takes a word here: ${param.name}`);
       return { kind: "word", word: "", span };
+    case "receiver":
+      return value(receiver(checker, name, arg, first));
     case "map":
     case "entry":
     case "entry-or-map":
     case "printable":
       return mapArg(checker, name, param, arg, first);
   }
+}
+
+/** A variable that is to hold what the map of the first argument holds. */
+function receiver(checker: ExpressionChecker, name: string, arg: AstExpr, first: AstExpr | undefined): TypedExpr {
+  const { scope } = checker;
+  const { span } = arg;
+  if (arg.kind !== "variable") {
+    checker.error("bad-argument", span, `${name}() takes a variable here, which gets the value`, "e.g. $value");
+    return checker.broken(span);
+  }
+  const id = scope.variables.find(arg.name)?.id ?? scope.variables.make(arg.name, span);
+  const held = first?.kind === "map" ? scope.env.map(first.name)?.value : undefined;
+  if (held !== undefined)
+    scope.env.assign(scope.prefix + id, arg.name, { type: held, flexible: false }, span, scope.diags);
+  const type = scope.env.variable(scope.prefix + id);
+  return type === undefined ? checker.broken(span) : { kind: "variable", name: id, type, span };
 }
 
 function positionalText(checker: ExpressionChecker, index: number, span: Span): TypedExpr {

@@ -119,7 +119,7 @@ function compileScript(
     const key = name.startsWith("BPFTRACE_") ? configNameOf(name) : "";
     if (value !== undefined && isConfigName(key)) settings[key] = value;
   }
-  const { positional, named, unsafe } = options;
+  const { positional, named, unsafe, checkHelpers } = options;
   const dump =
     options.dump.size === 0
       ? undefined
@@ -132,6 +132,7 @@ function compileScript(
     positional,
     named,
     unsafe,
+    checkHelpers,
     pid: options.pid ?? childPid,
     childPid,
     imports: importFiles,

@@ -30,6 +30,8 @@ export interface Options {
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly unsafe: boolean;
+  /** Failing helpers are reported. */
+  readonly checkHelpers: boolean;
   readonly warnings: boolean;
   readonly dryRun: boolean;
   /** Headers of --include. */
@@ -54,6 +56,7 @@ const table = [
   ["unsafe", "", undefined, "allow system() and others that change the system"],
   ["include", "", "HEADER", "include this header in front of the script"],
   ["include-path", "I", "DIRECTORY", "search headers there first"],
+  ["warnings", "k", undefined, "warn when the script reads what is not there: map entries, memory"],
   ["no-warnings", "", undefined, "do not warn about the script"],
   ["buffer", "B", "MODE", "accepted as bpftrace does: line, full or none"],
   ["debug", "d", "STAGE", `show a stage of the compiler: ${stages.join(", ")} or all`],
@@ -120,6 +123,7 @@ export function parseOptions(args: readonly string[]): Options {
     verbose: has("verbose"),
     unsafe: has("unsafe"),
     warnings: !has("no-warnings"),
+    checkHelpers: has("warnings"),
     dryRun: has("dry-run"),
     include: texts("include"),
     includePath: texts("include-path"),

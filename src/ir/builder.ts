@@ -54,6 +54,8 @@ interface OpenBlock {
  * Construction of Static Single Assignment Form", 2013; so every block must be sealed once all jumps to it are made.
  */
 export class FunctionBuilder {
+  /** Told each helper's result, behind the call. */
+  afterCall: ((helper: string, result: Value) => void) | undefined;
   /** Attached to what is emitted next. */
   span: Span | undefined;
   private readonly name: string;
@@ -178,7 +180,9 @@ export class FunctionBuilder {
 
   /** The result may stay unused. */
   call(helper: string, args: readonly Value[]): Value {
-    return this.define({ op: "call", dst: this.newValue(), helper, args });
+    const result = this.define({ op: "call", dst: this.newValue(), helper, args });
+    this.afterCall?.(helper, result);
+    return result;
   }
 
   callFunc(func: string, args: readonly Value[]): Value {

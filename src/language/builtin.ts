@@ -26,6 +26,8 @@ export type ParamKind =
   | "entry"
   /** A bare word, e.g. a stack mode. */
   | "word"
+  /** A variable that takes the value of the entry that is the first argument. */
+  | "receiver"
   /** A map, an entry, or any value. */
   | "printable"
   | "entry-or-map"

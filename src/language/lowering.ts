@@ -68,6 +68,8 @@ export interface Lowering {
   sendRaw(action: (size: number) => Action, dataSize: number, fill: (dest: Dest) => void): void;
   /** Copies the value of an entry, zeros if there is none; answers the address of its key. */
   entry(access: MapAccess, dest: Dest): Value;
+  /** Gives a variable the value of an entry; 1 if there is one, else the variable stays as it is. */
+  findEntry(access: MapAccess, variable: TypedExpr): Value;
   /** Address of the key of a map access, in memory. */
   key(access: MapAccess): Value;
   map(name: string): TypedMap;

@@ -3,9 +3,10 @@ import type { BlockId, Value } from "../ir/ir.js";
 import type { Dest, Place } from "../language/lowering.js";
 import type { MapAccess, TypedExpr } from "../language/typed.js";
 import type { AggregateType, Type } from "../types/type.js";
-import { aggregateLayout, isPlainTuple, layoutOf, residence, sizeOf } from "../wire/layout.js";
+import { aggregateLayout, isAggregate, isPlainTuple, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import { type MapStorage, storageOf, systemMaps } from "../wire/map-storage.js";
 import { lowerInto } from "./expressions.js";
+import { missingEntry } from "./helper-errors.js";
 import type { ProgramLowering } from "./program-lowering.js";
 
 /** Flags of bpf_map_update_elem, uapi/linux/bpf.h. */
@@ -74,7 +75,10 @@ export function readEntry(p: ProgramLowering, access: MapAccess): Value {
     p,
     access,
     (value) => b.write(result, b.load(8, false, value, 0)),
-    () => b.write(result, b.const(0)),
+    () => {
+      missingEntry(p, access.span);
+      b.write(result, b.const(0));
+    },
   );
   return b.read(result);
 }
@@ -90,7 +94,10 @@ export function placeOfEntry(p: ProgramLowering, access: MapAccess, type: Type):
     p,
     access,
     (value) => b.write(address, value),
-    () => b.write(address, b.mapValue(systemMaps.zero, 0)),
+    () => {
+      missingEntry(p, access.span);
+      b.write(address, b.mapValue(systemMaps.zero, 0));
+    },
   );
   return { base: b.read(address), offset: 0, space: "bpf" };
 }
@@ -110,7 +117,10 @@ export function copyEntry(p: ProgramLowering, access: MapAccess, dest: Dest): Va
   p.ifPresent(
     value,
     () => b.copy(dest.base, dest.offset, value, 0, size),
-    () => b.zero(dest.base, dest.offset, size),
+    () => {
+      missingEntry(p, access.span);
+      b.zero(dest.base, dest.offset, size);
+    },
   );
   return key;
 }
@@ -329,4 +339,26 @@ export function countEntries(p: ProgramLowering, map: string): Value {
   const { b } = p;
   const name = p.subprogram("each", (each) => each.ret(each.const(0)));
   return b.call("for_each_map_elem", [b.map(map), b.funcRef(name), b.const(0), b.const(0)]);
+}
+
+/** Gives a variable the value of an entry; 1 if there is one. */
+export function findEntry(p: ProgramLowering, access: MapAccess, variable: TypedExpr): Value {
+  const { b } = p;
+  const found = b.newVariable();
+  const held = p.map(access.map).value;
+  b.write(found, b.const(0));
+  withEntry(p, access, (value) => {
+    b.write(found, b.const(1));
+    if (variable.kind !== "variable") return;
+    if (isAggregate(held)) throw new Error("internal: an aggregate is no value of a variable");
+    if (residence(held) === "register") {
+      p.writeVariable(variable.name, b.load(8, false, value, 0));
+      return;
+    }
+    const home = p.home(variable.name);
+    const [size, room] = [sizeOf(held), sizeOf(variable.type)];
+    b.copy(home.base, home.offset, value, 0, size);
+    if (room > size) b.zero(home.base, home.offset + size, room - size);
+  });
+  return b.read(found);
 }

@@ -25,7 +25,11 @@ export class ObjectBuilder {
   usesStart = false;
   userAddresses = false;
 
-  constructor(script: TypedScript, machine: Machine, config: Config, kernel: KernelView) {
+  /** Programs tell when a helper fails. */
+  readonly checkHelpers: boolean;
+
+  constructor(script: TypedScript, machine: Machine, config: Config, kernel: KernelView, checkHelpers: boolean) {
+    this.checkHelpers = checkHelpers;
     this.script = script;
     this.machine = machine;
     this.config = config;

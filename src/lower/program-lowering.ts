@@ -14,7 +14,8 @@ import { type CallbackLoop, type LoopFacts, loopFacts } from "./captured-variabl
 import { syscallId } from "./context.js";
 import { lowerInto, lowerPlace, lowerValue } from "./expressions.js";
 import type { FrameLayout, FunctionState, LoopTargets } from "./function-state.js";
-import { copyEntry, countEntries, deleteEntry, keyOf } from "./maps.js";
+import { watchHelpers } from "./helper-errors.js";
+import { copyEntry, countEntries, deleteEntry, findEntry, keyOf } from "./maps.js";
 import { copyFrom, forgetPointer, readC, readForeign } from "./memory.js";
 import type { ObjectBuilder } from "./object-builder.js";
 import { sendBytes, sendFields } from "./records.js";
@@ -71,6 +72,7 @@ export class ProgramLowering implements Lowering {
     this.unset = variablesReadUnset(program);
     this.layout = frameLayout(program, this.facts, stackLimit);
     this.fn = newFunction(new FunctionBuilder(program.name, "program"), false);
+    watchHelpers(this, this.b);
     this.b.span = program.span;
     if (this.variant.context.kind === "syscall") this.fn.id = syscallId(this);
     if (scratchStage === "predicate") this.openScratch();
@@ -170,6 +172,7 @@ export class ProgramLowering implements Lowering {
     const { layout } = this;
     const name = `${this.program.name}_loop${this.callbackCount++}`;
     const b: FunctionBuilder = new FunctionBuilder(name, "subprogram", () => b.load(8, false, frame, layout.context));
+    watchHelpers(this, b);
     const frame = b.param(frameParam);
     b.span = outer.b.span;
     this.fn = { ...newFunction(b, true), frame };
@@ -386,6 +389,10 @@ export class ProgramLowering implements Lowering {
 
   entry(access: MapAccess, dest: Dest): Value {
     return copyEntry(this, access, dest);
+  }
+
+  findEntry(access: MapAccess, variable: TypedExpr): Value {
+    return findEntry(this, access, variable);
   }
 
   deleteEntry(access: MapAccess): Value {

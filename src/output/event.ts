@@ -1,11 +1,8 @@
-import type { Span } from "../base/span.js";
 import type { TraceEvent } from "../wire/event.js";
 
 /** Everything that can be printed: the events of a trace, and what only the printed output has. */
 export type OutputEvent =
   | TraceEvent
-  /** A BPF helper failed in the kernel; `retcode` is what it returned, `helper` its name without `bpf_`. */
-  | { readonly kind: "helper-error"; readonly helper: string; readonly retcode: number; readonly span: Span }
   /** The last probe has run: what follows are the maps. */
   | { readonly kind: "end" };
 

@@ -29,6 +29,8 @@ export type TraceEvent =
   /** The script asked for what cannot be done, e.g. cat() of a missing file; the trace goes on. */
   | { readonly kind: "error"; readonly message: string }
   /** Something that the script did in the kernel was wrong, e.g. an index beyond the end of an array. */
+  /** A BPF helper failed in the kernel; `retcode` is what it returned, `helper` its name without `bpf_`. */
+  | { readonly kind: "helper-error"; readonly helper: string; readonly retcode: number; readonly span: Span }
   | { readonly kind: "runtime-error"; readonly message: string; readonly span: Span }
   /** Something went wrong that does not end the trace. */
   | { readonly kind: "warning"; readonly message: string }

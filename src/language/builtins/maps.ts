@@ -1,12 +1,12 @@
 // What is done to maps as a whole and to their entries.
 
 import { bool, i64, none } from "../../types/type.js";
-import { stackLayout } from "../../wire/layout.js";
+import { isAggregate, stackLayout } from "../../wire/layout.js";
 import type { Host } from "../action.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import { describeType } from "../describe-type.js";
 import type { TypedArg } from "../typed.js";
-import { builtin } from "./define.js";
+import { builtin, valueArg } from "./define.js";
 
 const wholeMap = (name: string, doc: string, act: (host: Host, map: string) => void): Builtin =>
   builtin({
@@ -88,6 +88,31 @@ const hasKey: Builtin = {
   },
 };
 
+const find: Builtin = {
+  name: "find",
+  params: [
+    { name: "map", kind: "entry", keyFollows: true },
+    { name: "key", kind: "any" },
+    { name: "variable", kind: "receiver" },
+  ],
+  doc: "Whether a map has an entry of this key; if so, the variable gets its value: find(@m, key, $value).",
+  result: (context, args) => {
+    needsKeys(context, "find", args[0]);
+    const first = args[0];
+    const held = first?.kind === "entry" ? context.mapTypes(first.access.map)?.value : undefined;
+    if (held !== undefined && isAggregate(held))
+      context.diags.error("type-mismatch", context.span, `a variable cannot hold ${describeType(held)}`, {
+        hint: "has_key() tells whether there is an entry",
+      });
+    return bool;
+  },
+  value: (l, args) => {
+    const first = args[0];
+    if (first?.kind !== "entry") throw new Error("internal: find of no entry");
+    return l.findEntry(first.access, valueArg(args, 1));
+  },
+};
+
 const len: Builtin = {
   name: "len",
   params: [{ name: "map or stack", kind: "printable" }],
@@ -121,4 +146,4 @@ const len: Builtin = {
   },
 };
 
-export const mapBuiltins: readonly Builtin[] = [clear, zero, remove, hasKey, len];
+export const mapBuiltins: readonly Builtin[] = [clear, zero, remove, hasKey, find, len];

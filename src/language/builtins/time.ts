@@ -7,13 +7,15 @@ const clocks: Readonly<Record<string, string>> = {
   monotonic: "ktime_get_ns",
   boot: "ktime_get_boot_ns",
   tai: "ktime_get_tai_ns",
+  // Asked of the kernel too: bpftrace adds up clocks because of kernels without that helper.
+  sw_tai: "ktime_get_tai_ns",
 };
 
 const nsecs: Builtin = {
   name: "nsecs",
   bare: true,
   params: [{ name: "clock", kind: "word", optional: true }],
-  doc: "Nanoseconds since boot: by default of the monotonic clock, or nsecs(boot), which counts suspended time too, or nsecs(tai).",
+  doc: "Nanoseconds since boot: by default of the monotonic clock, or nsecs(boot), which counts suspended time too, or nsecs(tai), also sw_tai, international atomic time (Linux 6.1).",
   result: ({ diags, span }, args) => {
     const word = args[0]?.kind === "word" ? args[0].word : "monotonic";
     if (!Object.hasOwn(clocks, word)) {
