@@ -4,10 +4,11 @@ import { opaqueRecord } from "../language/c-type.js";
 import { describeType } from "../language/describe-type.js";
 import type { TypedExpr } from "../language/typed.js";
 import type { AstExpr, AstType } from "../syntax/ast.js";
+import { inSpace } from "../types/address-space.js";
 import { type AddressSpace, pointer, string, type Type, u64 } from "../types/type.js";
 import { cSizeOf } from "../wire/layout.js";
 import type { Scope } from "./scope.js";
-import { isScalar } from "./type-rules.js";
+import { isScalar, sameTypes } from "./type-rules.js";
 
 /** Stands for a type that was reported as unknown; what is done with it is not reported again. */
 export const unknownRecord = opaqueRecord("(unknown)");
@@ -68,6 +69,18 @@ export function checkCast(scope: Scope, ast: AstType, operand: TypedExpr, span: 
   const from = operand.type;
   const target = resolveType(scope, ast, from.kind === "pointer" ? from.space : defaultSpace(scope), typeOf);
   if (isUnknown(target)) return broken(span);
+  if (sameTypes(target, from)) {
+    const parentheses = { ...span, end: Math.max(span.start, ast.span.end) + 1 };
+    scope.diags.warning(
+      "needless-cast",
+      parentheses,
+      `Unnecessary cast: expression is already of type ${describeType(from)}`,
+    );
+    return operand.kind === "const" ? { ...operand, cast: true, span } : { ...operand, span };
+  }
+  // Text as a pointer: to where it is.
+  if (target.kind === "pointer" && from.kind === "string")
+    return { kind: "address", place: operand, type: inSpace(target, "kernel"), span };
   if (target.kind === "array") return castToArray(scope, target, operand, span);
   if (from.kind === "array" && target.kind === "int" && cSizeOf(from) === target.size)
     return { kind: "reinterpret", operand, type: target, span };

@@ -206,8 +206,14 @@ function checkCompare(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedE
 const sameShape = (a: Type, b: Type): boolean =>
   a.kind === "buffer" ||
   (a.kind === "tuple" && b.kind === "tuple"
-    ? a.items.length === b.items.length && a.items.every((item, i) => item.kind === b.items[i]?.kind)
+    ? a.items.length === b.items.length && a.items.every((item, i) => sameItem(item, b.items[i]))
     : sameTypes(a, b));
+
+/** Numbers and texts of other sizes are stored alike; arrays and structures are not. */
+const sameItem = (a: Type, b: Type | undefined): boolean =>
+  b !== undefined &&
+  a.kind === b.kind &&
+  (a.kind === "array" || a.kind === "record" || a.kind === "tuple" ? sameShape(a, b) : true);
 
 /** `probe == "kprobe:vfs_read"`: which attach points have that name is known by now. */
 function compareWithTarget(

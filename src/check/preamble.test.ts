@@ -137,3 +137,21 @@ test("casts between integers and arrays", () => {
   ];
   for (const text of bad) assert.equal(complaint(`BEGIN { print(${text}); }`).code, "bad-cast", text);
 });
+
+test("a cast to the type that a value has is told, text may be pointed at", () => {
+  const found = complaint("BEGIN { $x = (uint64)pid; print((uint64)$x); }");
+  assert.deepEqual([found.severity, found.code, found.at], ["warning", "needless-cast", "(uint64)"]);
+  assert.deepEqual(complaints('BEGIN { print(*(int32 *)"abc"); }'), []);
+  assert.deepEqual(printed("struct F { int y; int x; } BEGIN { let $a: struct F *; print(offsetof(*$a, x)); }"), [4n]);
+});
+
+test("arrays in tuples are compared if they are of one type", () => {
+  assert.equal(
+    complaint("BEGIN { $a = (1, (int8[2])(int16)1); $b = (1, (int16[1])(int16)1); print($a == $b); }").code,
+    "type-mismatch",
+  );
+  assert.deepEqual(
+    complaints("BEGIN { $a = (1, (int8[2])(int16)1); $b = (2, (int8[2])(int16)pid); print($a == $b); }"),
+    [],
+  );
+});

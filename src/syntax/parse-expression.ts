@@ -253,12 +253,18 @@ export class ExpressionParser {
 
   private offsetof(start: number): AstExpr {
     this.tokens.expect("(", "after offsetof");
-    const type = this.type();
+    const type = this.tokens.isKind("name") ? this.type() : this.typeOfOperand();
     this.tokens.expect(",", "between the type and the member");
     const path = [this.tokens.expectKind("name", "the name of a member").text];
     while (this.tokens.accept(".")) path.push(this.tokens.expectKind("name", "the name of a member").text);
     this.tokens.expect(")", "after offsetof");
     return { kind: "offsetof", span: this.tokens.span(start), type, path };
+  }
+
+  /** The type that an expression has, where a type may stand. */
+  private typeOfOperand(): AstType {
+    const typeOf = this.parse();
+    return { kind: "type-name", name: "", typeOf, suffixes: [], span: typeOf.span };
   }
 
   private parenthesized(): AstExpr {
