@@ -130,6 +130,18 @@ subprogram "twice" {\nb0():\n%0 = param 0\n%1 = bin.add %0, %0\nret %1\n}`;
   assert.throws(() => emitFunctions(parseIr(text).slice(0, 2), v4), /no function twice/);
 });
 
+test("a subprogram that nothing calls is left out", () => {
+  const text = `program "p" {\nb0():\n%0 = const 7\n%1 = callfunc "used", %0\nret %1\n}
+subprogram "unused" {\nb0():\n%0 = param 0\n%1 = callfunc "used", %0\nret %1\n}
+subprogram "used" {\nb0():\n%0 = param 0\n%1 = bin.add %0, %0\nret %1\n}`;
+  const emitted = emitFunctions(parseIr(text), v4);
+  assert.equal(new Interpreter().run(emitted), 14n);
+  assert.deepEqual(
+    emitted.functions.map((fn) => fn.name),
+    ["p", "used"],
+  );
+});
+
 test("a function that calls itself is refused", () => {
   const text = 'program "p" {\nb0():\n%0 = callfunc "p"\nret %0\n}';
   assert.throws(() => emitFunctions(parseIr(text), v4), /p calls itself/);

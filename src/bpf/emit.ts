@@ -40,7 +40,8 @@ export interface EmittedFunctions {
 }
 
 /** Compiles a program (the first function) and the subprograms that it calls into one run of code. */
-export function emitFunctions(functions: readonly IrFunction[], options: EmitOptions): EmittedFunctions {
+export function emitFunctions(all: readonly IrFunction[], options: EmitOptions): EmittedFunctions {
+  const functions = reachable(all);
   const flat = functions.map((ir) => {
     if (options.atomicFetch === false) refuseFetch(ir);
     const machine = select(ir, options);
@@ -59,6 +60,22 @@ export function emitFunctions(functions: readonly IrFunction[], options: EmitOpt
   const stackSize = deepestStack(flat.map(({ ir, frame }) => ({ ir, size: frame.size })));
   const placed = functions.map((ir) => ({ name: ir.name, insn: starts.get(ir.name) ?? 0, params: paramsOf(ir) }));
   return { code: writer.code, relocations: writer.relocations, spans: writer.spans, stackSize, functions: placed };
+}
+
+/**
+ * The program and what it calls. The optimiser may have removed the only call of a subprogram, which the verifier then
+ * does not count as one (kernel/bpf/verifier.c, add_subprog_and_kfunc()).
+ */
+function reachable(all: readonly IrFunction[]): readonly IrFunction[] {
+  const byName = new Map(all.map((ir) => [ir.name, ir]));
+  const wanted = new Set(all.slice(0, 1));
+  for (const ir of wanted) {
+    for (const name of calleesOf(ir)) {
+      const callee = byName.get(name);
+      if (callee !== undefined) wanted.add(callee);
+    }
+  }
+  return all.filter((ir) => wanted.has(ir));
 }
 
 /** A program has its context; a subprogram as many as it looks at. */
