@@ -144,12 +144,13 @@ function checkArg(
     case "any":
       if (arg.kind === "positional" && param.positionalText === true)
         return value(positionalText(checker, arg.index, span));
-      return value(checker.check(arg));
+      return value(someValue(checker, name, arg));
     case "int":
       return value(checker.number(arg));
     case "address": {
       const e = checker.check(arg);
-      const fits = ["pointer", "int", "array", "record", "string"].includes(e.type.kind);
+      // Text of the script itself lies nowhere before it is stored.
+      const fits = ["pointer", "int", "array", "record", "string"].includes(e.type.kind) && e.kind !== "text";
       if (!fits) checker.error("type-mismatch", span, `${name}() takes an address here, not ${describeType(e.type)}`);
       return value(e);
     }
@@ -200,6 +201,14 @@ function receiver(checker: ExpressionChecker, name: string, arg: AstExpr, first:
   return type === undefined ? checker.broken(span) : { kind: "variable", name: id, type, span };
 }
 
+/** An argument of any type: what has no value, as a block without one or a call for its effect, is no argument. */
+function someValue(checker: ExpressionChecker, name: string, arg: AstExpr): TypedExpr {
+  const e = checker.check(arg);
+  if (e.type.kind === "none" && checker.scope.final && !checker.scope.diags.failed)
+    checker.error("no-value", arg.span, `${name}() takes a value here, and this has none`);
+  return e;
+}
+
 function positionalText(checker: ExpressionChecker, index: number, span: Span): TypedExpr {
   return checker.text(checker.scope.positional[index - 1] ?? "", span);
 }
@@ -245,7 +254,7 @@ function mapArg(
   const { scope } = checker;
   const { span } = arg;
   if (arg.kind !== "map") {
-    if (param.kind === "printable") return { kind: "value", value: checker.check(arg) };
+    if (param.kind === "printable") return { kind: "value", value: someValue(checker, name, arg) };
     checker.error("bad-argument", span, `${name}() takes a map here`, `e.g. ${name}(@x)`);
     return { kind: "map", map: "@", span };
   }

@@ -42,6 +42,14 @@ export class ExpressionChecker {
   }
 
   check(e: AstExpr): TypedExpr {
+    const checked = this.checkObject(e);
+    if (checked.kind !== "args") return checked;
+    this.error("not-a-value", e.span, "args is no value of its own", "use one of its members, e.g. args.NAME");
+    return this.broken(e.span);
+  }
+
+  /** What a member is taken of, too: `args` is nothing else. */
+  private checkObject(e: AstExpr): TypedExpr {
     const { span } = e;
     this.scope.size += this.scope.copies * (e.kind === "string" ? 1 + (e.value.length >> 6) : 1);
     switch (e.kind) {
@@ -74,7 +82,7 @@ export class ExpressionChecker {
       case "cast":
         return checkCast(this.scope, e.type, this.check(e.operand), span, this.typeOf);
       case "member":
-        return this.member(this.check(e.object), e.name, e.nameSpan, span);
+        return this.member(this.checkObject(e.object), e.name, e.nameSpan, span);
       case "item":
         return this.item(this.check(e.object), e.index, span);
       case "index":

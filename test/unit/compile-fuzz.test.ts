@@ -25,6 +25,20 @@ const correct: readonly string[] = [
   "config = { max_strlen = 100; max_map_keys = 10 } BEGIN { @[str($1), $2, $#] = sizeof(struct task_struct); @o = offsetof(struct task_struct, pid); }",
   'BEGIN { @x = -5; @x += 2; @x <<= 1; @y = (uint8)@x ^ ~3 | 4 & 5 % 7 / 2; @z = !@x || @y && 1; @w = ++@x + @y--; time("%H"); cat("/x"); join(0); }',
   'BEGIN { $a = { @n = 1; @n + 2 }; printf("%s %s %s", ntop(0x0100007f), ksym(1), strftime("%T", nsecs)); }',
+  "struct In { int a:3; char b[4]; union { long c; void *d; }; } BEGIN { $p = (struct In *)0; print($p->b); @ = sizeof(struct In); }",
+  "#define TWO 2\n#define MAX(a, b) ((a) > (b) ? (a) : (b))\n#if TWO > 1\nenum E { A = TWO, B };\n#endif\nBEGIN { print(MAX(A, 5)); @e[B] = (enum E)2; }",
+  "let @few = lruhash(10); macro add(@m, $v, x) { $v += x; @m[x] = $v; $v } BEGIN { $n = 1; print(add(@few, $n, 2)); }",
+  'BEGIN { print(getopt("n", 5, "how many")); let $r: int64 = 3; if has_key(@k, 1) { print(@k[1]); } @k[1] = 2; }',
+  'begin { for ($kv : @m) { print($kv.0); if ($kv.1 > 3) { break; } } @m[1] = 2; $r = (x=1, y="two"); print($r.y); }',
+  'test:one { if (1 + 1 != 2) { return 1; } } bench:two { @ = count(); } self:signal:SIGUSR1 { print("signal"); }',
+];
+
+/** What once ended in an exception. */
+const fixed: readonly string[] = [
+  "BEGIN { print(print(1)); }",
+  "macro none() {} BEGIN { print(none()); }",
+  "tracepoint:sched:sched_switch { @[args] = hist(args.prev_prio); }",
+  'BEGIN { print(ksym("text")); print(is_err("text")); join("text"); }',
 ];
 
 const seeds: readonly string[] = [
@@ -57,6 +71,13 @@ test("the seeds themselves compile", () => {
       [],
       seed,
     );
+});
+
+test("what once ended in an exception ends in diagnostics", () => {
+  for (const text of fixed) {
+    survive(text, "fixed");
+    assert.notDeepEqual(complaints(text, options), [], text);
+  }
 });
 
 const tokens = [...new Set(seeds.join(" ").match(/[A-Za-z_]\w*|[@$]\w*|\d+|"[^"\n]*"|[^\s\w]/g) ?? [])];
@@ -158,6 +179,11 @@ const towers: Readonly<Record<string, string>> = {
   "long number": `BEGIN { $x = ${"9".repeat(1_000_000)}; }`,
   "long name": `BEGIN { ${"x".repeat(1_000_000)}(1); }`,
   "long comment": `/*${"x".repeat(1_000_000)}`,
+  structures: `${"struct a { ".repeat(many)} int x; ${"} y; ".repeat(many)} BEGIN { }`,
+  "pointers to pointers": `struct a { int ${"*".repeat(many)}x; } BEGIN { }`,
+  "macros of C": `${Array.from({ length: 20_000 }, (_, i) => `#define M${i} M${i + 1} + M${i + 1}`).join("\n")}\nBEGIN { print(M0); }`,
+  "macros within macros": `${Array.from({ length: 200 }, (_, i) => `macro m${i}(x) { m${i + 1}(x) + m${i + 1}(x) }`).join(" ")} BEGIN { print(m0(1)); }`,
+  conditions: `${"#if 1\n".repeat(many)}BEGIN { }`,
   wildcard: `kprobe:${"a*".repeat(20_000)}b { }`,
   unrolled: "BEGIN { unroll (100) { unroll (100) { unroll (100) { @x++ } } } }",
   "huge array": "BEGIN { $x = sizeof(int8[99999999999999999999]); $y = ((int8[4000000000] *)1)->x; }",
