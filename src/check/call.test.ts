@@ -166,7 +166,7 @@ const cases: readonly Case[] = [
   [
     'BEGIN { print(kaddr("nope")); }',
     [
-      "error unknown-symbol 'kaddr(\"nope\")': the kernel has no symbol 'nope', or hides its address | grep it in /proc/kallsyms; addresses of zero mean that kernel.kptr_restrict hides them",
+      "error unknown-symbol 'kaddr(\"nope\")': Failed to resolve kernel symbol: nope | grep it in /proc/kallsyms; addresses of zero mean that kernel.kptr_restrict hides them",
     ],
   ],
   [

@@ -6,6 +6,7 @@ import { describeType } from "../language/describe-type.js";
 import { findMapFunction, mapFunctions } from "../language/map-functions/index.js";
 import type { TypedArg, TypedExpr } from "../language/typed.js";
 import type { AstCall, AstExpr } from "../syntax/ast.js";
+import { none } from "../types/type.js";
 import type { ExpressionChecker } from "./expression.js";
 import { mapAccess } from "./map-access.js";
 
@@ -175,6 +176,15 @@ function checkArg(
       if (param.kind === "word-or-int") return literalInt(checker, name, param, arg);
       checker.error("bad-argument", span, `${name}() takes a word here: ${param.name}`);
       return { kind: "word", word: "", span };
+    case "type":
+      if (arg.kind === "type") return { kind: "type", type: checker.type(arg.type), span };
+      checker.error("bad-argument", span, `${name}() takes a type here`, "write it as typeof(struct file)");
+      return { kind: "type", type: none, span };
+    case "member-path": {
+      const word = memberPath(arg);
+      if (word === undefined) checker.error("bad-argument", span, `${name}() takes the name of a member here`);
+      return { kind: "word", word: word ?? "", span };
+    }
     case "receiver":
       return value(receiver(checker, name, arg, first));
     case "map":
@@ -207,6 +217,14 @@ function someValue(checker: ExpressionChecker, name: string, arg: AstExpr): Type
   if (e.type.kind === "none" && checker.scope.final && !checker.scope.diags.failed)
     checker.error("no-value", arg.span, `${name}() takes a value here, and this has none`);
   return e;
+}
+
+/** `a.b.c` as it is written. */
+function memberPath(e: AstExpr): string | undefined {
+  if (e.kind === "name") return e.name;
+  if (e.kind !== "member" || e.arrow) return undefined;
+  const object = memberPath(e.object);
+  return object === undefined ? undefined : `${object}.${e.name}`;
 }
 
 function positionalText(checker: ExpressionChecker, index: number, span: Span): TypedExpr {

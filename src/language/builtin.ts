@@ -22,6 +22,10 @@ export type ParamKind =
   | "literal-string"
   /** A map as a whole. */
   | "map"
+  /** `typeof(T)`. */
+  | "type"
+  /** `a`, `a.b`. */
+  | "member-path"
   /** `@m[key]`. */
   | "entry"
   /** A bare word, e.g. a stack mode. */

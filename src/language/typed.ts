@@ -89,7 +89,9 @@ export type TypedArg =
   | { readonly kind: "map"; readonly map: string; readonly span: Span }
   /** One entry of a map, as delete() and print() take it. */
   | { readonly kind: "entry"; readonly access: MapAccess; readonly span: Span }
-  /** A bare word: `perf` in kstack(perf). */
+  /** A type: `typeof(struct file)`. */
+  | { readonly kind: "type"; readonly type: Type; readonly span: Span }
+  /** A bare word: `perf` in kstack(perf); of members with dots. */
   | { readonly kind: "word"; readonly word: string; readonly span: Span };
 
 export type AssignTarget =

@@ -41,7 +41,7 @@ test("str() cuts by its length, by max_strlen, and by a length that only the eve
   );
   simulation.fire({ registers: { arg1: simulation.put("kernel", "abcdefghijkl"), arg2: 6n } });
   const found = ["@a", "@b", "@c", "@d", "@e", "@f"].map((name) => simulation.scalar(name));
-  assert.deepEqual(found, ["abcdefg", "abc", "abcde", "abcdefg", "", "lit"]);
+  assert.deepEqual(found, ["abcdefgh..", "abc", "abcde", "abcdefgh..", "", "lit"]);
 });
 
 test("an integer's address says itself whether it is the kernel's or the process's", () => {

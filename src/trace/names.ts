@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import type { Config } from "../language/config.js";
 import type { Target } from "../language/probe.js";
 import type { LoadedObject } from "../load/loaded-object.js";
 import { readValue } from "../load/map-reader.js";
@@ -21,16 +22,18 @@ export class Names implements Resolver, Disposable {
   private readonly texts: readonly string[];
   private readonly kernel = new KernelSymbols();
   private readonly users: UserSymbols;
+  readonly cut: Resolver["cut"];
   private userNames: ReadonlyMap<string, string> | undefined;
   /** The monotonic clock's zero on the wall clock; measured once, so that differences of times stay exact. */
   private readonly bootMicroseconds = wallMicroseconds() - process.hrtime.bigint() / 1000n;
 
-  constructor(sys: Sys, loaded: LoadedObject, targets: readonly Target[], texts: readonly string[], demangle: boolean) {
+  constructor(sys: Sys, loaded: LoadedObject, targets: readonly Target[], texts: readonly string[], config: Config) {
     this.sys = sys;
     this.loaded = loaded;
     this.targets = targets;
     this.texts = texts;
-    this.users = new UserSymbols({ demangle });
+    this.users = new UserSymbols({ demangle: config.cpp_demangle });
+    this.cut = { length: config.max_strlen, trailer: config.str_trunc_trailer };
   }
 
   [Symbol.dispose](): void {

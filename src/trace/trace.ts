@@ -90,7 +90,7 @@ export class Trace implements Disposable {
     this.loaded = this.owned.use(loadObject(sys, object, kernel));
     this.port = this.owned.use(new KernelAttachPort(sys, this.loaded));
     const { script, texts, config } = compiled;
-    this.names = this.owned.use(new Names(sys, this.loaded, script.targets, texts, config.cpp_demangle));
+    this.names = this.owned.use(new Names(sys, this.loaded, script.targets, texts, config));
     this.maps = new ScriptMaps(sys, script.maps, this.loaded);
     this.host = this.makeHost();
     const events = object.maps.find((map) => map.name === systemMaps.events);
@@ -320,6 +320,7 @@ export class Trace implements Disposable {
     const { names, maps } = this;
     const { config } = this.options.compiled;
     return {
+      cut: names.cut,
       kernelSymbol: (address) => names.kernelSymbol(address),
       userSymbol: (pid, address) => names.userSymbol(pid, address),
       userName: (uid) => names.userName(uid),

@@ -14,6 +14,8 @@ import type { Frame, Value } from "./value.js";
 
 /** Names for the numbers that the kernel half sends; the user space of a trace knows them. */
 export interface Resolver {
+  /** Bytes at which str() cuts texts that it is given no length for, and what is shown behind such a text. */
+  readonly cut: { readonly length: number; readonly trailer: string };
   kernelSymbol(address: bigint): string;
   userSymbol(pid: number, address: bigint): string;
   userName(uid: bigint): string;
@@ -34,6 +36,11 @@ export interface Resolver {
 export type Decoder = (view: DataView, offset: number, resolver: Resolver) => Value;
 
 const utf8 = new TextDecoder("utf-8");
+
+function isFull(view: DataView, offset: number, size: number): boolean {
+  for (let i = 0; i < size; i++) if (view.getUint8(offset + i) === 0) return false;
+  return true;
+}
 
 /** The text before the first NUL of `size` bytes. */
 export function decodeText(view: DataView, offset: number, size: number): string {
@@ -73,7 +80,12 @@ export function decoderFor(type: Type): Decoder {
     case "pointer":
       return (view, at) => ({ kind: "pointer", value: view.getBigUint64(at, true) });
     case "string":
-      return (view, at) => ({ kind: "string", value: decodeText(view, at, type.size) });
+      return (view, at, { cut }) => {
+        const value = decodeText(view, at, type.size);
+        // Only a text of str() has room for just that much, and it is full: its last byte is not the NUL.
+        const full = type.size === cut.length + 1 && view.getUint8(at + cut.length - 1) !== 0;
+        return { kind: "string", value: full && isFull(view, at, cut.length) ? value + cut.trailer : value };
+      };
     case "buffer":
       return (view, at) => {
         const length = Math.min(view.getUint32(at, true), type.size);

@@ -8,6 +8,7 @@ import { storageOf } from "./map-storage.js";
 import type { Value } from "./value.js";
 
 const resolver: Resolver = {
+  cut: { length: 6, trailer: ".." },
   kernelSymbol: (address) => `k${address.toString(16)}`,
   userSymbol: (pid, address) => `u${pid}:${address.toString(16)}`,
   userName: (uid) => `user${uid}`,
@@ -78,6 +79,14 @@ test("text ends at its NUL or at its size, and may be anything", () => {
   assert.equal(decodeText(bytes(0xff, 65, 0), 0, 3), "\ufffdA");
   assert.equal(decodeText(bytes(0), 0, 1), "");
   assert.deepEqual(decode(string(3), bytes(97, 98, 99, 100)), { kind: "string", value: "abc" });
+});
+
+test("a text that str() has cut is shown with the trailer", () => {
+  const text = (size: number, content: string): Value =>
+    decode(string(size), bytes(...new TextEncoder().encode(content.padEnd(16, "\0"))));
+  assert.deepEqual(text(7, "sixsix"), { kind: "string", value: "sixsix.." });
+  assert.deepEqual(text(7, "five5"), { kind: "string", value: "five5" });
+  assert.deepEqual(text(8, "sevense"), { kind: "string", value: "sevense" });
 });
 
 test("buffers carry their length, which is not believed beyond their size", () => {

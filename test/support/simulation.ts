@@ -226,6 +226,7 @@ export class Simulation {
       formatNow: (format) => `<now ${format}>`,
       runCommand: (command) => this.events.push({ kind: "system", text: command }),
       readFile: (path) => this.events.push({ kind: "cat", text: path }),
+      cut: { length: this.compiled.config.max_strlen, trailer: this.compiled.config.str_trunc_trailer },
       kernelSymbol: (address) => `<ksym ${address.toString(16)}>`,
       userSymbol: (pid, address) => `<usym ${pid} ${address.toString(16)}>`,
       userName: (uid) => `<user ${uid}>`,

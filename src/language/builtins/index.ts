@@ -11,6 +11,7 @@ import { pointers } from "./pointers.js";
 import { print } from "./print.js";
 import { probeBuiltins } from "./probe.js";
 import { processBuiltins } from "./process.js";
+import { recordBuiltins } from "./records.js";
 import { stringBuiltins } from "./strings.js";
 import { symbolBuiltins } from "./symbols.js";
 import { systemNameBuiltins } from "./system-names.js";
@@ -36,6 +37,7 @@ export const builtins: readonly Builtin[] = [
   ...pointers,
   ...outputBuiltins,
   ...checkBuiltins,
+  ...recordBuiltins,
   ...parameterBuiltins,
 ];
 

@@ -193,7 +193,7 @@ const kaddr: Builtin = {
   result: (context, argList) => {
     const name = literalText(argList, 0);
     if (context.kernel.kernelSymbol(name) === undefined) {
-      context.diags.error("unknown-symbol", context.span, `the kernel has no symbol '${name}', or hides its address`, {
+      context.diags.error("unknown-symbol", context.span, `Failed to resolve kernel symbol: ${name}`, {
         hint: "grep it in /proc/kallsyms; addresses of zero mean that kernel.kptr_restrict hides them",
       });
     }

@@ -38,8 +38,11 @@ const str: Builtin = {
     const usable = from.type.kind === "pointer" || from.type.kind === "int" || from.type.kind === "array";
     if (!usable) diags.error("type-mismatch", span, `str() takes an address, not ${from.type.kind}`);
     const limit = args[1]?.kind === "value" && args[1].value.kind === "const" ? args[1].value.value : undefined;
+    // Without a length, max_strlen counts the text's own bytes: what is cut there is shown with str_trunc_trailer.
     const size =
-      limit === undefined || limit > BigInt(config.max_strlen) ? config.max_strlen : Number(limit > 0n ? limit : 1n);
+      limit === undefined || limit > BigInt(config.max_strlen)
+        ? config.max_strlen + 1
+        : Number(limit > 0n ? limit : 1n);
     return string(size);
   },
   rewrite: (_context, args, type) => {
