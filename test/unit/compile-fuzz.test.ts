@@ -39,6 +39,11 @@ const fixed: readonly string[] = [
   "macro none() {} BEGIN { print(none()); }",
   "tracepoint:sched:sched_switch { @[args] = hist(args.prev_prio); }",
   'BEGIN { print(ksym("text")); print(is_err("text")); join("text"); }',
+  `#include <a.h>\n#define N (2 + 1)\n#define MAX(a, b) ((a) > (b) ? (a) : (b))\n#if defined(N) && N > 2\nstruct in { short x, y; }\n#endif
+   enum e { ONE = 1, TWO }; typedef unsigned long word; struct s { char c[4]; int b : 3, m[2][N]; union { word w; struct in in; };
+   struct s *next; } __attribute__((packed)); uprobe:/fixture/tiny:twice { $s = (struct s *)arg0; @[$s.in, $s.c] = $s.m[1][arg1];
+   $p = &$s; print(**$p); print($s.next->m); print((enum e)arg1); print(MAX(N, $s.b)); $v = arg2; print(*(struct in *)&$v);
+   print((uint32)(uint8[4])(uint32)arg0); print(uptr($s).w + *kptr((int32 *)arg1 + 2)); print(sizeof(struct s) + offsetof(struct s, in.y)); }`,
 ];
 
 const seeds: readonly string[] = [
