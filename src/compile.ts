@@ -53,6 +53,8 @@ export interface CompileOptions {
   readonly dump?: ((stage: Stage, title: string, text: string) => void) | undefined;
   /** Which attach points are wanted, by their full names and moments; all, if it is left out. */
   readonly only?: BindOptions["only"];
+  /** Whether the IR is verified after each pass, as tests do. */
+  readonly verify?: boolean;
   /** False leaves the IR as it was lowered. */
   readonly optimize?: boolean;
 }
@@ -168,7 +170,7 @@ function emit(
   const { dump } = options;
   const functions = lowerProgram(program, index, builder, stackLimit).map((lowered): IrFunction => {
     dump?.("ir", `${lowered.name} as lowered`, printIr(lowered));
-    const fn = options.optimize === false ? lowered : optimize(lowered);
+    const fn = options.optimize === false ? lowered : optimize(lowered, { verify: options.verify });
     dump?.("ir", lowered.name, printIr(fn));
     return fn;
   });

@@ -113,16 +113,20 @@ class Colorer {
     }
   }
 
-  private *adjacent(reg: Reg): Generator<Reg> {
+  private adjacent(reg: Reg): readonly Reg[] {
+    const found: Reg[] = [];
     for (const other of this.graph.neighbours[reg] ?? []) {
       const state = this.state[other];
-      if (state !== status.stacked && state !== status.coalesced) yield other;
+      if (state !== status.stacked && state !== status.coalesced) found.push(other);
     }
+    return found;
   }
 
   private find(reg: Reg): Reg {
     let root = reg;
     while (this.state[root] === status.coalesced) root = this.alias[root] ?? root;
+    // The next one to ask gets there at once.
+    if (root !== reg) this.alias[reg] = root;
     return root;
   }
 
@@ -201,14 +205,12 @@ class Colorer {
 
   /** Briggs's test: fewer than k neighbours of the union are hard to colour. */
   private staysEasy(a: Reg, b: Reg): boolean {
-    const seen = new Set<Reg>();
     let hard = 0;
     for (const reg of [a, b]) {
       for (const other of this.adjacent(reg)) {
-        if (seen.has(other)) continue;
-        seen.add(other);
-        const common = this.graph.has(other, a) && this.graph.has(other, b) ? 1 : 0;
-        if (this.degreeOf(other) - common >= this.k && ++hard >= this.k) return false;
+        const common = this.graph.has(other, a) && this.graph.has(other, b);
+        if (common && reg === b) continue; // counted as a neighbour of a
+        if (this.degreeOf(other) - (common ? 1 : 0) >= this.k && ++hard >= this.k) return false;
       }
     }
     return true;
@@ -272,10 +274,10 @@ class Colorer {
     for (let reg = 0; reg < firstVirtual; reg++) colors[reg] = reg;
     const spilled = new Set<Reg>();
     for (let reg = this.stack.pop(); reg !== undefined; reg = this.stack.pop()) {
-      const taken = new Set<number>();
+      let taken = 0;
       for (const other of this.graph.neighbours[reg] ?? []) {
         const color = colors[this.find(other)] ?? -1;
-        if (color >= 0) taken.add(color);
+        if (color >= 0) taken |= 1 << color;
       }
       const color = this.choose(reg, taken, colors);
       if (color === undefined) spilled.add(reg);
@@ -291,12 +293,13 @@ class Colorer {
   }
 
   /** A free register, one that makes a left-over move a no-op if there is one. */
-  private choose(reg: Reg, taken: ReadonlySet<number>, colors: Int8Array): number | undefined {
+  private choose(reg: Reg, taken: number, colors: Int8Array): number | undefined {
     for (const move of this.moveList[reg] ?? []) {
       const dst = this.find(move.dst);
       const color = colors[dst === reg ? this.find(move.src) : dst] ?? -1;
-      if (color >= 0 && color < firstVirtual && this.registers.includes(color) && !taken.has(color)) return color;
+      if (color >= 0 && color < firstVirtual && this.registers.includes(color) && (taken & (1 << color)) === 0)
+        return color;
     }
-    return this.registers.find((color) => !taken.has(color));
+    return this.registers.find((color) => (taken & (1 << color)) === 0);
   }
 }

@@ -20,6 +20,9 @@ export interface Move {
   readonly frequency: number;
 }
 
+/** Registers up to which a matrix of bits is used: 32 MiB of them. */
+const mostForBits = 16384;
+
 /** Which registers are needed at the same time. Nodes are r0 to r9 and the virtual registers. */
 export class Interference {
   readonly size: number;
@@ -28,23 +31,35 @@ export class Interference {
   readonly neighbours: Reg[][];
   /** Uses and definitions of each register, weighted by how often they run. */
   readonly weight: Float64Array;
+  /** A bit a pair; functions of so many registers that it would be too large have a set instead. */
+  private readonly bits: Uint32Array | undefined;
   private readonly pairs = new Set<number>();
 
   constructor(size: number) {
     this.size = size;
+    if (size <= mostForBits) this.bits = new Uint32Array(Math.ceil((size * size) / 32));
     this.neighbours = Array.from({ length: size }, () => []);
     this.weight = new Float64Array(size);
   }
 
   has(a: Reg, b: Reg): boolean {
-    return this.pairs.has(a < b ? a * this.size + b : b * this.size + a);
+    const key = a < b ? a * this.size + b : b * this.size + a;
+    if (this.bits === undefined) return this.pairs.has(key);
+    return (((this.bits[key >>> 5] ?? 0) >>> (key & 31)) & 1) !== 0;
   }
 
   add(a: Reg, b: Reg): void {
     if (a === b) return;
     const key = a < b ? a * this.size + b : b * this.size + a;
-    if (this.pairs.has(key)) return;
-    this.pairs.add(key);
+    if (this.bits !== undefined) {
+      const [word, bit] = [key >>> 5, 1 << (key & 31)];
+      const before = this.bits[word] ?? 0;
+      if ((before & bit) !== 0) return;
+      this.bits[word] = before | bit;
+    } else {
+      if (this.pairs.has(key)) return;
+      this.pairs.add(key);
+    }
     if (a >= firstVirtual) this.neighbours[a]?.push(b);
     if (b >= firstVirtual) this.neighbours[b]?.push(a);
   }

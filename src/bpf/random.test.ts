@@ -78,6 +78,7 @@ test("compiled random programs do what their IR says", () => {
     const expected = evaluate(fn, seed);
     let last = fn;
     optimize(fn, {
+      verify: true,
       dump(pass, after) {
         try {
           assert.deepEqual(evaluate(after, seed), expected);

@@ -23,7 +23,7 @@ export function select(fn: IrFunction, options: SelectOptions): MFunction {
   const params = new Map<BlockId, readonly Value[]>(graph.order.map((block) => [block.id, block.params]));
   const blocks: MBlock[] = [];
   const splits: MBlock[] = [];
-  const indexOf = (id: BlockId): number => graph.position.get(id) ?? 0;
+  const indexOf = (id: BlockId): number => graph.position(id) ?? 0;
 
   /** Where a branch's edge leads: to its block, or to a new one that first hands over the arguments. */
   const edgeTarget = (edge: Edge, share: number): number => {
@@ -117,7 +117,7 @@ function frequencies(graph: ReturnType<typeof graphOf>): readonly number[] {
   const depths = loopDepths(graph, dominatorsOf(graph));
   const flow: number[] = graph.order.map((_, i) => (i === 0 ? 1 : 0));
   const add = (id: BlockId, from: number, share: number): void => {
-    const to = graph.position.get(id) ?? 0;
+    const to = graph.position(id) ?? 0;
     if (to > from) flow[to] = Math.min(1, (flow[to] ?? 0) + share);
   };
   graph.order.forEach((block, i) => {

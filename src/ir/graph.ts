@@ -11,17 +11,19 @@ export interface Graph {
   /** Reverse postorder; `[0]` is the entry. The likely way of a branch comes first. */
   readonly order: readonly Block[];
   /** Position in `order`; undefined for an unreachable block. */
-  readonly position: ReadonlyMap<BlockId, number>;
+  position(id: BlockId): number | undefined;
   /** By position: positions of the blocks with an edge to it, one entry per edge. */
   readonly predecessors: readonly (readonly number[])[];
 }
 
 export function graphOf(fn: IrFunction): Graph {
-  const byId = new Map(fn.blocks.map((block) => [block.id, block]));
+  const byId: (Block | undefined)[] = [];
+  for (const block of fn.blocks) byId[block.id] = block;
   const entry = fn.blocks[0];
   if (entry === undefined) throw new Error(`internal: function ${fn.name} has no block`);
   const postorder: Block[] = [];
-  const seen = new Set<BlockId>([entry.id]);
+  const seen = new Uint8Array(byId.length);
+  seen[entry.id] = 1;
   const stack: { block: Block; next: Edge[] }[] = [{ block: entry, next: visitOrder(entry.end) }];
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
     const edge = top.next.pop();
@@ -30,18 +32,25 @@ export function graphOf(fn: IrFunction): Graph {
       stack.pop();
       continue;
     }
-    if (seen.has(edge.block)) continue;
-    seen.add(edge.block);
-    const block = byId.get(edge.block);
+    if (seen[edge.block] === 1) continue;
+    seen[edge.block] = 1;
+    const block = byId[edge.block];
     if (block === undefined) throw new Error(`internal: function ${fn.name} jumps to b${edge.block}, which it has not`);
     stack.push({ block, next: visitOrder(block.end) });
   }
   const order = postorder.reverse();
-  const position = new Map(order.map((block, i) => [block.id, i]));
+  const positions = new Int32Array(byId.length).fill(-1);
+  order.forEach((block, i) => {
+    positions[block.id] = i;
+  });
   const predecessors: number[][] = order.map(() => []);
   order.forEach((block, i) => {
-    for (const edge of edgesOf(block.end)) predecessors[position.get(edge.block) ?? -1]?.push(i);
+    for (const edge of edgesOf(block.end)) predecessors[positions[edge.block] ?? -1]?.push(i);
   });
+  const position = (id: BlockId): number | undefined => {
+    const at = positions[id] ?? -1;
+    return at < 0 ? undefined : at;
+  };
   return { order, position, predecessors };
 }
 

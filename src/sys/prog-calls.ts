@@ -11,7 +11,7 @@ import {
   progLoadAttr,
   testRunAttr,
 } from "../abi/bpf.js";
-import { ENOSPC } from "../abi/errno.js";
+import { EAGAIN, ENOSPC } from "../abi/errno.js";
 import { cString, memory, zeroed } from "../abi/struct.js";
 import { bpf } from "./bpf-call.js";
 import { Fd } from "./fd.js";
@@ -51,6 +51,9 @@ export class ProgLoadError extends SyscallError {
 // script on the user's machine and given to nobody, so that the project's own license is not what is asked for.
 const usualLicense = "GPL";
 
+/** Of one load; the more of them, the less likely that signals only happen to come. */
+const mostInterruptions = 50;
+
 const firstLogSize = 1 << 18;
 /** The verifier refuses more: UINT_MAX >> 2, kernel/bpf/log.c, bpf_verifier_log_attr_valid(), v6.18. */
 const maxLogSize = 1 << 28;
@@ -60,7 +63,9 @@ const maxLogSize = 1 << 28;
  * once more with one, with ever larger buffers.
  */
 export function progLoad(sys: Sys, program: NewProgram): Fd {
-  const first = tryLoad(sys, program, undefined);
+  // The verifier gives up with EAGAIN when a signal is pending, though there is nothing wrong with the program.
+  let first = tryLoad(sys, program, undefined);
+  for (let i = 0; first === -EAGAIN && i < mostInterruptions; i++) first = tryLoad(sys, program, undefined);
   if (first >= 0) return Fd.own(sys, first, `program ${program.name}`);
   for (let size = firstLogSize; ; size *= 8) {
     const log = zeroed(Math.min(size, maxLogSize));

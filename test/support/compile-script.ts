@@ -11,7 +11,7 @@ export interface ScriptOptions extends Partial<CompileOptions> {
 /** The whole compiler over a text, for the fixture kernel unless told otherwise. */
 export function compileText(text: string, options: ScriptOptions = {}): CompileResult {
   const { kernel = new FixtureKernel(), ...rest } = options;
-  const defaults: CompileOptions = { settings: {}, positional: [], unsafe: false, pid: undefined };
+  const defaults: CompileOptions = { settings: {}, positional: [], unsafe: false, pid: undefined, verify: true };
   return compile({ name: "test", text }, kernel, { ...defaults, ...rest });
 }
 

@@ -73,22 +73,25 @@ export const passes: readonly Pass[] = [
 ];
 
 export interface OptimizeOptions {
+  /** Whether each pass's result is verified, which takes as long as a pass; the last one's always is. */
+  readonly verify?: boolean | undefined;
   /** Told of the function after each pass. */
   readonly dump?: ((pass: string, fn: IrFunction) => void) | undefined;
   /** Names of passes to leave out. */
   readonly disable?: ReadonlySet<string> | readonly string[] | undefined;
 }
 
-/** Runs the passes over a function and verifies it after each. */
+/** Runs the passes over a function and verifies the result. */
 export function optimize(fn: IrFunction, options: OptimizeOptions = {}): IrFunction {
   const disabled = new Set(options.disable ?? []);
   let result = fn;
-  verifyIr(result, "lower");
+  if (options.verify === true) verifyIr(result, "lower");
   for (const { name, run } of passes) {
     if (disabled.has(name)) continue;
     result = run(result);
-    verifyIr(result, name);
+    if (options.verify === true) verifyIr(result, name);
     options.dump?.(name, result);
   }
+  verifyIr(result, "optimize");
   return result;
 }

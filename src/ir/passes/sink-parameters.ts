@@ -84,7 +84,7 @@ function soleHeir(
   dominates: (a: number, b: number) => boolean,
 ): BlockId | undefined {
   for (const { block: id } of edgesOf(block.end)) {
-    const position = graph.position.get(id);
+    const position = graph.position(id);
     if (position === undefined || graph.predecessors[position]?.length !== 1) continue;
     if ([...used.values()].every((users) => users.every((user) => dominates(position, user)))) return id;
   }
