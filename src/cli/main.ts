@@ -16,6 +16,8 @@ import type { OutputEvent } from "../output/event.js";
 import { renderJson } from "../output/json.js";
 import { renderText } from "../output/text.js";
 import { readProcessImage } from "../symbols/process-maps.js";
+import { formatScript } from "../syntax/format.js";
+import { parse } from "../syntax/parser.js";
 import { openSys } from "../sys/ffi.js";
 import { Child } from "../trace/child.js";
 import { Trace } from "../trace/trace.js";
@@ -37,6 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (options.mode === "help") return print(helpText());
   if (options.mode === "version") return print(`beetrace ${(await import("./version.js")).version}\n`);
   const source = options.script === undefined ? undefined : readScript(options.script);
+  if (options.mode === "fmt" && source !== undefined) return format(source, options);
   const sys = openSys();
   const kernel = openKernelView(sys);
   if (options.mode === "list") return await list(options, kernel);
@@ -76,6 +79,13 @@ async function main(args: readonly string[]): Promise<number> {
   } finally {
     child?.end();
   }
+}
+
+function format(source: { name: string; text: string }, options: Options): number {
+  const diags = new Diagnostics();
+  const program = parse(source, diags, true);
+  report(diags.list, diags.suppressed, options);
+  return diags.failed ? failure : print(formatScript(source, program));
 }
 
 function print(text: string): number {

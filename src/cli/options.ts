@@ -10,7 +10,7 @@ export class UsageError extends BeetraceError {}
 export class OptionError extends UsageError {}
 
 export interface Options {
-  readonly mode: "run" | "test" | "bench" | "list" | "info" | "help" | "version";
+  readonly mode: "run" | "test" | "bench" | "fmt" | "list" | "info" | "help" | "version";
   /** Script of -e, or of the file; undefined for the other modes. */
   readonly script:
     | { readonly name: string; readonly file: string }
@@ -64,6 +64,7 @@ const table = [
   ["bench", "", undefined, "run the bench: probes, and tell how long they take"],
   ["mode", "", "MODE", "test or bench, as the two above"],
   ["probe-filter", "", "REGEX", "only probes whose names match"],
+  ["fmt", "", undefined, "print the script in the usual layout"],
   ["dry-run", "", undefined, "check and load, but attach nothing"],
   ["info", "", undefined, "what this kernel offers, and what lacks"],
   ["version", "V", undefined, "print the version"],
@@ -99,7 +100,7 @@ export function parseOptions(args: readonly string[]): Options {
   let script: Options["script"];
   let positional = rest;
   if (mode === "list" && program !== undefined) script = { name: "stdin", text: program };
-  if (mode === "run" || mode === "test" || mode === "bench") {
+  if (mode === "run" || mode === "test" || mode === "bench" || mode === "fmt") {
     if (program !== undefined) script = { name: "stdin", text: program };
     else if (first !== undefined) {
       script = { name: first, file: first };
@@ -235,7 +236,7 @@ function filterOf(text: string | undefined): RegExp | undefined {
 }
 
 function modeOf(has: (name: OptionName) => boolean, written: string | undefined): Options["mode"] {
-  for (const mode of ["help", "version", "info", "list"] as const) if (has(mode)) return mode;
+  for (const mode of ["help", "version", "info", "list", "fmt"] as const) if (has(mode)) return mode;
   const wanted = new Set<"test" | "bench">();
   if (has("test")) wanted.add("test");
   if (has("bench")) wanted.add("bench");
