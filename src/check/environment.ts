@@ -77,10 +77,18 @@ export class Environment {
     const known = entry.key ?? [];
     const joined = known.length === key.length ? known.map((k, i) => joinAt(k, key[i])) : [];
     if (known.length !== key.length || joined.some((k) => k === undefined)) {
-      const types = (list: readonly Inferred[]): string => list.map((k) => describeType(k.type)).join(", ");
-      diags.error("key-mismatch", span, `the key of ${name} is (${types(key)}) here, but (${types(known)}) elsewhere`, {
-        notes: [{ message: `${name} is first used here`, span: entry.span }],
-      });
+      const types = (list: readonly Inferred[]): string =>
+        list.length === 1 && list[0] !== undefined
+          ? describeType(list[0].type)
+          : `(${list.map((k) => describeType(k.type)).join(",")})`;
+      diags.error(
+        "key-mismatch",
+        span,
+        `Argument mismatch for ${name}: trying to access with arguments: '${types(key)}' when map expects arguments: '${types(known)}'`,
+        {
+          notes: [{ message: `${name} is first used here`, span: entry.span }],
+        },
+      );
       return;
     }
     const merged = joined.filter((k) => k !== undefined);

@@ -70,19 +70,19 @@ const cases: readonly Case[] = [
   [
     "BEGIN { @x[1] = 1; @x[comm] = 2; }",
     [
-      "error key-mismatch '@x[comm]': the key of @x is (string[16]) here, but (int8) elsewhere | @x is first used here '@x[1]'",
+      "error key-mismatch '@x[comm]': Argument mismatch for @x: trying to access with arguments: 'string[16]' when map expects arguments: 'int8' | @x is first used here '@x[1]'",
     ],
   ],
   [
     "BEGIN { @x[1] = 1; @x[1, 2] = 2; }",
     [
-      "error key-mismatch '@x[1, 2]': the key of @x is (int8, int8) here, but (int8) elsewhere | @x is first used here '@x[1]'",
+      "error key-mismatch '@x[1, 2]': Argument mismatch for @x: trying to access with arguments: '(int8,int8)' when map expects arguments: 'int8' | @x is first used here '@x[1]'",
     ],
   ],
   [
     "BEGIN { @x[1] = 1; print(@x[1, 2]); }",
     [
-      "error key-mismatch '@x[1, 2]': the key of @x is (int8, int8) here, but (int8) elsewhere | @x is first used here '@x[1]'",
+      "error key-mismatch '@x[1, 2]': Argument mismatch for @x: trying to access with arguments: '(int8,int8)' when map expects arguments: 'int8' | @x is first used here '@x[1]'",
     ],
   ],
   [

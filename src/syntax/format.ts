@@ -324,16 +324,20 @@ function wrap(line: string): readonly string[] {
   const open: number[] = [];
   let best: { readonly at: number; readonly column: number } | undefined;
   let quoted = false;
-  for (let i = 0; i < line.length && i < lineWidth; i++) {
+  for (let i = 0; i < line.length; i++) {
     const c = line[i];
     if (quoted) {
       if (c === "\\") i++;
       else if (c === '"') quoted = false;
     } else if (c === '"') quoted = true;
-    else if (c === "/" && line[i + 1] === "/") break;
-    else if (c === "(" || c === "[") open.push(i + 1);
+    // A comment stays behind the code that it is about.
+    else if (c === "/" && (line[i + 1] === "/" || line[i + 1] === "*")) {
+      const code = wrap(line.slice(0, i).trimEnd());
+      return [...code.slice(0, -1), `${code.at(-1) ?? ""} ${line.slice(i)}`];
+    } else if (c === "(" || c === "[") open.push(i + 1);
     else if (c === ")" || c === "]") open.pop();
-    else if (c === "," && open.length > 0 && line[i + 1] === " ") best = { at: i + 1, column: open.at(-1) ?? 0 };
+    else if (c === "," && i < lineWidth && open.length > 0 && line[i + 1] === " ")
+      best = { at: i + 1, column: open.at(-1) ?? 0 };
   }
   if (best === undefined || best.column >= best.at) return [line];
   const rest = " ".repeat(best.column) + line.slice(best.at + 1);
