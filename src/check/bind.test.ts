@@ -1,7 +1,7 @@
 // What is said about attach points and settings.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compileText, renderBrief, type ScriptOptions } from "../../test/support/compile-script.js";
+import { compileText, complaints, renderBrief, type ScriptOptions } from "../../test/support/compile-script.js";
 import { FixtureKernel } from "../../test/support/fixture-kernel.js";
 
 /** Script, what it is told, and what it is compiled with. */
@@ -193,3 +193,19 @@ for (const [script, told, options = {}] of cases) {
     assert.deepEqual(compileText(script, options).diagnostics.map(renderBrief), told);
   });
 }
+
+test("a positional parameter may stand for an attach point or a piece of it", () => {
+  const names = (text: string, ...positional: string[]): readonly string[] | undefined =>
+    compileText(text, { positional }).compiled?.script.targets.map((target) => target.name);
+  assert.deepEqual(names("$1 { }", "interval:ms:5"), ["interval:ms:5"]);
+  assert.deepEqual(names("BEG$1 { }", "IN"), ["begin"]);
+  assert.deepEqual(names("kprobe:vfs_$2, $1:vfs_open { }", "kprobe", "read"), ["kprobe:vfs_read", "kprobe:vfs_open"]);
+});
+
+test("what follows exit(), return, break or continue is told to be unreachable, once", () => {
+  const script = "BEGIN { @a++; exit(); @a++; @b++; while (1) { break; @a++ } return; } END { return; }";
+  assert.deepEqual(
+    complaints(script).filter((text) => text.includes("unreachable")),
+    ["warning unreachable '@a++'", "warning unreachable '@a++'"],
+  );
+});

@@ -5,7 +5,7 @@ import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Probe, ProgramVariant, Target } from "../language/probe.js";
 import { findProbe, probeNames, probes } from "../language/probes/index.js";
-import type { AstProbe, AstProgram } from "../syntax/ast.js";
+import type { AstAttachPoint, AstProbe, AstProgram } from "../syntax/ast.js";
 import { factsOf } from "./facts.js";
 
 /** An action with attach points that can share one program. */
@@ -36,15 +36,15 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
     const facts = factsOf(ast);
     const groups = new Map<string, { variant: ProgramVariant; targets: Target[] }>();
     for (const point of ast.attachPoints) {
-      const providers = findProviders(point.provider);
+      const [written = "", ...parts] = namedBy(point, options.positional);
+      const providers = findProviders(written);
       if (providers.length === 0) {
-        const near = nearest(point.provider, probeNames);
-        diags.error("unknown-probe-type", point.providerSpan, `there is no probe type '${point.provider}'`, {
+        const near = nearest(written, probeNames);
+        diags.error("unknown-probe-type", point.providerSpan, `there is no probe type '${written}'`, {
           hint: near === undefined ? `probe types: ${probes.map((p) => p.name).join(", ")}` : `did you mean '${near}'?`,
         });
       }
       for (const provider of providers) {
-        const parts = point.parts.map((part) => substitute(part, options.positional));
         const missing = options.config.missing_probes;
         const context = { kernel, diags, span: point.span, facts, pid: options.pid, missing };
         for (const candidate of provider.bind(parts, context)) {
@@ -93,6 +93,13 @@ function findProviders(written: string): readonly Probe[] {
   }
   const matches = compileGlob(written);
   return probes.filter((probe) => matches(probe.name) && probe.moment === undefined);
+}
+
+/** Provider and parts, with positional parameters in them: one in front may stand for all of them (`$1 { }`). */
+function namedBy(point: AstAttachPoint, positional: readonly string[]): readonly string[] {
+  const provider = substitute(point.provider, positional);
+  const parts = point.parts.map((part) => substitute(part, positional));
+  return [...(provider === point.provider ? [provider] : provider.split(":")), ...parts];
 }
 
 /** `$1` in an attach point is the text of that parameter. */

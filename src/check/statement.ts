@@ -16,6 +16,12 @@ import { inferredFrom, isSignedOperand, sameTypes } from "./type-rules.js";
 /** Limit of unroll(): bpftrace's. */
 const maxUnroll = 100n;
 
+/** Nothing behind it in its block runs. */
+function leavesBlock(s: TypedStatement): boolean {
+  if (s.kind === "evaluate") return s.value.kind === "builtin" && s.value.builtin.leaves === true;
+  return s.kind === "return" || s.kind === "break" || s.kind === "continue";
+}
+
 export class StatementChecker {
   private readonly scope: Scope;
   readonly expressions: ExpressionChecker;
@@ -31,7 +37,15 @@ export class StatementChecker {
   }
 
   sequence(body: readonly AstStatement[]): readonly TypedStatement[] {
-    return body.flatMap((statement) => this.statement(statement));
+    let left = false;
+    return body.flatMap((statement) => {
+      // Told once for all that follows.
+      if (left) this.scope.diags.warning("unreachable", statement.span, "Unreachable statement.");
+      left = false;
+      const typed = this.statement(statement);
+      left = typed.some(leavesBlock);
+      return typed;
+    });
   }
 
   private statement(s: AstStatement): readonly TypedStatement[] {
@@ -161,7 +175,11 @@ export class StatementChecker {
       this.expressions.error(
         "bad-unroll",
         s.count.span,
-        `unroll() takes a literal number from 1 to ${maxUnroll}`,
+        count.kind !== "const" || s.count.kind === "variable"
+          ? `unroll() takes a literal number from 1 to ${maxUnroll}`
+          : count.value < 1n
+            ? "unroll minimum value is 1"
+            : `unroll maximum value is ${maxUnroll}`,
         count.kind === "const" ? undefined : "for ($i : 0..$n) { } runs as often as a value says",
       );
       return [];

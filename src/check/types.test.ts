@@ -176,7 +176,7 @@ const cases: readonly Case[] = [
       "error unknown-member 'offsetof(struct task_struct, pidd)': struct task_struct has no member 'pidd' | did you mean 'pid'?",
     ],
   ],
-  ["BEGIN { unroll (0) { } }", ["error bad-unroll '(0)': unroll() takes a literal number from 1 to 100"]],
+  ["BEGIN { unroll (0) { } }", ["error bad-unroll '(0)': unroll minimum value is 1"]],
   [
     "BEGIN { unroll ($x) { } }",
     [

@@ -14,6 +14,8 @@ export interface FollowOptions {
 
 /** Records of a turn before timers, signals and other I/O get theirs: some 5 to 20 ms of handling. */
 const turnRecords = 8192;
+/** The same for records that are handled slowly. */
+const turnMilliseconds = 20;
 
 /**
  * The kernel wakes a reader for each record that comes while the reader sleeps. If records come more often than this the
@@ -105,7 +107,7 @@ export class RingFollower {
   private turn(): number {
     let read = 0;
     try {
-      read = this.reader.drain(this.handler, turnRecords);
+      read = this.reader.drainWithin(turnMilliseconds, this.handler, turnRecords);
     } catch (error) {
       if (this.options.onError === undefined) throw error;
       this.options.onError(error);

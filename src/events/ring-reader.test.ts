@@ -160,3 +160,33 @@ test("room is given back in the middle of a long batch", () => {
   assert.equal(count, 256);
   assert.ok(early > 0n);
 });
+
+test("records that are handled slowly are left when time is over, and read on later", () => {
+  const ring = new FakeRing(4096);
+  for (let i = 0; i < 100; i++) assert.ok(ring.write([i]));
+  const reader = ring.reader();
+  let handled = 0;
+  // No time at all: one slice, whose size is the reader's.
+  assert.equal(
+    reader.drainWithin(0, () => handled++, 1000),
+    1000,
+  );
+  assert.ok(handled > 0 && handled < 50, `${handled}`);
+  const before = handled;
+  assert.equal(
+    reader.drainWithin(60_000, () => handled++, 1000),
+    100 - before,
+  );
+  assert.equal(handled, 100);
+});
+
+test("drainWithin() reads no more than its limit", () => {
+  const ring = new FakeRing(4096);
+  for (let i = 0; i < 100; i++) assert.ok(ring.write([i]));
+  let handled = 0;
+  assert.equal(
+    ring.reader().drainWithin(60_000, () => handled++, 37),
+    37,
+  );
+  assert.equal(handled, 37);
+});

@@ -5,6 +5,9 @@ import { Mapping } from "../sys/mapping.js";
 import type { Sys } from "../sys/sys.js";
 
 /** Gets one record: `length` bytes at `offset` of the view, valid until it returns. */
+/** Records between looks at the clock, at first. */
+const firstSlice = 8;
+
 export type RecordHandler = (view: DataView, offset: number, length: number) => void;
 
 /** The three parts of a ring as user space maps it; plain buffers in tests. */
@@ -79,6 +82,23 @@ export class RingReader implements Disposable {
   get pending(): number {
     if (!this.open) return 0;
     return (Atomics.load(this.words, 0) - Number(BigInt.asIntN(32, this.consumed))) >>> 0;
+  }
+
+  /**
+   * As {@link drain}, but for about so many milliseconds at most: what is done for a record (a command that system() runs)
+   * may take long. Answers `limit` if time was over before the records were.
+   */
+  drainWithin(milliseconds: number, handler: RecordHandler, limit: number): number {
+    const end = performance.now() + milliseconds;
+    let count = 0;
+    for (let slice = firstSlice; count < limit; slice *= 2) {
+      const wanted = Math.min(slice, limit - count);
+      const read = this.drain(handler, wanted);
+      count += read;
+      if (read < wanted || !this.open) return count;
+      if (performance.now() >= end) return limit;
+    }
+    return count;
   }
 
   /**

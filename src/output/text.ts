@@ -67,6 +67,8 @@ function lossText({ reason, subject, count }: Loss): string {
       return `${count} for loops did not run: the kernel allows 8,388,608 rounds`;
     case "scratch-busy":
       return `Lost ${count} events: the buffer was in use by an interrupted probe`;
+    case "unhandled":
+      return `Lost ${count} events: they were still waiting when the trace ended`;
     case "missed":
       return `Missed ${count} calls${of}: the probe hit itself`;
   }

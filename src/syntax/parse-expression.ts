@@ -58,7 +58,8 @@ export class ExpressionParser {
   private ternary(): AstExpr {
     const condition = this.binary(0);
     if (!this.tokens.accept("?")) return condition;
-    const whenTrue = this.parse();
+    // `x ?: y` is `x ? x : y`, and looks at x twice as that does.
+    const whenTrue = this.tokens.is(":") ? condition : this.parse();
     this.tokens.expect(":", "between the two results of ?:");
     const whenFalse = this.parse();
     return { kind: "ternary", span: this.from(condition), condition, then: whenTrue, else: whenFalse };

@@ -54,6 +54,10 @@ const countedAsAttached: ReadonlySet<Moment | undefined> = new Set<Moment>(["beg
 /** How often the process of -p is looked at. */
 const pidCheckMilliseconds = 100;
 
+/** How long records are handled after the end of a trace, and how many at most: more than any ring holds. */
+const endMilliseconds = 1000;
+const mostAtEnd = 1 << 30;
+
 /** Milliseconds between looks at the mappings of the traced process, at first and at most. */
 const rememberFirst = 5;
 const rememberLast = 1000;
@@ -208,7 +212,7 @@ export class Trace implements Disposable {
   private finish(printMaps = this.options.compiled.config.print_maps_on_exit): void {
     // All at once: one after the other takes 36 ms each.
     this.port[Symbol.dispose]();
-    this.drain();
+    const unhandled = this.drainAtEnd();
     this.handling = true;
     this.runMoment("end");
     this.drain();
@@ -218,7 +222,8 @@ export class Trace implements Disposable {
     if (printMaps) {
       for (const name of this.maps.names()) this.emit({ kind: "map", map: this.maps.snapshot(name, this.names) });
     }
-    const losses = readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()]);
+    const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
+    if (unhandled > 0) losses.push({ reason: "unhandled", count: BigInt(unhandled) });
     if (losses.length > 0) this.emit({ kind: "lost", losses });
     this.emit({ kind: "exit", code: this.exitCode });
     this.options.afterTurn?.();
@@ -239,6 +244,16 @@ export class Trace implements Disposable {
     if (this.ring === undefined) return;
     this.ring.drain(this.handleRecord);
     this.lookForLostExit();
+  }
+
+  /** What is still in the ring when the trace ends, as long as it does not take too long; answers how many that were not. */
+  private drainAtEnd(): number {
+    let unhandled = 0;
+    const { ring } = this;
+    if (ring !== undefined && ring.drainWithin(endMilliseconds, this.handleRecord, mostAtEnd) === mostAtEnd)
+      ring.drain(() => unhandled++);
+    this.lookForLostExit();
+    return this.handling ? unhandled : 0;
   }
 
   /** An exit() that found the ring full; there were records then, so that a turn comes after it. */

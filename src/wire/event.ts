@@ -3,7 +3,14 @@ import type { MapSnapshot, Value } from "./value.js";
 
 /** Something was not recorded; `count` times since the start. */
 export interface Loss {
-  readonly reason: "ring-full" | "map-full" | "stack-collision" | "scratch-busy" | "loop-too-long" | "missed";
+  readonly reason:
+    | "ring-full"
+    | "map-full"
+    | "stack-collision"
+    | "scratch-busy"
+    | "loop-too-long"
+    | "missed"
+    | "unhandled";
   /** The map, for `map-full`; the probe, for `missed`. */
   readonly subject?: string;
   readonly count: bigint;

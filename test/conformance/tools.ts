@@ -21,7 +21,7 @@ const toolArguments: Readonly<Record<string, readonly string[]>> = { "stackcount
 
 /** What is said of functions, libraries, kernel symbols and events that are not on this machine, though their kind is. */
 const missingHere =
-  /\.so\S* has no function|there is no program or library|there is no event|the kernel has no symbol|has no tracepoint/;
+  /\.so\S* has no function|there is no program or library|there is no event|Failed to resolve kernel symbol|has no tracepoint/;
 
 /** Runs the scripts of a directory one after the other, in the order of their names. */
 export async function runTools(options: ToolsOptions): Promise<CaseRecord[]> {
