@@ -33,6 +33,8 @@ export const BPF_MAP_TYPE_RINGBUF = 27;
 
 /** Map flags. */
 export const BPF_F_NO_PREALLOC = 1;
+/** Stack maps hold struct bpf_stack_build_id; since 4.17. */
+export const BPF_F_STACK_BUILD_ID = 1 << 5;
 export const BPF_F_RDONLY_PROG = 1 << 7;
 
 /** Flags of BPF_MAP_UPDATE_ELEM. */

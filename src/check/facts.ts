@@ -12,7 +12,12 @@ export function factsOf(probe: AstProbe): ActionFacts {
   visit(probe, (expr) => {
     if (expr.kind === "name" || expr.kind === "call") note(expr.name);
   });
-  return { usesArgs: uses.has("args"), usesKernelStack: uses.has("kernel-stack"), usesArgN: uses.has("argN") };
+  return {
+    usesArgs: uses.has("args"),
+    usesKernelStack: uses.has("kernel-stack"),
+    usesArgN: uses.has("argN"),
+    usesTypedArgs: uses.has("typed-args"),
+  };
 }
 
 function visit(probe: AstProbe, see: (expr: AstExpr) => void): void {

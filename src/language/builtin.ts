@@ -95,7 +95,7 @@ export interface Builtin {
   /** May end the action. */
   readonly mayLeave?: boolean;
   /** What the action uses, asked before attach points are chosen. */
-  readonly uses?: "args" | "argN" | "kernel-stack";
+  readonly uses?: "args" | "argN" | "kernel-stack" | "typed-args";
   /** Type of the result; reports arguments that the parameter kinds do not rule out. */
   result(context: CheckContext, args: readonly TypedArg[]): Type;
   /** Turns the call into another expression, instead of lowering it itself. */

@@ -53,7 +53,7 @@ export const configKeys = {
   on_stack_limit: natural("Bytes of a value up to which it is kept on the program's stack of 512 bytes.", 64, 0, 256),
   perf_rb_pages: natural("Pages of the ring buffer that events travel through; a power of two.", 2048, 1),
   str_trunc_trailer: text("What is printed behind a string that was cut.", ".."),
-  stack_mode: choice("How stacks are printed.", ["bpftrace", "perf", "raw"], "bpftrace"),
+  stack_mode: choice("How stacks are printed.", ["bpftrace", "perf", "raw", "build_id"], "bpftrace"),
   missing_probes: choice("What to do about attach points that do not exist.", ["error", "warn", "ignore"], "error"),
   print_maps_on_exit: flag("Whether maps are printed at the end.", true),
   cache_user_symbols: choice(

@@ -93,7 +93,7 @@ export interface Lowering {
   /** Leaves the program. */
   leave(): void;
   /** Stack map for stacks of this depth. */
-  stackMap(depth: number): string;
+  stackMap(depth: number, buildIds?: boolean): string;
   /** User space will have to name addresses of processes, which it should look at while they live. */
   noteUserAddresses(): void;
   /** Id of this program's attach point. */

@@ -77,6 +77,8 @@ export interface ActionFacts {
   readonly usesArgs: boolean;
   readonly usesKernelStack: boolean;
   readonly usesArgN: boolean;
+  /** Helpers are given arguments, whose types the verifier must know. */
+  readonly usesTypedArgs: boolean;
 }
 
 export interface BindContext {

@@ -1,6 +1,7 @@
 import {
   BPF_F_NO_PREALLOC,
   BPF_F_RDONLY_PROG,
+  BPF_F_STACK_BUILD_ID,
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_HASH,
   BPF_MAP_TYPE_LRU_HASH,
@@ -13,7 +14,7 @@ import {
 import type { Config } from "../language/config.js";
 import type { TypedMap } from "../language/typed.js";
 import { align8 } from "../wire/layout.js";
-import { firstLossSlot, lossCounters, stackMapName, startWords, storageOf, systemMaps } from "../wire/map-storage.js";
+import { buildIdFrame, firstLossSlot, lossCounters, startWords, storageOf, systemMaps } from "../wire/map-storage.js";
 import { syscallTableName } from "./context.js";
 import type { ObjectBuilder } from "./object-builder.js";
 
@@ -64,14 +65,14 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
   if (object.zeroSize > 8 || script.maps.size > 0)
     specs.push(array(systemMaps.zero, object.zeroSize, new Uint8Array(align8(object.zeroSize))));
   if (object.usesStart) specs.push(array(systemMaps.start, startWords.size, new Uint8Array(startWords.size)));
-  for (const depth of object.stackDepths) {
+  for (const [name, { depth, buildIds }] of object.stackMaps) {
     specs.push({
-      name: stackMapName(depth),
+      name,
       type: BPF_MAP_TYPE_STACK_TRACE,
       keySize: 4,
-      valueSize: 8 * depth,
+      valueSize: depth * (buildIds ? buildIdFrame.size : 8),
       maxEntries: stackEntries,
-      flags: 0,
+      flags: buildIds ? BPF_F_STACK_BUILD_ID : 0,
     });
   }
   if (object.scratchSizes.size > 0) {

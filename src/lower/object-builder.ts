@@ -14,7 +14,8 @@ export class ObjectBuilder {
   readonly kernel: KernelView;
   readonly actions: Action[] = [];
   readonly texts: string[] = [];
-  readonly stackDepths = new Set<number>();
+  /** Stack maps by name. */
+  readonly stackMaps = new Map<string, { readonly depth: number; readonly buildIds: boolean }>();
   /** Bytes of scratch memory, by program index. */
   readonly scratchSizes = new Map<number, number>();
   /** Ids by system call number, by program index; 0 is none, else id + 1. */
@@ -58,9 +59,10 @@ export class ObjectBuilder {
     return this.texts.length - 1;
   }
 
-  stackMap(depth: number): string {
-    this.stackDepths.add(depth);
-    return stackMapName(depth);
+  stackMap(depth: number, buildIds: boolean): string {
+    const name = stackMapName(depth, buildIds);
+    this.stackMaps.set(name, { depth, buildIds });
+    return name;
   }
 
   /** Bytes from the start of the loss map's value. */

@@ -429,8 +429,8 @@ export class ProgramLowering implements Lowering {
     return this.object.text(value);
   }
 
-  stackMap(depth: number): string {
-    return this.object.stackMap(depth);
+  stackMap(depth: number, buildIds = false): string {
+    return this.object.stackMap(depth, buildIds);
   }
 
   noteUserAddresses(): void {

@@ -346,3 +346,11 @@ test("other events", () => {
     'stdin:2:3-24: WARNING: Bad address\nAdditional Info - helper: probe_read_user, retcode: -14\n  errorf("bad %s", "x"); }\n  ~~~~~~~~~~~~~~~~~~~~~\n',
   );
 });
+
+test("a stack of build ids: the file's id and the offset in it, or the bare address", () => {
+  const frames = [
+    { address: 0x9bb44n, symbol: "93ac61ec5a", offset: 0x9n, module: undefined },
+    { address: 0x4257e0b0n, symbol: undefined, offset: 0n, module: undefined },
+  ];
+  assert.equal(valueText({ kind: "stack", user: true, mode: "build_id", frames }), "\n93ac61ec5a 0x09\n4257e0b0\n");
+});

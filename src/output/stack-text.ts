@@ -8,6 +8,7 @@ type StackValue = Extract<Value, { kind: "stack" }>;
  *   bpftrace   `        getppid+7`
  *   perf       `\t7fb46e7164f7 getppid+7 (/usr/lib/x86_64-linux-gnu/libc.so.6)`, kernel frames without the module
  *   raw        `7fb46e7164f7`
+ *   build_id   `37ca99d8f6b9c8ba4f1b9a5a4d5e3c9f7c1f52a1 0x1164f7`, or as raw where the file has no build id
  *
  * What has no name is its address: `0x55b893545170`, `0`, in perf mode followed by `([unknown])` or by the file that it lies in.
  */
@@ -32,6 +33,8 @@ function frameText(frame: Frame, stack: StackValue, indent: string): string {
   switch (stack.mode) {
     case "raw":
       return address;
+    case "build_id":
+      return frame.symbol === undefined ? address : `${frame.symbol} 0x${frame.offset.toString(16).padStart(2, "0")}`;
     case "bpftrace":
       return indent + nameText(frame, address);
     case "perf": {

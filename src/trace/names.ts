@@ -10,7 +10,7 @@ import { UserSymbols } from "../symbols/user-symbols.js";
 import type { Sys } from "../sys/sys.js";
 import type { StackMode } from "../types/type.js";
 import type { Resolver } from "../wire/decode.js";
-import { stackMapName } from "../wire/map-storage.js";
+import { buildIdFrame, stackMapName } from "../wire/map-storage.js";
 import type { Frame } from "../wire/value.js";
 import { cgroupPaths } from "./cgroups.js";
 
@@ -95,9 +95,10 @@ export class Names implements Resolver, Disposable {
       };
     const key = new Uint8Array(4);
     new DataView(key.buffer).setUint32(0, Number(id), true);
-    const bytes = readValue(this.sys, this.loaded.map(stackMapName(depth)), key);
+    const bytes = readValue(this.sys, this.loaded.map(stackMapName(depth, mode === "build_id")), key);
     if (bytes === undefined) return { frames: [], missing: "the stack is no longer in the kernel's map" };
     const view = new DataView(bytes.buffer, bytes.byteOffset);
+    if (mode === "build_id") return { frames: buildIdFrames(view) };
     const frames: Frame[] = [];
     for (let i = 0; i < depth; i++) {
       const address = view.getBigUint64(8 * i, true);
@@ -113,6 +114,21 @@ export class Names implements Resolver, Disposable {
     if (found.kind === "symbol") return { address, symbol: found.name, offset: found.offset, module: found.module };
     return { address, symbol: undefined, offset: 0n, module: found.module, reason: found.reason };
   }
+}
+
+/** Frames up to the first empty one; where a file has no build id the kernel gives the address. */
+function buildIdFrames(view: DataView): readonly Frame[] {
+  const frames: Frame[] = [];
+  for (let at = 0; at + buildIdFrame.size <= view.byteLength; at += buildIdFrame.size) {
+    const status = view.getInt32(at + buildIdFrame.status, true);
+    if (status === 0) break;
+    const offset = view.getBigUint64(at + buildIdFrame.offset, true);
+    const id = new Uint8Array(view.buffer, view.byteOffset + at + buildIdFrame.id, buildIdFrame.idSize);
+    const known = status === buildIdFrame.valid;
+    const symbol = known ? Buffer.from(id).toString("hex") : undefined;
+    frames.push({ address: offset, symbol, offset: known ? offset : 0n, module: undefined });
+  }
+  return frames;
 }
 
 const nameOf = (found: Symbolized, address: bigint): string =>

@@ -34,7 +34,7 @@ export interface Member {
   readonly dataLoc?: boolean;
 }
 
-export type StackMode = "bpftrace" | "perf" | "raw";
+export type StackMode = "bpftrace" | "perf" | "raw" | "build_id";
 
 /** What `hist`, `count` ... leave in a map; the layout of the bytes is wire/map-values.ts. */
 export type AggregateType =

@@ -61,4 +61,8 @@ export const firstLossSlot = 2;
 
 export const lossCounters = ["ring-full", "stack-collision", "scratch-busy", "loop-too-long"] as const;
 
-export const stackMapName = (depth: number): string => `stacks${depth}`;
+/** Stacks of addresses, or of places in files by the files' build ids. */
+export const stackMapName = (depth: number, buildIds = false): string => `${buildIds ? "build_ids" : "stacks"}${depth}`;
+
+/** struct bpf_stack_build_id, uapi/linux/bpf.h: `{ s32 status; u8 build_id[20]; u64 offset or address }`. */
+export const buildIdFrame = { status: 0, id: 4, idSize: 20, offset: 24, size: 32, valid: 1 } as const;

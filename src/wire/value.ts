@@ -26,7 +26,7 @@ export type Value =
   | {
       readonly kind: "stack";
       readonly user: boolean;
-      readonly mode: "bpftrace" | "perf" | "raw";
+      readonly mode: "bpftrace" | "perf" | "raw" | "build_id";
       readonly frames: readonly Frame[] /** Why there are no frames. */;
       readonly missing?: string;
     }

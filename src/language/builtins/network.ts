@@ -157,6 +157,7 @@ const bswap: Builtin = {
 
 const socketCookie = builtin({
   name: "socket_cookie",
+  uses: "typed-args",
   params: [{ name: "sock", kind: "address" }],
   type: u64,
   doc: "A number that the kernel gives to a socket and that stays the same while the socket lives; 0 for a null pointer.",

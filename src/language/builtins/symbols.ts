@@ -11,7 +11,7 @@ import { builtin, literalNumber, valueArg } from "./define.js";
 const BPF_F_USER_STACK = 1n << 8n;
 /** Frames of a stack if the script does not say; the kernel keeps at most kernel.perf_event_max_stack, 127. */
 const defaultDepth = 127;
-const modes: readonly StackMode[] = ["bpftrace", "perf", "raw"];
+const modes: readonly StackMode[] = ["bpftrace", "perf", "raw", "build_id"];
 
 function stackType(context: CheckContext, args: readonly TypedArg[], user: boolean): Type {
   let mode: StackMode = context.config.stack_mode satisfies StackMode;
@@ -34,6 +34,11 @@ function stackType(context: CheckContext, args: readonly TypedArg[], user: boole
       hint: "the kernel records no more than kernel.perf_event_max_stack",
     });
     depth = defaultDepth;
+  }
+  if (mode === "build_id" && !user) {
+    const asked = args.some((arg) => arg.kind === "word");
+    if (asked) context.diags.error("bad-stack-mode", context.span, "'build_id' stack mode can only be used for ustack");
+    mode = "bpftrace";
   }
   return { kind: "stack", user, mode, depth };
 }
@@ -67,7 +72,11 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
       if (type.kind !== "stack") throw new Error("internal: a stack without depth");
       if (user) l.noteUserAddresses();
       const { b } = l;
-      const id = b.call("get_stackid", [b.ctx(), b.map(l.stackMap(type.depth)), b.const(user ? BPF_F_USER_STACK : 0n)]);
+      const id = b.call("get_stackid", [
+        b.ctx(),
+        b.map(l.stackMap(type.depth, type.mode === "build_id")),
+        b.const(user ? BPF_F_USER_STACK : 0n),
+      ]);
       b.store(8, dest.base, dest.offset + stackLayout.id, id);
       const process = user ? b.bin("lshr", b.call("get_current_pid_tgid", []), b.const(32)) : b.const(0);
       b.store(4, dest.base, dest.offset + stackLayout.pid, process);
@@ -101,7 +110,7 @@ const ustack = stack(
   "ustack",
   [],
   true,
-  "The user stack of the current process, by frame pointers: ustack, ustack(depth), ustack(mode, depth).",
+  "The user stack of the current process, by frame pointers: ustack, ustack(depth), ustack(mode, depth); the mode build_id shows build ids of files with offsets in them.",
 );
 
 const ksym = builtin({

@@ -5,7 +5,7 @@ import { Diagnostics } from "../../base/diagnostics.js";
 import type { ActionFacts, Candidate } from "../probe.js";
 import { findProbe } from "./index.js";
 
-const nothing: ActionFacts = { usesArgs: false, usesKernelStack: false, usesArgN: false };
+const nothing: ActionFacts = { usesArgs: false, usesKernelStack: false, usesArgN: false, usesTypedArgs: false };
 
 interface Options extends FixtureOptions {
   readonly facts?: Partial<ActionFacts>;

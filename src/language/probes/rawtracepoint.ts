@@ -1,3 +1,4 @@
+import { BPF_TRACE_RAW_TP } from "../../abi/program-type.js";
 import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { typeFromBtf } from "../../types/from-btf.js";
 import { describeType } from "../describe-type.js";
@@ -39,14 +40,20 @@ export const rawtracepoint: Probe = {
       const args = argsOf(event, context.kernel);
       const shape =
         context.facts.usesArgs && args !== undefined ? args.map((a) => `${a.name},${typeKey(a)}`).join(";") : "";
+      const typed = context.facts.usesTypedArgs && context.kernel.feature("btfRawTracepoint") === "yes";
       return {
         name: `rawtracepoint:vmlinux:${event}`,
         func: event,
         place: { event } satisfies Place,
         variant: {
-          key: `raw:${shape}`,
-          type: "raw_tracepoint",
-          expectedAttachType: 0,
+          ...(typed
+            ? {
+                key: `typed:${event}`,
+                type: "tracing" as const,
+                expectedAttachType: BPF_TRACE_RAW_TP,
+                attachBtf: { name: `btf_trace_${event}`, kind: "typedef" as const },
+              }
+            : { key: `raw:${shape}`, type: "raw_tracepoint" as const, expectedAttachType: 0 }),
           context: { kind: "slots" },
           args,
           noArgs: "this kernel has no BTF that would describe them; arg0, arg1 ... work without",
