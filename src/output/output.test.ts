@@ -3,6 +3,7 @@ import { test } from "node:test";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { renderJson } from "./json.js";
 import { renderText } from "./text.js";
+import { valueText } from "./value-text.js";
 
 // Expected texts are what bpftrace 0.27.1 printed for the same script, unless a comment says otherwise.
 
