@@ -179,7 +179,7 @@ const cases: readonly Case[] = [
   ],
   [
     "config = { stack_mode = fancy } BEGIN { }",
-    ["error bad-setting 'fancy': stack_mode cannot be 'fancy': it must be one of bpftrace, perf, raw"],
+    ["error bad-setting 'fancy': stack_mode cannot be 'fancy': it must be one of bpftrace, perf, raw, build_id"],
   ],
   [
     "BEGIN { }",

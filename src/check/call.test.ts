@@ -139,7 +139,7 @@ const cases: readonly Case[] = [
   ],
   [
     "BEGIN { print(kstack(fancy)); }",
-    ["error bad-stack-mode 'fancy': there is no stack mode 'fancy' | modes: bpftrace, perf, raw"],
+    ["error bad-stack-mode 'fancy': there is no stack mode 'fancy' | modes: bpftrace, perf, raw, build_id"],
   ],
   [
     "BEGIN { print(kstack(500)); }",
