@@ -5,18 +5,7 @@ import { describeType } from "../language/describe-type.js";
 import { findMapFunction } from "../language/map-functions/index.js";
 import type { ArgField, AssignTarget, TypedExpr } from "../language/typed.js";
 import type { AstExpr, AstMap, AstType, AstVariable } from "../syntax/ast.js";
-import {
-  type AddressSpace,
-  bool,
-  i64,
-  int,
-  type Member,
-  none,
-  pointer,
-  string,
-  type Type,
-  u64,
-} from "../types/type.js";
+import { type AddressSpace, bool, i64, int, none, pointer, string, type Type, u64 } from "../types/type.js";
 import { cSizeOf } from "../wire/layout.js";
 import { checkCall } from "./call.js";
 import { checkCast, defaultSpace, resolveType, unknownRecord } from "./casts.js";
@@ -398,7 +387,7 @@ export class ExpressionChecker {
       kind: "member",
       object: place,
       member: found,
-      type: found.bitSize > 0 ? bitFieldType(found) : found.type,
+      type: found.type,
       span,
     });
   }
@@ -499,11 +488,3 @@ export class ExpressionChecker {
 
 /** A variable of a macro's body is named as the macro has it. */
 export const shownName = (name: string): string => name.replace(/'.*$/, "");
-
-/** A bit field is an integer wide enough for it, of the declared type's signedness. */
-function bitFieldType(member: Member): Type {
-  const signed = member.type.kind === "int" && member.type.signed;
-  return member.type.kind === "bool"
-    ? member.type
-    : int(member.bitSize <= 8 ? 1 : member.bitSize <= 16 ? 2 : member.bitSize <= 32 ? 4 : 8, signed);
-}

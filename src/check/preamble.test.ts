@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compileScript, compileText, complaint, complaints } from "../../test/support/compile-script.js";
+import { FixtureKernel } from "../../test/support/fixture-kernel.js";
 import type { Headers } from "../c/preprocess.js";
 import type { TypedExpr } from "../language/typed.js";
 
@@ -42,6 +43,17 @@ test("types, enumerators and macros of headers", () => {
   assert.deepEqual(
     printed("BEGIN { print(sizeof(struct mine)); print(LIMIT); }".replace("BEGIN", "#include <my.h>\nBEGIN")),
     [16n, 64n],
+  );
+});
+
+test("a script without C does not have the kernel's type information read", () => {
+  const kernel = new FixtureKernel();
+  const blind = Object.assign(Object.create(kernel) as FixtureKernel, {
+    btf: () => assert.fail("nobody needs it"),
+  });
+  assert.deepEqual(
+    complaints('BEGIN { $x = (uint64)pid; @[comm] = $x; printf("%d", (int32)$x); }', { kernel: blind }),
+    [],
   );
 });
 

@@ -99,8 +99,9 @@ export function readPreamble(
   kernel: KernelView,
   diags: Diagnostics,
 ): Preamble {
-  const btf = !("missing" in kernel.btf());
   const sources = sourcesOf(pieces, included);
+  // A script without C pays nothing: not even the kernel's type information is read for it.
+  const btf = sources.length > 0 && !("missing" in kernel.btf());
   const definitions = new CDefinitions(sources, {
     arch: kernel.arch,
     headers,

@@ -52,7 +52,7 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
       const { member } = e;
       const object = p.place(e.object);
       if (member.bitSize > 0) {
-        return readBits(p, object, member.bitOffset, member.bitSize, e.type.kind === "int" && e.type.signed);
+        return readBits(p, object, member.bitOffset, member.bitSize, "signed" in e.type && e.type.signed);
       }
       return readC(p, { ...object, offset: object.offset + (member.bitOffset >> 3) }, e.type);
     }

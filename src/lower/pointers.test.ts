@@ -115,3 +115,9 @@ test("enumerators print by name, and what is computed from them as a number", ()
   assert.equal(printed(text, { arg0: 2n }), "ONETWO2(ONE, TWO)2 TWOTWO");
   assert.equal(printed("enum E { ONE = 1 } kprobe:vfs_read { print((enum E)arg0); }", { arg0: 7n }), "7");
 });
+
+test("bit fields of enums and of bool print by name, and have the size of their type", () => {
+  const text = `enum E { ONE = 1, TWO, THREE } struct S { enum E a:2, b:3; int c:5; }
+    kprobe:vfs_read { $w = arg0; $s = (struct S *)&$w; print($s.b); print(*$s); print(sizeof($s.c)); print($s.b + 1); }`;
+  assert.equal(printed(text, { arg0: 0b11101_010_11n }), "TWO{ .a = THREE, .b = TWO, .c = -3 }43");
+});

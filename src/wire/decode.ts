@@ -188,15 +188,9 @@ function cDecoderFor(type: Type): Decoder {
     case "bool":
     case "pointer": {
       const size = cSizeOf(type);
-      const signed = type.kind === "int" || type.kind === "enum" ? type.signed : false;
-      const names = type.kind === "enum" ? new Map(type.values.map((v) => [v.value, v.name])) : undefined;
-      return (view, at) => {
-        const value = readInteger(view, at, size, signed);
-        if (type.kind === "bool") return { kind: "bool", value: value !== 0n };
-        if (type.kind === "pointer") return { kind: "pointer", value };
-        if (names !== undefined) return { kind: "enum", value, name: names.get(value) };
-        return { kind: "int", value };
-      };
+      const signed = "signed" in type && type.signed;
+      const show = scalarFor(type);
+      return (view, at) => show(readInteger(view, at, size, signed));
     }
     case "record": {
       // Built at first use: a structure may hold structures without end behind its members' types.
@@ -206,11 +200,11 @@ function cDecoderFor(type: Type): Decoder {
           const byte = member.bitOffset >> 3;
           if (member.bitSize > 0) {
             const { bitOffset, bitSize, type: declared } = member;
-            const signed = declared.kind === "int" && declared.signed;
+            const signed = "signed" in declared && declared.signed;
+            const show = scalarFor(declared);
             return {
               name: member.name,
-              decode: (v: DataView, start: number) =>
-                ({ kind: "int", value: readBits(v, start, bitOffset, bitSize, signed) }) as const,
+              decode: (v: DataView, start: number) => show(readBits(v, start, bitOffset, bitSize, signed)),
             };
           }
           const decode = cDecoderFor(member.type);
@@ -233,6 +227,22 @@ function cDecoderFor(type: Type): Decoder {
     }
     default:
       return decoderFor(type);
+  }
+}
+
+/** The value that a number stands for, by its type. */
+function scalarFor(type: Type): (value: bigint) => Value {
+  switch (type.kind) {
+    case "bool":
+      return (value) => ({ kind: "bool", value: value !== 0n });
+    case "pointer":
+      return (value) => ({ kind: "pointer", value });
+    case "enum": {
+      const names = new Map(type.values.map((v) => [v.value, v.name]));
+      return (value) => ({ kind: "enum", value, name: names.get(value) });
+    }
+    default:
+      return (value) => ({ kind: "int", value });
   }
 }
 

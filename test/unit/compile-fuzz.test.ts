@@ -31,6 +31,11 @@ const correct: readonly string[] = [
   'BEGIN { print(getopt("n", 5, "how many")); let $r: int64 = 3; if has_key(@k, 1) { print(@k[1]); } @k[1] = 2; }',
   'begin { for ($kv : @m) { print($kv.0); if ($kv.1 > 3) { break; } } @m[1] = 2; $r = (x=1, y="two"); print($r.y); }',
   'test:one { if (1 + 1 != 2) { return 1; } } bench:two { @ = count(); } self:signal:SIGUSR1 { print("signal"); }',
+  `#include <a.h>\n#define N (2 + 1)\n#define MAX(a, b) ((a) > (b) ? (a) : (b))\n#if defined(N) && N > 2\nstruct in { short x, y; }\n#endif
+   enum e { ONE = 1, TWO }; typedef unsigned long word; struct s { char c[4]; int b : 3, m[2][N]; union { word w; struct in in; };
+   struct s *next; } __attribute__((packed)); uprobe:/fixture/tiny:twice { $s = (struct s *)arg0; @[$s.in, $s.c] = $s.m[1][arg1];
+   $p = &$s; print(**$p); print($s.next->m); print((enum e)arg1); print(MAX(N, $s.b)); $v = arg2; print(*(struct in *)&$v);
+   print((uint32)(uint8[4])(uint32)arg0); print(uptr($s).w + *kptr((int32 *)arg1 + 2)); print(sizeof(struct s) + offsetof(struct s, in.y)); }`,
 ];
 
 /** What once ended in an exception. */
@@ -39,11 +44,6 @@ const fixed: readonly string[] = [
   "macro none() {} BEGIN { print(none()); }",
   "tracepoint:sched:sched_switch { @[args] = hist(args.prev_prio); }",
   'BEGIN { print(ksym("text")); print(is_err("text")); join("text"); }',
-  `#include <a.h>\n#define N (2 + 1)\n#define MAX(a, b) ((a) > (b) ? (a) : (b))\n#if defined(N) && N > 2\nstruct in { short x, y; }\n#endif
-   enum e { ONE = 1, TWO }; typedef unsigned long word; struct s { char c[4]; int b : 3, m[2][N]; union { word w; struct in in; };
-   struct s *next; } __attribute__((packed)); uprobe:/fixture/tiny:twice { $s = (struct s *)arg0; @[$s.in, $s.c] = $s.m[1][arg1];
-   $p = &$s; print(**$p); print($s.next->m); print((enum e)arg1); print(MAX(N, $s.b)); $v = arg2; print(*(struct in *)&$v);
-   print((uint32)(uint8[4])(uint32)arg0); print(uptr($s).w + *kptr((int32 *)arg1 + 2)); print(sizeof(struct s) + offsetof(struct s, in.y)); }`,
 ];
 
 const seeds: readonly string[] = [
