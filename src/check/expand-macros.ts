@@ -29,6 +29,12 @@ interface Bindings {
   readonly chain: readonly AstMacro[];
 }
 
+/** Old names of builtins, as `name` for `probe`, are free: 0.27 does not know them. */
+function isBuiltin(name: string): boolean {
+  const builtin = findBuiltin(name);
+  return builtin?.bare === true && builtin.name === name;
+}
+
 class MacroExpander {
   private readonly diags: Diagnostics;
   private readonly macros = new Map<string, AstMacro[]>();
@@ -44,7 +50,7 @@ class MacroExpander {
     for (const [i, parameter] of parameters.entries()) {
       if (parameters.findIndex((other) => other.name === parameter.name) < i)
         this.diags.error("twice", parameter.span, `the macro has a parameter '${parameter.name}' already`);
-      else if (parameter.kind === "expression" && findBuiltin(parameter.name)?.bare === true)
+      else if (parameter.kind === "expression" && isBuiltin(parameter.name))
         this.diags.error("reserved", parameter.span, `builtin '${parameter.name}' can't be used as a macro argument`);
     }
     const others = this.macros.get(name) ?? [];

@@ -20,6 +20,7 @@ const results: readonly (readonly [string, readonly string[]])[] = [
   ["macro one { 1 } macro two() { one + one() } BEGIN { print(two); print(two()); }", ["2", "2"]],
   ["macro three(x) { x + two(x) } macro two(x) { x * 2 } BEGIN { print(three(three(1))); }", ["9"]],
   ["macro a(p) { p } macro p() { 2 } BEGIN { print(a(1)); }", ["1"]],
+  ["macro a(name) { name + 1 } BEGIN { print(a(1)); }", ["2"]],
   // By the kinds of the arguments; names of builtins are free for other numbers of arguments.
   [
     "macro k($x) { 1 } macro k(@x) { 2 } macro k(x) { 3 } BEGIN { $v = 1; @v = 1; print((k($v), k(@v), k(5))); }",

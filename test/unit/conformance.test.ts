@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { compareVersions, missingInKernel, parseInfo, reasonNotToRun } from "../conformance/applicable.js";
 import { CaseError, parseCases } from "../conformance/case.js";
 import { decodeOutput, localTimes, parseExact, problemWith, pythonPattern } from "../conformance/expect.js";
+import { conformancePage } from "../conformance/page.js";
 import { parseReport, percent, printReport, score, scoreTable } from "../conformance/report.js";
 import { fuzz } from "../fixtures/fuzz.js";
 
@@ -237,4 +238,27 @@ test("the score is of the cases that apply; reports are read back", () => {
   );
   const report = { run: { kernel: "6.1", where: "live", program: "p", day: "2026-01-01" }, cases };
   assert.deepEqual(parseReport(printReport(report)), report);
+});
+
+test("the page has a table and the reasons of each kernel", () => {
+  const cases = [
+    { suite: "b", name: "1", status: "pass", seconds: 1 },
+    { suite: "b", name: "2", status: "fail", seconds: 1, reason: "wants |\n a_b" },
+    { suite: "b", name: "3", status: "fail", seconds: 1, reason: "known" },
+    { suite: "a", name: "1", status: "not-applicable", seconds: 0, reason: "no kprobes" },
+    { suite: "a", name: "2", status: "not-applicable", seconds: 0, reason: "no kprobes" },
+  ] as const;
+  const run = { kernel: "6.1.0", where: "6.1", program: "beetrace 1", day: "2026-01-01" };
+  const page = conformancePage({
+    reports: [{ run, cases }],
+    reasons: { "b.3": "it cannot" },
+    required: new Set(["b"]),
+  });
+  const lines = page.split("\n");
+  assert.ok(lines.includes("## Linux 6.1.0 (6.1, in a virtual machine)"));
+  assert.ok(lines.includes("| b | 1 | 2 | 0 | 33.3% |"));
+  assert.ok(lines.includes("| **all** | 1 | 2 | 2 | 33.3% |"));
+  assert.ok(lines.includes("- wants \\| a\\_b: `b.2`"));
+  assert.ok(lines.includes("- it cannot: `b.3`"));
+  assert.ok(lines.includes("- no kprobes: `a.1`, `a.2`"));
 });
