@@ -17,7 +17,14 @@ export function* pieces(offset: number, size: number, alignment: number): Genera
   }
 }
 
+/** Up to this many bytes zeros are stored; beyond, a call is shorter and no slower. */
+const longestInlineZero = 512;
+
 export function selectZero(c: SelectContext, instr: IrInstr & { op: "zero" }): void {
+  if (instr.size > longestInlineZero) {
+    zeroByHelper(c, instr);
+    return;
+  }
   const alignment = alignmentOf(c, instr.base);
   const { offset } = c.base(instr.base, instr.offset);
   const to = c.address(instr.base, instr.offset, instr.size);
@@ -42,6 +49,14 @@ export function selectCopy(c: SelectContext, instr: IrInstr & { op: "copy" }): v
     c.emitLoad(width, reg, moved(sourceAt, at));
     c.emitStore(width, moved(targetAt, at), reg);
   }
+}
+
+/** bpf_probe_read_kernel() of an address that cannot be read fills with zeros (kernel/trace/bpf_trace.c, v5.5 to v6.18). */
+function zeroByHelper(c: SelectContext, { base, offset, size }: IrInstr & { op: "zero" }): void {
+  c.loadPlus(1, base, offset);
+  c.loadConstant(2, BigInt(size));
+  c.loadConstant(3, 0n);
+  c.emitCall("probe_read_kernel", 3);
 }
 
 /** bpf_probe_read_kernel(to, size, from) reads whatever the program itself can read. */

@@ -1,7 +1,7 @@
 import type { IrFunction } from "../ir/ir.js";
 import type { TypedExpr, TypedProgram, TypedStatement } from "../language/typed.js";
 import { operandsOf, partsOf, statementsOf } from "../language/typed-walk.js";
-import { exitedSlot, systemMaps } from "../wire/map-storage.js";
+import { exitedSlot, mostPerCpu, systemMaps } from "../wire/map-storage.js";
 import { branchOn } from "./expressions.js";
 import type { ObjectBuilder } from "./object-builder.js";
 import { NeedScratch, ProgramLowering, type ScratchStage } from "./program-lowering.js";
@@ -21,7 +21,10 @@ export function lowerProgram(
   for (;;) {
     const undo = object.mark();
     try {
-      return lowerOnce(program, index, object, stage, stackLimit);
+      const functions = lowerOnce(program, index, object, stage, stackLimit);
+      if ((object.scratchSizes.get(index) ?? 0) <= mostPerCpu || object.largeScratch.has(index)) return functions;
+      object.largeScratch.set(index, object.largeScratch.size);
+      undo();
     } catch (error) {
       if (!(error instanceof NeedScratch)) throw error;
       undo();

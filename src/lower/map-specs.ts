@@ -75,17 +75,15 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
       flags: buildIds ? BPF_F_STACK_BUILD_ID : 0,
     });
   }
-  if (object.scratchSizes.size > 0) {
-    const valueSize = align8(Math.max(...object.scratchSizes.values()));
-    specs.push({
-      name: systemMaps.scratch,
-      type: BPF_MAP_TYPE_PERCPU_ARRAY,
-      keySize: 4,
-      valueSize,
-      maxEntries: script.programs.length,
-      flags: 0,
-    });
-  }
+  const isLarge = (program: number): boolean => object.largeScratch.has(program);
+  const largest = (large: boolean): number =>
+    Math.max(0, ...[...object.scratchSizes].flatMap(([program, size]) => (isLarge(program) === large ? [size] : [])));
+  const scratch = (name: string, type: number, size: number, maxEntries: number): void => {
+    if (size > 0) specs.push({ name, type, keySize: 4, valueSize: align8(size), maxEntries, flags: 0 });
+  };
+  scratch(systemMaps.scratch, BPF_MAP_TYPE_PERCPU_ARRAY, largest(false), script.programs.length);
+  const elements = object.largeScratch.size * object.kernel.possibleCpus;
+  scratch(systemMaps.largeScratch, BPF_MAP_TYPE_ARRAY, largest(true), elements);
   for (const [program, table] of object.syscallTables) {
     const bytes = new Uint8Array(align8(table.byteLength));
     bytes.set(new Uint8Array(table.buffer));

@@ -18,6 +18,8 @@ export class ObjectBuilder {
   readonly stackMaps = new Map<string, { readonly depth: number; readonly buildIds: boolean }>();
   /** Bytes of scratch memory, by program index. */
   readonly scratchSizes = new Map<number, number>();
+  /** Programs with large scratch memory: their places among those, by program index. */
+  readonly largeScratch = new Map<number, number>();
   /** Ids by system call number, by program index; 0 is none, else id + 1. */
   readonly syscallTables = new Map<number, Uint32Array>();
   /** Constant bytes that builtins look things up in, by name. */

@@ -220,8 +220,15 @@ export class ProgramLowering implements Lowering {
   private openScratch(): void {
     const { b } = this;
     const key = b.slotAddr(b.slot(4, 4, "scratch key"));
-    b.store(4, key, 0, b.const(this.index));
-    const pointer = b.call("map_lookup_elem", [b.map(systemMaps.scratch), key]);
+    const large = this.object.largeScratch.get(this.index);
+    const cpus = this.object.kernel.possibleCpus;
+    const element =
+      large === undefined
+        ? b.const(this.index)
+        : b.bin("add", b.call("get_smp_processor_id", []), b.const(large * cpus));
+    b.store(4, key, 0, element);
+    const map = large === undefined ? systemMaps.scratch : systemMaps.largeScratch;
+    const pointer = b.call("map_lookup_elem", [b.map(map), key]);
     this.ifPresent(
       pointer,
       () => undefined,

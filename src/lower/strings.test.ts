@@ -130,3 +130,13 @@ test("tuples: items, nesting, comparing, texts that grow", () => {
   assert.deepEqual(simulation.said, ["4", "x", "(1,(2,x,(3,4)))", "x", "same", "differ"]);
   assert.equal(simulation.scalar("@x"), "(abc,1)");
 });
+
+test("texts too long for memory of each processor have an element of a map for each", () => {
+  const simulation = new Simulation("kprobe:vfs_read { $s = str(arg0); @n[$s] = strlen($s); }", {
+    settings: { max_strlen: "65535" },
+  });
+  const text = "t".repeat(60_000);
+  simulation.fire({ registers: { arg0: simulation.put("kernel", text) } });
+  assert.deepEqual(Object.values(simulation.map("@n")), ["60000"]);
+  assert.ok(simulation.compiled.object.maps.every((map) => map.name !== "scratch" || map.valueSize <= 32768));
+});

@@ -39,8 +39,10 @@ export const systemMaps = {
   events: "events",
   /** Counters of what was lost, u64 each: exitSlot, lossCounters, then one for each map of the script in its order. */
   loss: "loss",
-  /** Memory of programs that need more than the stack. */
+  /** Memory of programs that need more than the stack, for each processor. */
   scratch: "scratch",
+  /** The same of programs that need more than {@link mostPerCpu}: an element for each program and processor. */
+  largeScratch: "large_scratch",
   /** Zeros: what a key that is not there reads as. */
   zero: "zero",
   /** Clocks at the start: {@link startWords}. */
@@ -49,6 +51,9 @@ export const systemMaps = {
 
 /** Words of the start map: monotonic time of the start, and what to add to such times for nanoseconds since 1970. */
 export const startWords = { monotonic: 0, wallOffset: 8, size: 16 } as const;
+
+/** Bytes that the kernel allocates at most for one value of each processor: PCPU_MIN_UNIT_SIZE, include/linux/percpu.h. */
+export const mostPerCpu = 32768;
 
 /** First word of the loss map: 1 + the status of an exit() that found the ring full, else 0. */
 export const exitSlot = 0;

@@ -104,7 +104,8 @@ export class Simulation {
   private checkLeftOvers(): void {
     const ring = this.machine.maps.get(systemMaps.events);
     if (ring instanceof SimRing) assert.equal(ring.open, 0, "a record is neither submitted nor discarded");
-    for (const { values } of this.machine.maps.get(systemMaps.scratch)?.entries() ?? []) {
+    const scratch = [systemMaps.scratch, systemMaps.largeScratch].map((name) => this.machine.maps.get(name));
+    for (const { values } of scratch.flatMap((map) => map?.entries() ?? [])) {
       for (const value of values)
         assert.equal(viewOf(value).getBigUint64(0, true), 0n, "scratch memory is not released");
     }
