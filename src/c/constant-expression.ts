@@ -198,6 +198,8 @@ class Evaluation {
       this.at++;
       if (!this.is("(")) throw new NotConstant();
       const type = this.scope.type?.(this.tokens, this.at + 1);
+      const text = this.textSize();
+      if (text !== undefined) return text;
       // Of an expression: an int, or as wide as its value needs.
       if (type === undefined) {
         const { value } = this.primary();
@@ -223,6 +225,16 @@ class Evaluation {
       } while (depth > 0);
     }
     return { value: 0n, unsigned: false };
+  }
+
+  /** The size of `("text")`, its NUL included. */
+  private textSize(): CInteger | undefined {
+    const text = this.tokens[this.at + 1];
+    if (text?.kind !== "string" || this.tokens[this.at + 2]?.text !== ")") return undefined;
+    this.at += 3;
+    const characters = text.text.slice(text.text.indexOf('"') + 1, -1);
+    const bytes = characters.replace(/\\(?:x[0-9a-fA-F]+|[0-7]{1,3}|[\s\S])/g, ".").length;
+    return { value: BigInt(bytes + 1), unsigned: true };
   }
 
   private primary(): CInteger {

@@ -2,6 +2,7 @@ import { type Attributes, parseAttributes, skipAssembly } from "./attributes.js"
 import { builtinCall } from "./builtin-calls.js";
 import { type CEnum, type CMember, type CRecord, type CType, cInt, plain } from "./c-type.js";
 import { type CInteger, type ExpressionScope, evaluate } from "./constant-expression.js";
+import { completeEnum, parseEnumerators } from "./enumerators.js";
 import type { Layouts } from "./layout.js";
 import type { CProblem } from "./preprocess.js";
 import { specifierKind, typeOfWords } from "./specifiers.js";
@@ -492,43 +493,13 @@ class DeclarationParser implements CDeclarations {
       if (nameToken === undefined) cursor.fail(`expected a name or '{' after enum, found ${cursor.found()}`);
       return type;
     }
-    const values: { name: string; value: bigint }[] = [];
-    let next = 0n;
-    while (!cursor.accept("}")) {
-      const token = cursor.take();
-      if (token.kind !== "name")
-        throw new CSyntaxError(`expected the name of an enumerator, found '${token.text}'`, token);
-      parseAttributes(cursor, this.constant);
-      if (cursor.accept("=")) {
-        const tokens = cursor.until(",", "}");
-        const value = this.constant(tokens);
-        if (value === undefined)
-          throw new CSyntaxError(
-            `the value of '${token.text}', '${spell(tokens)}', is no constant that is known`,
-            token,
-          );
-        next = value.value;
-      }
-      values.push({ name: token.text, value: next });
-      this.enumerators.set(token.text, { value: next, of });
-      next++;
-      if (!cursor.accept(",") && !cursor.is("}"))
-        cursor.fail(`expected ',' or '}' in an enum, found ${cursor.found()}`);
-    }
+    const values = parseEnumerators(cursor, this.constant, (each, value) => {
+      this.enumerators.set(each, { value, of });
+    });
     attributes = attributes.with(parseAttributes(cursor, this.constant));
     this.definitionEnd = cursor.at;
     if (of.defined) this.problem(`redefinition of '${name}'`, nameToken);
-    of.values = values;
-    of.defined = true;
-    of.signed = values.some((v) => v.value < 0n);
-    const wide = values.some((v) => v.value >= (of.signed ? 1n << 31n : 1n << 32n) || v.value < -(1n << 31n));
-    of.size = fixed?.kind === "int" ? fixed.size : wide ? 8 : attributes.packed ? smallest(values) : 4;
+    completeEnum(of, values, fixed?.kind === "int" ? fixed.size : undefined, attributes.packed);
     return type;
   }
-}
-
-function smallest(values: readonly { readonly value: bigint }[]): 1 | 2 | 4 {
-  const fits = (bits: number): boolean =>
-    values.every(({ value }) => BigInt.asIntN(bits, value) === value || BigInt.asUintN(bits, value) === value);
-  return fits(8) ? 1 : fits(16) ? 2 : 4;
 }

@@ -134,15 +134,15 @@ test("typedefs, typeof, constant lengths, alignment", () => {
 test("constant expressions as the kernel's headers have them", () => {
   const values = `enum { A = (__typeof__((32)))(8) - 1, B = __builtin_constant_p(5) ? 63 - __builtin_clzll(32) : f(5),
     C = __builtin_choose_expr(0, 1, 2), D = __builtin_ffs(8), E = sizeof(1 + 2), F = sizeof(1UL << 40),
-    G = 1 ? 4 : (sizeof(x) <= 4) ? g(1) : h(2), H = __builtin_ctz(8) + __builtin_popcount(255) };`;
+    G = 1 ? 4 : (sizeof(x) <= 4) ? g(1) : h(2), H = __builtin_ctz(8) + __builtin_popcount(255), I = sizeof("a\\n\\x41") };`;
   const all = define(values);
   assert.deepEqual(
     all.ownProblems().map((p) => p.message),
     [],
   );
   assert.deepEqual(
-    [..."ABCDEFGH"].map((name) => all.enumerator(name)?.value),
-    [7n, 5n, 2n, 4n, 4n, 8n, 4n, 11n],
+    [..."ABCDEFGHI"].map((name) => all.enumerator(name)?.value),
+    [7n, 5n, 2n, 4n, 4n, 8n, 4n, 11n, 4n],
   );
 });
 

@@ -43,7 +43,7 @@ export interface Preprocessed {
 const maxIncludes = 200;
 const maxProblems = 200;
 /** Tokens that macros unfold to; the headers of a kernel that include most of the others stay below a million. */
-const maxTokens = 3_000_000;
+const maxTokens = 6_000_000;
 /** Tokens of one macro call, longer than which no text waits for its end. */
 const longestCall = 50_000;
 /** Files read, each as often as it is included. */
