@@ -18,6 +18,8 @@ export interface Host extends Resolver {
   /** Runs a shell command and emits what it prints. */
   runCommand(command: string): void;
   readFile(path: string): void;
+  /** Adds a packet to a pcap file; the time is that of the monotonic clock. */
+  writePacket(path: string, nanoseconds: bigint, bytes: Uint8Array, originalLength: number): void;
 }
 
 /** A record of the ring that user space acts on: 8 bytes of action index, then `size - 8` bytes of data. */

@@ -16,6 +16,7 @@ import type { Sys } from "../sys/sys.js";
 import type { TraceEvent } from "../wire/event.js";
 import { startWords, systemMaps } from "../wire/map-storage.js";
 import type { Value } from "../wire/value.js";
+import { Captures } from "./captures.js";
 import type { Child } from "./child.js";
 import { readLosses, readLostExit } from "./losses.js";
 import { Names, wallMicroseconds } from "./names.js";
@@ -70,6 +71,7 @@ export class Trace implements Disposable {
   private readonly port: KernelAttachPort;
   private readonly maps: ScriptMaps;
   private readonly names: Names;
+  private readonly captures = this.owned.use(new Captures());
   private readonly host: Host;
   private readonly ring: RingReader | undefined;
   private exiting = false;
@@ -369,6 +371,14 @@ export class Trace implements Disposable {
         });
         if (error !== undefined) this.emit({ kind: "warning", message: `system("${command}"): ${error.message}` });
         if (stdout !== null) this.emit({ kind: "system", text: stdout });
+      },
+      writePacket: (path, nanoseconds, bytes, originalLength) => {
+        const wall = wallMicroseconds() * 1000n - process.hrtime.bigint() + nanoseconds;
+        try {
+          this.captures.write(path, wall, bytes, originalLength);
+        } catch (error) {
+          this.emit({ kind: "error", message: `failed to write file '${path}': ${(error as Error).message}` });
+        }
       },
       readFile: (path) => {
         try {

@@ -226,6 +226,8 @@ export class Simulation {
       },
       formatNow: (format) => `<now ${format}>`,
       runCommand: (command) => this.events.push({ kind: "system", text: command }),
+      writePacket: (path, nanoseconds, bytes) =>
+        this.events.push({ kind: "warning", message: `${path} ${nanoseconds} ${Buffer.from(bytes).toString("hex")}` }),
       readFile: (path) => this.events.push({ kind: "cat", text: path }),
       cut: { length: this.compiled.config.max_strlen, trailer: this.compiled.config.str_trunc_trailer },
       kernelSymbol: (address) => `<ksym ${address.toString(16)}>`,

@@ -1,4 +1,5 @@
 import type { Builtin } from "../builtin.js";
+import { skboutput } from "./capture.js";
 import { cgroupBuiltins } from "./cgroup.js";
 import { checkBuiltins } from "./checks.js";
 import { mapBuiltins } from "./maps.js";
@@ -29,6 +30,7 @@ export const builtins: readonly Builtin[] = [
   ...stringBuiltins,
   ...systemNameBuiltins,
   ...networkBuiltins,
+  skboutput,
   ...memoryBuiltins,
   ...symbolBuiltins,
   ...messageBuiltins,

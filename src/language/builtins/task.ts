@@ -30,7 +30,7 @@ const curtask: Builtin = {
 };
 
 /** `a->b->c` of a pointer to a structure; undefined if there is no such member. */
-function memberPath(base: TypedExpr, path: readonly string[]): TypedExpr | undefined {
+export function memberPath(base: TypedExpr, path: readonly string[]): TypedExpr | undefined {
   let object = base;
   for (const name of path) {
     if (object.type.kind !== "pointer" || object.type.to.kind !== "record") return undefined;
