@@ -167,6 +167,8 @@ async function runInMachine(kernel: string): Promise<Results> {
       }
     }
   });
-  await new Promise((done) => child.on("close", done));
+  const status = await new Promise<number>((done) => child.on("close", (code) => done(code ?? 1)));
+  // vm.mjs has said why; 1 is the run's own way of saying that cases failed.
+  if (status > 1 || run.kernel === "") process.exit(Math.max(status, 1));
   return { run, records };
 }
