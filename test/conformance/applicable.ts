@@ -50,7 +50,7 @@ const kernelNeeds: readonly { readonly text: RegExp; readonly fact: string; read
 
 /** At the beginning of an attach point. */
 function probeTypes(names: string): RegExp {
-  return new RegExp(`(?:^|[\\s,;}'"])(?:${names}):[^\\s"]`, "m");
+  return new RegExp(`(?:^|[\\s,;}'"])(?:${names}):[A-Za-z_*]`, "m");
 }
 
 export interface Machine {

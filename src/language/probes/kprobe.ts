@@ -57,9 +57,10 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
         return wrongForm(context, forms, `'${written}' is no function or function+offset`);
       const { kernel } = context;
       if (kernel.feature("kprobe") === "no") {
-        context.diags.error("no-kprobes", context.span, "this kernel has no kprobes (CONFIG_KPROBES is off)", {
-          hint: "a tracepoint may do: beetrace -l 'tracepoint:*'",
-        });
+        const message = "this kernel has no kprobes (CONFIG_KPROBES is off)";
+        const hint = "a tracepoint may do: beetrace -l 'tracepoint:*'";
+        if (context.missing === "error") context.diags.error("no-kprobes", context.span, message, { hint });
+        if (context.missing === "warn") context.diags.warning("no-kprobes", context.span, message, { hint });
         return [];
       }
       const functions = kernel.kernelFunctions();

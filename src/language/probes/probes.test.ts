@@ -13,12 +13,11 @@ interface Options extends FixtureOptions {
 }
 
 /** What an attach point means; nothing may be wrong with it. */
-function bind(text: string, options: Options = {}): readonly Candidate[] {
+function bind(text: string, options: Options = {}, kernel = new FixtureKernel(options)): readonly Candidate[] {
   const [provider = "", ...parts] = text.split(":");
   const diags = new Diagnostics();
   const span = { source: { name: "test", text }, start: 0, end: text.length };
   const facts = { ...nothing, ...options.facts };
-  const kernel = new FixtureKernel(options);
   const found = findProbe(provider)?.bind(parts, { kernel, diags, span, facts, pid: options.pid, missing: "error" });
   assert.deepEqual(diags.list, []);
   assert.ok(found, `no probe type ${provider}`);
@@ -191,6 +190,16 @@ test("functions of programs: by name, wildcard, offset, address", () => {
     pid: undefined,
   });
   assert.equal(twice.variant.key, "uprobe:multi");
+  // A program that is not relocated is mapped elsewhere than its file's offsets say: the address counts.
+  const listed = new FixtureKernel().userFunctions("/fixture/tiny");
+  assert.ok(!("missing" in listed));
+  const fixed = new FixtureKernel();
+  fixed.userFunctions = (path) => ({
+    path,
+    functions: listed.functions.map((f) => ({ ...f, address: f.address + 0x400000n })),
+  });
+  const [found] = bind(`u:/fixture/tiny:0x${(0x400000 + offset + 3).toString(16)}`, {}, fixed);
+  assert.deepEqual((found?.place as { readonly offset: number }).offset, offset + 3);
   assert.equal(only("uprobe:/fixture/tiny:twice", { pid: 7 }).variant.key, "uprobe");
   const all = bind("uretprobe:/fixture/tiny:*").map((found) => (found.place as { readonly offset: number }).offset);
   assert.equal(new Set(all).size, all.length, "an address with two names is one probe");

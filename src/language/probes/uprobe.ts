@@ -1,6 +1,7 @@
 import { BPF_TRACE_UPROBE_MULTI } from "../../abi/program-type.js";
 import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { u64 } from "../../types/type.js";
+import type { UserFunction } from "../kernel-view.js";
 import type { Probe, ProgramVariant } from "../probe.js";
 import { parseCount, unknownProbe, wrongForm } from "./common.js";
 
@@ -42,13 +43,13 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
       const { path, functions } = listed;
       const pid = context.pid;
       const make = (label: string, offset: number, variant: ProgramVariant) => ({
-        name: `${name}:${path}:${label}`,
+        name: `${name}:${shownPath(file, path)}:${label}`,
         func: label,
         place: { path, offset, pid } satisfies Place,
         variant,
       });
       const absolute = parseCount(written);
-      if (absolute !== undefined && !ret) return [make(written, Number(absolute), base)];
+      if (absolute !== undefined && !ret) return [make(written, fileOffset(functions, absolute), base)];
       const plus = written.lastIndexOf("+");
       const delta = plus < 0 ? undefined : parseCount(written.slice(plus + 1));
       const symbol = delta === undefined ? written : written.slice(0, plus);
@@ -97,10 +98,24 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
       const chosen = hasWildcard(file) ? files.filter(compileGlob(file)) : [file];
       return chosen.flatMap((path) => {
         const listed = kernel.userFunctions(path);
-        return "missing" in listed ? [] : listed.functions.map((f) => `${name}:${listed.path}:${f.name}`);
+        return "missing" in listed
+          ? []
+          : listed.functions.map((f) => `${name}:${shownPath(path, listed.path)}:${f.name}`);
       });
     },
   };
+}
+
+/** A path is shown as it was written, a library that was named without one by where it was found. */
+const shownPath = (written: string, found: string): string => (written.includes("/") ? written : found);
+
+/** Where in the file an address of its code lies: as far behind the function in front of it as in memory. */
+function fileOffset(functions: readonly UserFunction[], address: bigint): number {
+  let nearest: UserFunction | undefined;
+  for (const f of functions)
+    if (f.address <= address && (nearest === undefined || f.address > nearest.address)) nearest = f;
+  // A file without symbols, or with code in front of the first of them: the two are the same in most of those.
+  return nearest === undefined ? Number(address) : nearest.fileOffset + Number(address - nearest.address);
 }
 
 export const uprobe = userProbe("uprobe", "u", "Entry of a function of a program or library, or an instruction in it.");
