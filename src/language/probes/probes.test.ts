@@ -198,8 +198,11 @@ test("functions of programs: by name, wildcard, offset, address", () => {
     path,
     functions: listed.functions.map((f) => ({ ...f, address: f.address + 0x400000n })),
   });
-  const [found] = bind(`u:/fixture/tiny:0x${(0x400000 + offset + 3).toString(16)}`, {}, fixed);
-  assert.deepEqual((found?.place as { readonly offset: number }).offset, offset + 3);
+  const twiceAt = fixed.userFunctions("/fixture/tiny");
+  assert.ok(!("missing" in twiceAt));
+  const address = twiceAt.functions.find((f) => f.name === "twice")!.address + 3n;
+  const [found] = bind(`u:/fixture/tiny:0x${address.toString(16)}`, {}, fixed);
+  assert.deepEqual(found!.place, { path: "/fixture/tiny", offset: offset + 3, pid: undefined });
   assert.equal(only("uprobe:/fixture/tiny:twice", { pid: 7 }).variant.key, "uprobe");
   const all = bind("uretprobe:/fixture/tiny:*").map((found) => (found.place as { readonly offset: number }).offset);
   assert.equal(new Set(all).size, all.length, "an address with two names is one probe");
