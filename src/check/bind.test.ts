@@ -175,15 +175,17 @@ const cases: readonly Case[] = [
   ],
   [
     "config = { max_strlen = 0 } BEGIN { }",
-    ["error bad-setting '0': max_strlen cannot be '0': it must be between 1 and 65536"],
+    ["error bad-setting '0': Invalid value for max_strlen. Found: 0. It must be between 1 and 65536"],
   ],
   [
     "config = { stack_mode = fancy } BEGIN { }",
-    ["error bad-setting 'fancy': stack_mode cannot be 'fancy': it must be one of bpftrace, perf, raw, build_id"],
+    [
+      "error bad-setting 'fancy': Invalid value for stack_mode. Found: fancy. Valid values: bpftrace, perf, raw, build_id",
+    ],
   ],
   [
     "BEGIN { }",
-    ["error bad-setting '': BPFTRACE_MAX_STRLEN cannot be 'x': it must be a whole number"],
+    ["error bad-setting '': Invalid value for BPFTRACE_MAX_STRLEN. Found: x. It must be a whole number"],
     { settings: { max_strlen: "x" } },
   ],
 ];

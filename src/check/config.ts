@@ -28,14 +28,19 @@ export function readConfig(
       continue;
     }
     const parsed = configKeys[name].parse(value);
-    if ("problem" in parsed) diags.error("bad-setting", valueSpan, `${name} cannot be '${value}': ${parsed.problem}`);
+    if ("problem" in parsed)
+      diags.error("bad-setting", valueSpan, `Invalid value for ${name}. Found: ${value}. ${parsed.problem}`);
     else values[name] = parsed.value;
   }
   for (const [name, value] of Object.entries(settings)) {
     if (!isConfigName(name)) continue;
     const parsed = configKeys[name satisfies ConfigName].parse(value);
     if ("problem" in parsed)
-      diags.error("bad-setting", undefined, `BPFTRACE_${name.toUpperCase()} cannot be '${value}': ${parsed.problem}`);
+      diags.error(
+        "bad-setting",
+        undefined,
+        `Invalid value for BPFTRACE_${name.toUpperCase()}. Found: ${value}. ${parsed.problem}`,
+      );
     else values[name] = parsed.value;
   }
   return values as Config;

@@ -38,7 +38,7 @@ test("named parameters: defaults say the type, and all uses agree", () => {
   assert.deepEqual(said(script, ["n", "-0x10"], ["flag", "true"], ["text", "5"], ["on", "0"]), ["(-16,true,5,false)"]);
   const fails = (text: string, expected: RegExp, ...named: [string, string][]) =>
     assert.match(compileWithErrors(text, { named: new Map(named) }), expected);
-  fails(script, /--n expects an integer, not 'x'/, ["n", "x"]);
+  fails(script, /--n invalid integer \(value: x\)/, ["n", "x"]);
   fails(script, /--flag expects a boolean/, ["flag", "5"]);
   fails(script, /unexpected program command line options: --zz[\s\S]*expected program options: --n, --flag/, [
     "zz",

@@ -3,7 +3,7 @@ import type { Span } from "../base/span.js";
 import { describeType } from "../language/describe-type.js";
 import type { TypedMap, TypedVariable } from "../language/typed.js";
 import type { Type } from "../types/type.js";
-import { holds, type Inferred, join, sameTypes } from "./type-rules.js";
+import { holds, type Inferred, join, sameInferred } from "./type-rules.js";
 
 interface MapEntry {
   key: readonly Inferred[] | undefined;
@@ -207,7 +207,4 @@ const joinAt = (known: Inferred, used: Inferred | undefined): Inferred | undefin
   used === undefined ? undefined : join(known, used);
 
 const changedFrom = (before: Inferred | undefined, after: Inferred): boolean =>
-  before === undefined ||
-  before.flexible !== after.flexible ||
-  before.literal !== after.literal ||
-  !sameTypes(before.type, after.type);
+  before === undefined || !sameInferred(before, after);

@@ -65,7 +65,7 @@ export class ExpressionChecker {
       case "step":
         return this.step(e);
       case "binary":
-        return checkBinary(this.scope, e.op, this.check(e.left), this.check(e.right), span);
+        return this.behindStart(e) ?? checkBinary(this.scope, e.op, this.check(e.left), this.check(e.right), span);
       case "ternary":
         return this.ternary(e);
       case "cast":
@@ -138,6 +138,19 @@ export class ExpressionChecker {
     if (value.type.kind === "pointer") return { kind: "convert", operand: value, type: u64, span: value.span };
     this.error("type-mismatch", value.span, `an integer is needed here, not ${describeType(value.type)}`);
     return this.broken(value.span);
+  }
+
+  /** `$1 + n` of a parameter that is text: the text without its first n characters, as if `$1` pointed at it. */
+  private behindStart(e: Extract<AstExpr, { kind: "binary" }>): TypedExpr | undefined {
+    if (e.op !== "+" || e.left.kind !== "positional") return undefined;
+    const [left, right] = [this.check(e.left), this.check(e.right)];
+    if (left.kind !== "text" || right.kind !== "const") return undefined;
+    const bytes = utf8.encode(left.value);
+    if (right.value < 0n || right.value > BigInt(bytes.length)) {
+      this.error("bad-index", e.right.span, `the parameter has ${bytes.length} characters`);
+      return this.broken(e.span);
+    }
+    return this.text(new TextDecoder().decode(bytes.subarray(Number(right.value))), e.span);
   }
 
   private positional(index: number, span: Span): TypedExpr {

@@ -6,7 +6,7 @@ import type { BinaryOp } from "../syntax/ast.js";
 import { bool, i64, type Type, u64 } from "../types/type.js";
 import { cSizeOf, residence } from "../wire/layout.js";
 import type { Scope } from "./scope.js";
-import { isNumeric, isScalar, literalType, operationSigned, sameTypes } from "./type-rules.js";
+import { isNumeric, isScalar, joinTypes, literalType, operationSigned, sameTypes } from "./type-rules.js";
 
 const broken = (span: Span): TypedExpr => ({ kind: "const", value: 0n, type: i64, span });
 
@@ -130,10 +130,12 @@ function fold(op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span, signe
   const value = wide();
   if (value === undefined) return undefined;
   const unsigned = !signed && value >= 1n << 63n;
+  const isCast = left.cast === true || right.cast === true;
   return {
     kind: "const",
     value: unsigned ? BigInt.asUintN(64, value) : BigInt.asIntN(64, value),
-    type: unsigned ? u64 : left.cast === true || right.cast === true ? i64 : literalType(BigInt.asIntN(64, value)),
+    type: unsigned ? u64 : isCast ? i64 : literalType(BigInt.asIntN(64, value)),
+    ...(isCast ? { cast: true } : {}),
     span,
   };
 }
@@ -183,7 +185,8 @@ function checkCompare(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedE
       );
       return broken(span);
     }
-    return { kind: "compare-memory", equal: op === "==", left, right, type: bool, span };
+    const common = left.type.kind === "tuple" ? joinTypes(left.type, right.type) : undefined;
+    return { kind: "compare-memory", equal: op === "==", left, right, common, type: bool, span };
   }
   for (const side of [left, right]) {
     if (!isScalar(side.type)) {
@@ -204,16 +207,7 @@ function checkCompare(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedE
 }
 
 const sameShape = (a: Type, b: Type): boolean =>
-  a.kind === "buffer" ||
-  (a.kind === "tuple" && b.kind === "tuple"
-    ? a.items.length === b.items.length && a.items.every((item, i) => sameItem(item, b.items[i]))
-    : sameTypes(a, b));
-
-/** Numbers and texts of other sizes are stored alike; arrays and structures are not. */
-const sameItem = (a: Type, b: Type | undefined): boolean =>
-  b !== undefined &&
-  a.kind === b.kind &&
-  (a.kind === "array" || a.kind === "record" || a.kind === "tuple" ? sameShape(a, b) : true);
+  a.kind === "buffer" || (a.kind === "tuple" ? joinTypes(a, b) !== undefined : sameTypes(a, b));
 
 /** `probe == "kprobe:vfs_read"`: which attach points have that name is known by now. */
 function compareWithTarget(

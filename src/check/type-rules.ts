@@ -9,6 +9,8 @@ export interface Inferred {
   readonly flexible: boolean;
   /** The value, of a literal; of several the largest in size. */
   readonly literal?: bigint | undefined;
+  /** Of a tuple that is written out: what is known of each item. */
+  readonly items?: readonly Inferred[] | undefined;
 }
 
 /** Whether an integer type has a value. */
@@ -26,6 +28,7 @@ export function literalType(value: bigint): IntType {
 export const isLiteral = (e: TypedExpr): e is Extract<TypedExpr, { kind: "const" }> => e.kind === "const";
 
 export const inferredFrom = (e: TypedExpr): Inferred => ({
+  ...(e.kind === "tuple" ? { items: e.items.map(inferredFrom) } : {}),
   type: e.type,
   flexible: isLiteral(e) && e.type.kind === "int" && e.value >= 0n && e.cast !== true,
   ...(isLiteral(e) && e.type.kind === "int" && e.cast !== true ? { literal: e.value } : {}),
@@ -35,6 +38,7 @@ export const inferredFrom = (e: TypedExpr): Inferred => ({
 export function join(a: Inferred, b: Inferred): Inferred | undefined {
   const [intA, intB] = [numberType(a.type, b.type), numberType(b.type, a.type)];
   if (intA !== undefined && intB !== undefined) return joinInts(a, intA, b, intB);
+  if (a.type.kind === "tuple" && b.type.kind === "tuple") return joinTuples(a, a.type, b, b.type);
   const type = joinTypes(a.type, b.type);
   if (type !== undefined) return { type, flexible: false };
   // A null pointer is written 0.
@@ -49,6 +53,37 @@ function numberType(type: Type, other: Type): IntType | undefined {
   if (type.kind !== "enum" || (other.kind === "enum" && other.name === type.name)) return undefined;
   return int(type.size, type.signed);
 }
+
+type TupleType = Extract<Type, { kind: "tuple" }>;
+
+/** Item by item; those of records by name, in the order of the first. */
+function joinTuples(a: Inferred, typeA: TupleType, b: Inferred, typeB: TupleType): Inferred | undefined {
+  if (typeA.items.length !== typeB.items.length || (typeA.names === undefined) !== (typeB.names === undefined))
+    return undefined;
+  const items: Inferred[] = [];
+  for (const [i, type] of typeA.items.entries()) {
+    const other = typeA.names === undefined ? i : (typeB.names?.indexOf(typeA.names[i] ?? "") ?? -1);
+    const otherType = typeB.items[other];
+    if (otherType === undefined) return undefined;
+    const joined = join(
+      a.items?.[i] ?? { type, flexible: false },
+      b.items?.[other] ?? { type: otherType, flexible: false },
+    );
+    if (joined === undefined) return undefined;
+    items.push(joined);
+  }
+  return { type: { ...typeA, items: items.map((item) => item.type) }, flexible: false, items };
+}
+
+/** Whether nothing that matters for later uses has changed. */
+export const sameInferred = (a: Inferred, b: Inferred): boolean =>
+  a.flexible === b.flexible &&
+  a.literal === b.literal &&
+  sameTypes(a.type, b.type) &&
+  (a.items ?? []).every((item, i) => {
+    const other = b.items?.[i];
+    return other === undefined || sameInferred(item, other);
+  });
 
 /** Literals take the other's type if it has their value; else the smallest type that has both is taken. */
 function joinInts(a: Inferred, typeA: IntType, b: Inferred, typeB: IntType): Inferred {
@@ -69,7 +104,8 @@ export function commonInt(a: IntType, b: IntType): IntType {
   return int(sizes.find((size) => size > unsigned.size) ?? 8, true);
 }
 
-function joinTypes(a: Type, b: Type): Type | undefined {
+/** The type that holds values of both; undefined if nothing does. */
+export function joinTypes(a: Type, b: Type): Type | undefined {
   if (a.kind === "string" && b.kind === "string") return string(Math.max(a.size, b.size));
   const [intA, intB] = [numberType(a, b), numberType(b, a)];
   if (intA !== undefined && intB !== undefined) return commonInt(intA, intB);

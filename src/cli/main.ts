@@ -51,7 +51,11 @@ async function main(args: readonly string[]): Promise<number> {
   let compiled: Compiled | undefined;
   try {
     const result = compileScript(source, kernel, options, child?.pid);
-    if (result.parameters !== undefined) return print(parametersText(result.parameters));
+    if (result.parameters !== undefined) {
+      // As bpftrace: whoever asks gets an answer, but nothing was traced.
+      print(parametersText(result.parameters));
+      return failure;
+    }
     compiled = result.compiled;
     if (compiled === undefined) return failure;
     const output = new Output(options);
@@ -163,10 +167,10 @@ function parametersText(parameters: readonly Parameter[]): string {
   const rows = [...parameters]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map(({ name, fallback, description }) => {
-      const left = `--${name}${typeof fallback === "boolean" ? "" : `=${typeof fallback === "string" ? "TEXT" : "NUMBER"}`}`;
-      return `  ${left.padEnd(24)} ${description}${description === "" ? "" : " "}(default: ${fallback === "" ? '""' : fallback})`;
+      const colon = description === "" ? "" : ": ";
+      return `--${name}${colon}${description} (default: ${fallback === "" ? '""' : fallback})`;
     });
-  return `Parameters of the script, behind --:\n${rows.join("\n")}\n`;
+  return `HINT: expected program options:\n${rows.join("\n")}\n`;
 }
 
 /** Which attach points are wanted: those of a mode or a filter. Remembers the moments of those that are not. */

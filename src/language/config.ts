@@ -11,8 +11,8 @@ const natural = (doc: string, fallback: number, min = 0, max = Number.MAX_SAFE_I
   fallback,
   parse: (text) => {
     const value = /^(?:0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : Number.NaN;
-    if (!Number.isSafeInteger(value)) return { problem: "it must be a whole number" };
-    return value < min || value > max ? { problem: `it must be between ${min} and ${max}` } : { value };
+    if (!Number.isSafeInteger(value)) return { problem: "It must be a whole number" };
+    return value < min || value > max ? { problem: `It must be between ${min} and ${max}` } : { value };
   },
 });
 
@@ -21,7 +21,7 @@ const choice = <const T extends string>(doc: string, choices: readonly T[], fall
   fallback,
   parse: (text) => {
     const value = choices.find((c) => c.toLowerCase() === text.toLowerCase());
-    return value === undefined ? { problem: `it must be one of ${choices.join(", ")}` } : { value };
+    return value === undefined ? { problem: `Valid values: ${choices.join(", ")}` } : { value };
   },
 });
 
@@ -30,7 +30,7 @@ const flag = (doc: string, fallback: boolean): ConfigKey<boolean> => ({
   fallback,
   parse: (text) => {
     if (/^(?:1|true)$/i.test(text)) return { value: true };
-    return /^(?:0|false)$/i.test(text) ? { value: false } : { problem: "it must be true or false" };
+    return /^(?:0|false)$/i.test(text) ? { value: false } : { problem: "It must be true or false" };
   },
 });
 
@@ -63,7 +63,7 @@ export const configKeys = {
   ),
   license: choice(
     "Licence that the programs are loaded with; some helpers of the kernel want one that the GPL agrees with.",
-    ["GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"],
+    ["Dual MIT/GPL", "Dual BSD/GPL", "Dual MPL/GPL", "GPL and additional rights", "GPL v2", "GPL"],
     "GPL",
   ),
   show_debug_info: flag("Accepted as bpftrace does; stacks show what symbol tables say.", true),

@@ -51,7 +51,14 @@ export type TypedExpr = {
   | { readonly kind: "arithmetic"; readonly op: BinOp; readonly left: TypedExpr; readonly right: TypedExpr }
   | { readonly kind: "compare"; readonly cmp: CmpOp; readonly left: TypedExpr; readonly right: TypedExpr }
   /** Text, arrays and tuples, byte by byte. */
-  | { readonly kind: "compare-memory"; readonly equal: boolean; readonly left: TypedExpr; readonly right: TypedExpr }
+  | {
+      readonly kind: "compare-memory";
+      readonly equal: boolean;
+      readonly left: TypedExpr;
+      readonly right: TypedExpr;
+      /** What both are compared as, of tuples. */
+      readonly common?: Type | undefined;
+    }
   /** Whether the attach point is one of these; `probe == "..."`. */
   | { readonly kind: "is-target"; readonly ids: readonly number[]; readonly equal: boolean }
   | { readonly kind: "not"; readonly operand: TypedExpr }

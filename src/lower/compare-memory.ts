@@ -11,14 +11,13 @@ const utf8 = new TextEncoder();
 /** Goes to `same` or `different` by comparing bytes. */
 export function compareMemory(
   p: ProgramLowering,
-  left: TypedExpr,
-  right: TypedExpr,
+  { left, right, common }: Extract<TypedExpr, { kind: "compare-memory" }>,
   same: BlockId,
   different: BlockId,
 ): void {
   if (left.kind === "text") compareWithText(p, right, left.value, same, different);
   else if (right.kind === "text") compareWithText(p, left, right.value, same, different);
-  else compareBoth(p, left, right, same, different);
+  else compareBoth(p, left, right, common ?? wider(left.type, right.type), same, different);
 }
 
 /** A literal is compared up to its NUL, in words: what lies behind the end does not matter. */
@@ -47,9 +46,15 @@ function compareWithText(p: ProgramLowering, e: TypedExpr, text: string, same: B
   b.jump(same);
 }
 
-function compareBoth(p: ProgramLowering, left: TypedExpr, right: TypedExpr, same: BlockId, different: BlockId): void {
+function compareBoth(
+  p: ProgramLowering,
+  left: TypedExpr,
+  right: TypedExpr,
+  type: Type,
+  same: BlockId,
+  different: BlockId,
+): void {
   const { b } = p;
-  const type = wider(left.type, right.type);
   const size = align8(sizeOf(type));
   const sides = [left, right].map((side) => {
     const dest = p.temporary(size, "comparison");
@@ -65,11 +70,8 @@ function compareBoth(p: ProgramLowering, left: TypedExpr, right: TypedExpr, same
   b.jump(same);
 }
 
-/** The layout that holds both: of texts the longer, of tuples that of each item. */
+/** The layout that holds both: of texts the longer. */
 function wider(a: Type, b: Type): Type {
-  if (a.kind === "tuple" && b.kind === "tuple") {
-    return { kind: "tuple", items: a.items.map((item, i) => wider(item, b.items[i] ?? item)) };
-  }
   return sizeOf(a) >= sizeOf(b) ? a : b;
 }
 

@@ -149,7 +149,7 @@ export function branchOn(p: ProgramLowering, e: TypedExpr, whenTrue: BlockId, wh
       return;
     }
     case "compare-memory":
-      compareMemory(p, e.left, e.right, e.equal ? whenTrue : whenFalse, e.equal ? whenFalse : whenTrue);
+      compareMemory(p, e, e.equal ? whenTrue : whenFalse, e.equal ? whenFalse : whenTrue);
       return;
     case "is-target": {
       const [yes, no] = e.equal ? [whenTrue, whenFalse] : [whenFalse, whenTrue];
@@ -380,6 +380,13 @@ function fieldIndex(from: Type, i: number, to: Type): number {
   return to.names.indexOf(from.names[i] ?? "");
 }
 
+/** Whether all that is in a value lies at the same place in both types. */
+const liesAlike = (a: Type, b: Type): boolean =>
+  a.kind === "tuple" && b.kind === "tuple"
+    ? a.items.length === b.items.length &&
+      a.items.every((item, i) => fieldIndex(a, i, b) === i && liesAlike(item, b.items[i] ?? item))
+    : sizeOf(a) === sizeOf(b);
+
 type TupleType = Extract<Type, { kind: "tuple" }>;
 
 const align = (n: number): number => (n + 7) & ~7;
@@ -388,8 +395,7 @@ const align = (n: number): number => (n + 7) & ~7;
 function copyTuple(p: ProgramLowering, from: Place, type: TupleType, dest: Dest, as: TupleType): void {
   const { b } = p;
   const [source, target] = [layoutOf(type.items), layoutOf(as.items)];
-  const inOrder = type.items.every((_, i) => fieldIndex(type, i, as) === i);
-  if (source.size === target.size && inOrder) {
+  if (liesAlike(type, as)) {
     b.copy(dest.base, dest.offset, from.base, from.offset, source.size);
     return;
   }

@@ -58,11 +58,21 @@ export class ExpressionParser {
   private ternary(): AstExpr {
     const condition = this.binary(0);
     if (!this.tokens.accept("?")) return condition;
-    // `x ?: y` is `x ? x : y`, and looks at x twice as that does.
-    const whenTrue = this.tokens.is(":") ? condition : this.parse();
+    if (this.tokens.accept(":")) return this.elvis(condition);
+    const whenTrue = this.parse();
     this.tokens.expect(":", "between the two results of ?:");
     const whenFalse = this.parse();
     return { kind: "ternary", span: this.from(condition), condition, then: whenTrue, else: whenFalse };
+  }
+
+  /** `a ?: b` is a if that is true; a is computed once. */
+  private elvis(value: AstExpr): AstExpr {
+    const otherwise = this.parse();
+    const span = this.from(value);
+    const variable: AstExpr = { kind: "variable", name: `$'${value.span.start}`, span: value.span };
+    const held: AstStatement = { kind: "let", variable, type: undefined, value, span: value.span };
+    const chosen: AstExpr = { kind: "ternary", span, condition: variable, then: variable, else: otherwise };
+    return { kind: "block", span, body: [held], value: chosen };
   }
 
   /** Operators that bind at least as strongly as `level`, by precedence climbing. */

@@ -7,6 +7,8 @@ const assignOps = new Set(["=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", 
 export class StatementParser {
   private readonly tokens: TokenStream;
   readonly expressions: ExpressionParser;
+  /** The last `if` as an expression, where both ways have a value; it is one if it ends a block that has a value. */
+  private ifValue: AstExpr | undefined;
 
   constructor(tokens: TokenStream) {
     this.tokens = tokens;
@@ -39,10 +41,13 @@ export class StatementParser {
         throw new ParseAbort();
       }
       try {
+        this.ifValue = undefined;
         const statement = tokens.nested(() => this.statement());
-        if (allowValue && statement.kind === "expression" && tokens.is("}")) {
+        const ifValue: AstExpr | undefined = this.ifValue;
+        const value = statement.kind === "expression" ? statement.value : statement.kind === "if" ? ifValue : undefined;
+        if (allowValue && value !== undefined && tokens.is("}")) {
           tokens.take();
-          return { body, value: statement.value };
+          return { body, value };
         }
         body.push(statement);
         this.endStatement(statement);
@@ -139,10 +144,29 @@ export class StatementParser {
     const { tokens } = this;
     const start = tokens.take().span.start;
     const condition = this.condition("if");
-    const body = this.block();
-    let otherwise: readonly AstStatement[] = [];
-    if (tokens.accept("else")) otherwise = tokens.is("if") ? [tokens.nested(() => this.if())] : this.block();
-    return { kind: "if", condition, then: body, else: otherwise, span: tokens.span(start) };
+    const then = this.valueBlock();
+    let otherwise: ReturnType<StatementParser["valueBlock"]> = { body: [], value: undefined };
+    if (tokens.accept("else")) {
+      if (tokens.is("if")) {
+        const nested = tokens.nested(() => this.if());
+        otherwise = { body: [nested], value: this.ifValue };
+      } else otherwise = this.valueBlock();
+    }
+    const span = tokens.span(start);
+    this.ifValue =
+      then.value === undefined || otherwise.value === undefined
+        ? undefined
+        : { kind: "ternary", condition, then: then.value, else: otherwise.value, span };
+    return { kind: "if", condition, then: then.body, else: otherwise.body, span };
+  }
+
+  /** A block as statements, and as an expression if it ends with one. */
+  private valueBlock(): { readonly body: readonly AstStatement[]; readonly value: AstExpr | undefined } {
+    const start = this.tokens.peek().span.start;
+    const { body, value } = this.braces(true);
+    if (value === undefined) return { body, value };
+    const last: AstStatement = { kind: "expression", value, span: value.span };
+    return { body: [...body, last], value: { kind: "block", body, value, span: this.tokens.span(start) } };
   }
 
   private condition(keyword: string): AstExpr {

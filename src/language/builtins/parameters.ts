@@ -37,7 +37,8 @@ export const parameterBuiltins: readonly Builtin[] = [
       if (parameter === undefined) return none;
       const value = parameterValue(context, parameter);
       if (typeof value === "boolean") return bool;
-      return typeof value === "string" ? string(utf8.encode(value).length + 1) : i64;
+      if (typeof value === "string") return string(utf8.encode(value).length + 1);
+      return value !== undefined && value >= 1n << 63n ? u64 : i64;
     },
     rewrite(context, args, type): TypedExpr {
       const { span } = context;
@@ -81,14 +82,14 @@ function parameterValue(context: CheckContext, { name, fallback }: Parameter): P
   const text = context.parameters.given.get(name);
   if (text === undefined || typeof fallback === "string") return text ?? fallback;
   if (typeof fallback === "boolean") {
-    if (text === "true" || text === "1") return true;
-    if (text === "false" || text === "0") return false;
-    refuse(context, `--${name} expects a boolean (true or false), not '${text}'`);
+    if (/^(?:true|1)$/i.test(text)) return true;
+    if (/^(?:false|0)$/i.test(text)) return false;
+    refuse(context, `--${name} expects a boolean (e.g. 'true') (value: ${text})`);
     return undefined;
   }
   const number = /^-?(?:0x[0-9a-f]+|[0-9]+)$/i.exec(text) === null ? undefined : toBigInt(text);
   if (number === undefined || number < -(1n << 63n) || number >= 1n << 64n) {
-    refuse(context, `--${name} expects an integer, not '${text}'`);
+    refuse(context, `--${name} ${text === "true" ? "expects an" : "invalid"} integer (value: ${text})`);
     return undefined;
   }
   return number;
