@@ -60,10 +60,19 @@ export class Diagnostics {
  * range, then notes and `HINT:`. Same frame as bpftrace's, so that editors that know one know the other.
  */
 export function renderDiagnostic(diagnostic: Diagnostic): string {
-  const lines = [headAndFrame(diagnostic.span, diagnostic.severity.toUpperCase(), diagnostic.message)];
+  const label = diagnostic.severity.toUpperCase();
+  const lines = [headAndFrame(diagnostic.span, label, diagnostic.message), ...callFrames(diagnostic.span, label)];
   for (const note of diagnostic.notes) lines.push(headAndFrame(note.span, "NOTE", note.message));
   if (diagnostic.hint !== undefined) lines.push(`HINT: ${diagnostic.hint}`);
   return lines.join("\n");
+}
+
+/** Which calls of macros have led to a place, the innermost first. */
+export function callFrames(span: Span | undefined, label: string): readonly string[] {
+  const frames: string[] = [];
+  for (let from = span?.calledFrom; from !== undefined; from = from.calledFrom)
+    frames.push(headAndFrame(from, label, "expanded from"));
+  return frames;
 }
 
 function headAndFrame(span: Span | undefined, label: string, message: string): string {

@@ -10,6 +10,8 @@ export interface Span {
   readonly source: Source;
   readonly start: number;
   readonly end: number;
+  /** The call of the macro whose body this is in. */
+  readonly calledFrom?: Span;
 }
 
 /** From the start of `a` to the end of `b`; both are of one source. */

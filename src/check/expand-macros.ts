@@ -99,8 +99,8 @@ class MacroExpander {
       return nothing;
     }
     const bindings = this.bind(macro, args, [...chain, macro]);
-    const body = this.substitute(macro.body, bindings);
-    const value = macro.value === undefined ? undefined : this.substitute(macro.value, bindings);
+    const body = this.substitute(calledFrom(macro.body, node.span), bindings);
+    const value = macro.value === undefined ? undefined : this.substitute(calledFrom(macro.value, node.span), bindings);
     return { kind: "block", body, value, span: node.span };
   }
 
@@ -239,6 +239,18 @@ class MacroExpander {
           };
     this.diags.error("macro-arguments", node.span, message, { notes: [note] });
   }
+}
+
+/** A copy of a piece of a macro's body whose places know the call. */
+function calledFrom<T>(tree: T, call: Span): T {
+  if (Array.isArray(tree)) return tree.map((item) => calledFrom(item, call)) as T;
+  if (typeof tree !== "object" || tree === null) return tree;
+  const copy: Record<string, unknown> = {};
+  for (const [key, child] of Object.entries(tree)) {
+    const isSpan = key === "span" || key.endsWith("Span");
+    copy[key] = isSpan ? { ...(child as Span), calledFrom: call } : calledFrom(child, call);
+  }
+  return copy as T;
 }
 
 interface LetLike {

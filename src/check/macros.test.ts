@@ -40,6 +40,24 @@ const results: readonly (readonly [string, readonly string[]])[] = [
 
 for (const [script, expected] of results) test(`macro: ${script}`, () => assert.deepEqual(printed(script), expected));
 
+test("a map takes what a macro or a block counts", () => {
+  const simulation = new Simulation(
+    "macro c(n) { sum(n) } BEGIN { @ = c(3); @ = c(4); @b = { $n = 5; avg($n + 1) }; }",
+  );
+  simulation.fire();
+  assert.deepEqual([simulation.scalar("@"), simulation.scalar("@b")], ["7", "6"]);
+});
+
+test("what is wrong in a macro's body leads to its calls", () => {
+  const text = compileWithErrors("macro a(x) { x + $no } macro b(x) { a(x) } BEGIN { print(b(1)); }");
+  const places = [...text.matchAll(/^test:1:([0-9-]+): ERROR: (.*)$/gm)].map((found) => `${found[1]} ${found[2]}`);
+  assert.deepEqual(places, [
+    "18-21 Undefined or undeclared variable: $no",
+    "37-41 expanded from",
+    "58-62 expanded from",
+  ]);
+});
+
 const mistakes: readonly (readonly [string, RegExp])[] = [
   ["macro set() { @x[1] } BEGIN { @x[0] = 0; set(); }", /Unhygienic access to map: @x/],
   ["macro get() { $x } BEGIN { $x = 1; print(get()); }", /Undefined or undeclared variable: \$x$/m],

@@ -200,6 +200,7 @@ export class StatementChecker {
           ? findMapFunction(s.value.name)
           : undefined;
     if (fn !== undefined && (s.value.kind === "call" || s.value.kind === "name")) return this.aggregate(s, s.value);
+    if (s.value.kind === "block" && endsInMapFunction(s.value)) return this.blockInto(s, s.value);
     const before = this.scope.pending;
     const value = this.expressions.check(s.value);
     if (s.target.kind === "variable" && this.scope.variables.find(s.target.name) === undefined)
@@ -207,6 +208,18 @@ export class StatementChecker {
     if (!this.storable(value)) return [];
     const target = this.expressions.target(s.target);
     return this.scope.pending === before ? [this.store(target, s.target.name, value, s)] : [];
+  }
+
+  /** `@ = { ...; count() }`: the statements, then what the block ends with. */
+  private blockInto(
+    s: Extract<AstStatement, { kind: "assign" }>,
+    { body, value }: Extract<AstExpr, { kind: "block" }>,
+  ): readonly TypedStatement[] {
+    return this.scope.variables.inBlock(() => {
+      const before = this.sequence(body);
+      const last = value === undefined ? [] : this.assign({ ...s, value });
+      return [{ kind: "block", body: [...before, ...last], span: s.span }];
+    });
   }
 
   private storable(value: TypedExpr): boolean {
@@ -338,3 +351,9 @@ export class StatementChecker {
 
 /** What a value of a map is as a number: aggregates are added up over all CPUs. */
 const numberOf = (type: Type): Type => (isAggregate(type) ? ("signed" in type && type.signed ? i64 : u64) : type);
+
+/** Whether what a block comes to is a function that belongs to a map. */
+function endsInMapFunction({ value }: Extract<AstExpr, { kind: "block" }>): boolean {
+  if (value?.kind === "block") return endsInMapFunction(value);
+  return (value?.kind === "call" || value?.kind === "name") && findMapFunction(value.name) !== undefined;
+}

@@ -1,5 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
-import { renderDiagnostic } from "../base/diagnostics.js";
+import { callFrames, renderDiagnostic } from "../base/diagnostics.js";
 import { positionOf, type Span } from "../base/span.js";
 import type { Loss } from "../wire/event.js";
 import type { MapSnapshot } from "../wire/value.js";
@@ -29,9 +29,9 @@ export function renderText(event: OutputEvent): Rendered {
       // Sets the maps apart from what the script printed.
       return out("\n\n");
     case "warnf":
-      return err(`${where(event.span)}: WARNING: ${withoutLineEnd(event.text)}\n`);
+      return err(`${where(event.span)}: WARNING: ${withoutLineEnd(event.text)}\n${calls(event.span, "WARNING")}`);
     case "errorf":
-      return err(`${where(event.span)}: ERROR: ${withoutLineEnd(event.text)}\n`);
+      return err(`${where(event.span)}: ERROR: ${withoutLineEnd(event.text)}\n${calls(event.span, "ERROR")}`);
     case "attached":
       return err(`Attached ${event.probes} ${event.probes === 1 ? "probe" : "probes"}\n`);
     case "lost":
@@ -109,6 +109,11 @@ export function helperErrorText(helper: string, retcode: number): string {
 }
 
 /** `stdin:1:87-93`, as in the head of a diagnostic. */
+const calls = (span: Span, label: string): string =>
+  callFrames(span, label)
+    .map((frame) => `${frame}\n`)
+    .join("");
+
 function where(span: Span): string {
   const from = positionOf(span.source, span.start);
   const to = positionOf(span.source, span.end);
