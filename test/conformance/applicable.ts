@@ -37,6 +37,9 @@ const features: Readonly<Record<string, readonly string[]>> = {
   probe_read_kernel: [],
 };
 
+/** Not of --info: whether /proc/kallsyms has variables. */
+export const variablesFact = "kernel variables";
+
 /** What a script needs of the kernel, by its text, where REQUIRES_FEATURE does not say so. */
 const kernelNeeds: readonly { readonly text: RegExp; readonly fact: string; readonly reason: string }[] = [
   { text: probeTypes("kprobe|kretprobe|k|kr"), fact: "kprobe", reason: "the kernel has no kprobes" },
@@ -46,6 +49,11 @@ const kernelNeeds: readonly { readonly text: RegExp; readonly fact: string; read
     reason: "the kernel refuses fentry and fexit programs",
   },
   { text: probeTypes("hardware|h"), fact: "hardware_events", reason: "the machine has no hardware counters" },
+  {
+    text: /\bpercpu_kaddr\(/,
+    fact: variablesFact,
+    reason: "the kernel's list of symbols has no variables (CONFIG_KALLSYMS_ALL)",
+  },
 ];
 
 /** At the beginning of an attach point. */

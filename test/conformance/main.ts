@@ -5,7 +5,7 @@ import { endianness, machine, release, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Machine, parseInfo } from "./applicable.js";
+import { type Machine, parseInfo, variablesFact } from "./applicable.js";
 import { fullName } from "./case.js";
 import { conformancePage } from "./page.js";
 import { installPrograms } from "./programs.js";
@@ -92,6 +92,7 @@ async function runHere(): Promise<Results> {
   const program = installPrograms(path, values.program === undefined ? { file: own } : { words: values.program });
   // What the other program's --info does not tell of the kernel, our own does.
   const facts = new Map([...info(own), ...info(program)]);
+  facts.set(variablesFact, / [bBdD] /.test(readFileSync("/proc/kallsyms", "latin1")));
   const machineFacts: Machine = {
     release: release(),
     machine: machine(),

@@ -21,7 +21,7 @@ const toolArguments: Readonly<Record<string, readonly string[]>> = { "stackcount
 
 /** What is said of functions, libraries, kernel symbols and events that are not on this machine, though their kind is. */
 const missingHere =
-  /\.so\S* has no function|there is no program or library|there is no event|Failed to resolve kernel symbol|has no tracepoint/;
+  /\.so\S* has no function|there is no kernel function|there is no program or library|there is no event|Failed to resolve kernel symbol|has no tracepoint/;
 
 /** Runs the scripts of a directory one after the other, in the order of their names. */
 export async function runTools(options: ToolsOptions): Promise<CaseRecord[]> {
@@ -82,6 +82,7 @@ function whyNot(name: string, output: string, { directory, facts }: ToolsOptions
   const program = readFileSync(join(directory, name), "utf8");
   const missing = missingInKernel({ suite: "tools", name, run: { program } }, facts, () => "");
   if (missing !== undefined) return missing;
-  const errors = output.match(/^.*ERROR: .*$/gm) ?? [];
-  return errors.length > 0 && errors.every((line) => missingHere.test(line)) ? errors[0] : undefined;
+  // What is said of it first; without its probes a script has other faults, as maps that nobody fills.
+  const first = /^.*ERROR: .*$/m.exec(output)?.[0];
+  return first !== undefined && missingHere.test(first) ? first.replace(/^.*ERROR: /, "") : undefined;
 }
