@@ -1,4 +1,5 @@
 import { Diagnostics } from "../base/diagnostics.js";
+import type { Span } from "../base/span.js";
 import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Parameters } from "../language/parameters.js";
@@ -6,6 +7,7 @@ import type { TypedProgram, TypedScript } from "../language/typed.js";
 import type { AstMapDeclaration } from "../syntax/ast.js";
 import type { Bound } from "./bind.js";
 import { Environment } from "./environment.js";
+import { shownName } from "./expression.js";
 import { declareMaps } from "./map-declarations.js";
 import type { ScriptTypes } from "./preamble.js";
 import { type Scope, Variables } from "./scope.js";
@@ -94,6 +96,7 @@ function checkAll(
       size: 0,
     };
     const statements = new StatementChecker(scope);
+    if (stage === "final") warnOfHoisted(env.hoisted(prefix), diags);
     const predicate =
       program.ast.predicate === undefined ? undefined : statements.expressions.condition(program.ast.predicate);
     const body = statements.sequence(program.ast.body);
@@ -112,6 +115,15 @@ function checkAll(
       span: program.ast.span,
     };
   });
+}
+
+/** bpftrace refuses this since 0.22; older tools need it. */
+function warnOfHoisted(names: ReadonlyMap<string, Span>, diags: Diagnostics): void {
+  for (const [name, span] of names) {
+    diags.warning("used-outside", span, `${shownName(name)} is used outside of the block that assigns it`, {
+      hint: `bpftrace 0.22 and later refuse that; let ${shownName(name)}; in front of the block makes it known to both`,
+    });
+  }
 }
 
 /** A name that the kernel accepts (letters, digits, `_` and `.`; kernel/bpf/syscall.c, bpf_obj_name_cpy) and a reader recognises. */

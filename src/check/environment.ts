@@ -23,6 +23,7 @@ export class Environment {
   private readonly ids = new Map<string, string>();
   private readonly idCounts = new Map<string, number>();
   private readonly typeIds = new Map<string, number>();
+  private readonly hoistedNames = new Map<string, Map<string, Span>>();
   private readonly fixed = new Set<string>();
   /** The script asks for the number of frames of a stack. */
   stackLengths = false;
@@ -130,6 +131,22 @@ export class Environment {
       this.ids.set(place, id);
     }
     return id;
+  }
+
+  /**
+   * Up to bpftrace 0.21 a variable was known behind the block that assigned it, and tools of that time use that: such names
+   * belong to the whole action.
+   */
+  hoist(prefix: string, name: string, span: Span): void {
+    const names = this.hoistedNames.get(prefix) ?? new Map<string, Span>();
+    if (names.has(name)) return;
+    names.set(name, span);
+    this.hoistedNames.set(prefix, names);
+    this.changed = true;
+  }
+
+  hoisted(prefix: string): ReadonlyMap<string, Span> {
+    return this.hoistedNames.get(prefix) ?? new Map();
   }
 
   /** A number for a type, the same for the same type of one script. */

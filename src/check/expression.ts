@@ -191,6 +191,7 @@ export class ExpressionChecker {
   isKnown(e: AstVariable): boolean {
     const { variables, final } = this.scope;
     if (variables.find(e.name) !== undefined) return true;
+    if (!final && variables.hoist(e.name)) return false;
     if (final) {
       const near = nearest(e.name, variables.names());
       const hint =
@@ -234,7 +235,7 @@ export class ExpressionChecker {
       case "+":
         return this.asNumber(operand);
       case "-":
-        return negate(this.asNumber(operand), span);
+        return this.inWidth(negate(this.asNumber(operand), span), operand.type);
       case "!":
         if (!isScalar(operand.type))
           this.error("type-mismatch", span, `! needs a number or a pointer, not ${describeType(operand.type)}`);
@@ -242,7 +243,7 @@ export class ExpressionChecker {
       case "~": {
         const value = this.asNumber(operand);
         const ones: TypedExpr = { kind: "const", value: (1n << 64n) - 1n, type: u64, span };
-        return {
+        const inverted: TypedExpr = {
           kind: "arithmetic",
           op: "xor",
           left: value,
@@ -250,12 +251,21 @@ export class ExpressionChecker {
           type: u64,
           span,
         };
+        return this.inWidth(inverted, value.type);
       }
       case "*":
         return this.deref(operand, span);
       case "&":
         return this.addressOf(operand, span);
     }
+  }
+
+  /** An unsigned number keeps its width when it is negated or inverted: ~(uint8)1 is 254. */
+  private inWidth(value: TypedExpr, of: Type): TypedExpr {
+    if (of.kind !== "int" || of.signed || of.size === 8) return value;
+    if (value.kind === "const") return { ...value, value: BigInt.asUintN(8 * of.size, value.value), type: u64 };
+    const narrow: TypedExpr = { kind: "convert", operand: value, type: of, span: value.span };
+    return { kind: "convert", operand: narrow, type: u64, span: value.span };
   }
 
   private addressOf(operand: TypedExpr, span: Span): TypedExpr {

@@ -12,17 +12,20 @@ export class Variables {
   private readonly env: Environment;
   private readonly prefix: string;
   private readonly blocks: Map<string, { readonly id: string; readonly span: Span }>[] = [new Map()];
+  /** Those of blocks that have ended: where each was made first. */
+  private readonly ended = new Map<string, Span>();
 
   constructor(env: Environment, prefix: string) {
     this.env = env;
     this.prefix = prefix;
+    for (const [name, span] of env.hoisted(prefix)) this.make(name, span);
   }
 
   /** What is made inside is not known behind it. */
   inBlock<T>(check: () => T): T {
     this.blocks.push(new Map());
     const result = check();
-    this.blocks.pop();
+    for (const [name, { span }] of this.blocks.pop() ?? []) if (!this.ended.has(name)) this.ended.set(name, span);
     return result;
   }
 
@@ -33,6 +36,17 @@ export class Variables {
       if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  /**
+   * Makes a name that was only known in blocks that have ended one variable of the whole action from the next round on;
+   * false if no block knew it.
+   */
+  hoist(name: string): boolean {
+    const span = this.ended.get(name);
+    if (span === undefined) return false;
+    this.env.hoist(this.prefix, name, span);
+    return true;
   }
 
   /** Makes a variable in the innermost block; answers its id, which is its name if it is the first of that name. */

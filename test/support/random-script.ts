@@ -7,6 +7,8 @@ interface Number64 {
   readonly signed: boolean;
   /** A constant that the compiler knows: if it is not negative, it takes the other operand's sign. */
   readonly literal?: boolean;
+  /** Bits of an unsigned type of fewer than 64, which a cast has given it. */
+  readonly width?: number | undefined;
 }
 
 export interface World {
@@ -34,7 +36,7 @@ function signedTogether(a: Number64, b: Number64): boolean {
   return true;
 }
 
-/** `x / 0` is 0 and `x % 0` is x (Documentation/bpf/standardization/instruction-set.rst, Arithmetic instructions). */
+/** Divided by 0, everything is 1, as in bpftrace. */
 function compute(op: string, a: Number64, b: Number64): Number64 {
   const signed = signedTogether(a, b);
   const left = signed ? i64(a.bits) : u64(a.bits);
@@ -149,14 +151,22 @@ export class ScriptMaker {
         return {
           text: `(-${of.text})`,
           run: (w) => {
-            const { bits, literal } = of.run(w);
+            const { bits, literal, width } = of.run(w);
+            if (width !== undefined)
+              return { bits: BigInt.asUintN(width, -bits), signed: false, literal: literal === true };
             return { bits: u64(-bits), signed: true, literal: literal === true };
           },
         };
       }
       case 1: {
         const of = this.expression(depth - 1);
-        return { text: `(~${of.text})`, run: (w) => ({ bits: u64(~of.run(w).bits), signed: false }) };
+        return {
+          text: `(~${of.text})`,
+          run: (w) => {
+            const { bits, width = 64 } = of.run(w);
+            return { bits: BigInt.asUintN(width, ~bits), signed: false };
+          },
+        };
       }
       case 2: {
         const of = this.expression(depth - 1);
@@ -213,7 +223,8 @@ export class ScriptMaker {
       run: (w) => {
         const { bits: from, literal } = of.run(w);
         const cut = signed ? BigInt.asIntN(bits, from) : BigInt.asUintN(bits, from);
-        return { bits: u64(cut), signed, literal: literal === true };
+        const width = signed || bits === 64 ? undefined : bits;
+        return { bits: u64(cut), signed, literal: literal === true, width };
       },
     };
   }
