@@ -1,6 +1,7 @@
 import { nearest } from "../base/nearest.js";
 import type { Span } from "../base/span.js";
 import { builtinNames, findBuiltin } from "../language/builtins/index.js";
+import { funcAddress } from "../language/builtins/probe.js";
 import { describeType } from "../language/describe-type.js";
 import { findMapFunction } from "../language/map-functions/index.js";
 import type { ArgField, AssignTarget, TypedExpr } from "../language/typed.js";
@@ -225,6 +226,8 @@ export class ExpressionChecker {
       return { ...e, items, type: { kind: "tuple", items: types, ...(names === undefined ? {} : { names }) } };
     }
     if (e.kind === "const" && type.kind === "pointer") return { ...e, type };
+    if (e.type.kind === "func" && type.kind === "ksym" && this.scope.variant.func === "kernel")
+      return { kind: "builtin", builtin: funcAddress, args: [], type, span: e.span };
     return e;
   }
 

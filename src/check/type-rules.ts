@@ -122,6 +122,8 @@ export function joinTypes(a: Type, b: Type): Type | undefined {
     }
     return { ...a, items };
   }
+  // A function of the kernel is an address as well as a name.
+  if ((a.kind === "ksym" && b.kind === "func") || (a.kind === "func" && b.kind === "ksym")) return { kind: "ksym" };
   if (a.kind === "pointer" && b.kind === "pointer") return samePointee(a.to, b.to) ? a : undefined;
   if (isAggregate(a) && isAggregate(b)) {
     if (!sameAggregate(a, b)) return undefined;

@@ -28,6 +28,14 @@ const func: Builtin = {
   value: (l) => l.targetId(),
 };
 
+/** The address of the traced function of the kernel, for maps that hold addresses: `@f = ksym(0)` and `@f = func`. */
+export const funcAddress: Builtin = {
+  name: "func",
+  doc: func.doc,
+  result: () => ({ kind: "ksym" }),
+  value: (l) => l.b.call("get_func_ip", [l.b.ctx()]),
+};
+
 const retval: Builtin = {
   name: "retval",
   bare: true,
