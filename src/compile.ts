@@ -101,6 +101,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     {
       types,
       config,
+      incomplete: diags.failed,
       positional,
       parameters,
       declarations: ast.maps,

@@ -8,7 +8,7 @@ import type { TypedArg, TypedExpr } from "../language/typed.js";
 import type { AstCall, AstExpr } from "../syntax/ast.js";
 import { none } from "../types/type.js";
 import type { ExpressionChecker } from "./expression.js";
-import { mapAccess } from "./map-access.js";
+import { mapAccess, undefinedMap } from "./map-access.js";
 
 /** A call of a builtin, or its name alone. */
 export function checkCall(checker: ExpressionChecker, call: AstCall): TypedExpr {
@@ -277,18 +277,7 @@ function mapArg(
     return { kind: "map", map: "@", span };
   }
   const known = scope.env.map(arg.name);
-  if (known?.value === undefined && scope.final) {
-    const near = nearest(
-      arg.name,
-      scope.env.mapNames().filter((n) => scope.env.map(n)?.value !== undefined),
-    );
-    checker.error(
-      "undefined-map",
-      span,
-      `nothing is ever stored in ${arg.name}`,
-      near === undefined ? undefined : `did you mean ${near}?`,
-    );
-  }
+  if (known?.value === undefined && scope.final) undefinedMap(checker, arg.name, span);
   if (arg.keys !== undefined) {
     if (param.kind === "map")
       checker.error("bad-argument", span, `${name}() takes a whole map`, `leave the key out: ${name}(${arg.name})`);

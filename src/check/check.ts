@@ -16,6 +16,8 @@ import { StatementChecker } from "./statement.js";
 export interface CheckOptions {
   readonly types: ScriptTypes;
   readonly config: Config;
+  /** Some attach points were not found. */
+  readonly incomplete: boolean;
   readonly positional: readonly string[];
   readonly parameters: Parameters;
   /** Of maps. */
@@ -87,6 +89,7 @@ function checkAll(
       childPid: options.childPid,
       prefix,
       final: stage === "final",
+      incomplete: options.incomplete,
       guess: stage !== "facts",
       pending: 0,
       variables: new Variables(env, prefix),

@@ -10,6 +10,8 @@ import { type Inferred, inferredFrom } from "./type-rules.js";
 
 /** Reports a map that nothing is stored in. */
 export function undefinedMap(checker: ExpressionChecker, name: string, span: Span): void {
+  // The probe that stores it may be one of those that are missing.
+  if (checker.scope.incomplete) return;
   const stored = checker.scope.env.mapNames().filter((n) => checker.scope.env.map(n)?.value !== undefined);
   const near = nearest(name, stored);
   const hint = near === undefined ? undefined : `did you mean ${near}?`;
@@ -43,7 +45,7 @@ export function readMap(checker: ExpressionChecker, e: AstMap): TypedExpr {
   const type = checker.scope.env.map(e.name)?.value;
   if (type === undefined) {
     if (!checker.scope.guess) checker.scope.pending++;
-    if (checker.scope.final) {
+    if (checker.scope.final && !checker.scope.incomplete) {
       const near = nearest(
         e.name,
         checker.scope.env.mapNames().filter((name) => checker.scope.env.map(name)?.value !== undefined),

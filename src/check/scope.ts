@@ -79,6 +79,8 @@ export interface Scope {
   readonly childPid: number | undefined;
   /** Prefix of this program's variables in the environment. */
   readonly prefix: string;
+  /** Probes are missing that were reported, and what they would have stored with them. */
+  readonly incomplete: boolean;
   /** In the last round unknown maps are errors; before, they may still become known. */
   readonly final: boolean;
   readonly registerNames: readonly string[];
