@@ -23,6 +23,7 @@ const structs = [
     " ",
   ),
   ..."sighand_struct css_set cgroup cgroup_subsys_state kernfs_node rq cfs_rq sched_entity bpf_map bpf_prog".split(" "),
+  ..."bpf_iter__task bpf_iter__task_file bpf_iter__task_vma bpf_iter_meta".split(" "),
   ..."timespec64 __kernel_timespec perf_event_attr bpf_perf_event_data trace_entry list_head kobject module".split(" "),
 ];
 const functions = [
@@ -33,6 +34,7 @@ const functions = [
   ..."blk_account_io_start blk_mq_start_request wake_up_new_task do_exit ksys_read ksys_write __x64_sys_read".split(
     " ",
   ),
+  ..."bpf_iter_task bpf_iter_task_file bpf_iter_task_vma".split(" "),
   ..."bpf_fentry_test1 security_file_open dput kfree_skb_reason".split(" "),
 ];
 const tracepoints = [

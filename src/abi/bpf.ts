@@ -54,7 +54,6 @@ export const progTypes = {
 /** enum bpf_attach_type, those of links that program-type.ts does not have. */
 export const BPF_TRACE_FENTRY = 24;
 export const BPF_TRACE_FEXIT = 25;
-export const BPF_TRACE_ITER = 28;
 export const BPF_PERF_EVENT = 41;
 
 /** Flags of kprobe_multi and uprobe_multi links. */
@@ -200,7 +199,12 @@ export const linkUprobeMultiAttr = struct("bpf_attr", 64, {
 export const linkIterAttr = struct("bpf_attr", 32, {
   "link_create.prog_fd": [0, "u32"],
   "link_create.attach_type": [8, "u32"],
+  "link_create.iter_info": [16, "pointer"],
+  "link_create.iter_info_len": [24, "u32"],
 });
+
+/** union bpf_iter_link_info: which objects an iterator goes over; `task` since Linux 6.1. */
+export const iterLinkInfo = struct("bpf_iter_link_info", 16, { "task.pid": [4, "u32"] });
 
 /** BPF_ENABLE_STATS: `bpf_attr.enable_stats`; 0 is BPF_STATS_RUN_TIME. */
 export const enableStatsAttr = struct("bpf_attr", 4, { "enable_stats.type": [0, "u32"] });

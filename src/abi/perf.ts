@@ -18,7 +18,11 @@ export const PERF_COUNT_HW_CPU_CYCLES = 0;
 export const PERF_FLAG_FD_CLOEXEC = 8;
 
 /** Bits of the word at offset 40, from bit 0 on. */
-export const attrFlags = { disabled: 1, freq: 1 << 10 } as const;
+export const attrFlags = { disabled: 1, inherit: 1 << 1, freq: 1 << 10 } as const;
+
+/** uapi/linux/hw_breakpoint.h: bits of bp_type. */
+export const HW_BREAKPOINT_W = 2;
+export const HW_BREAKPOINT_X = 4;
 
 // _IO('$', n): 0x2400 + n, include/uapi/asm-generic/ioctl.h.
 export const PERF_EVENT_IOC_ENABLE = 0x2400;

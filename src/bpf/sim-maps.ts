@@ -222,6 +222,11 @@ export class SimRing implements SimMap {
     return this.reserved.has(address);
   }
 
+  /** Bytes of records that nobody has taken yet. */
+  get waiting(): number {
+    return this.used;
+  }
+
   /** Records that are neither submitted nor discarded. */
   get open(): number {
     return this.reserved.size;

@@ -34,7 +34,8 @@ export class ExpressionChecker {
   check(e: AstExpr): TypedExpr {
     const checked = this.checkObject(e);
     if (checked.kind !== "args") return checked;
-    this.error("not-a-value", e.span, "args is no value of its own", "use one of its members, e.g. args.NAME");
+    const name = e.kind === "name" ? e.name : "args";
+    this.error("not-a-value", e.span, `${name} is no value of its own`, `use one of its members, e.g. ${name}.NAME`);
     return this.broken(e.span);
   }
 

@@ -12,9 +12,16 @@ import {
   BPF_STX,
   BPF_X,
 } from "../abi/bpf-insn.js";
-import { EACCES, EBADF, EFAULT, EINVAL, ENODEV, ENOENT, ENOTSUPP, EOPNOTSUPP, EPERM } from "../abi/errno.js";
-import { PERF_COUNT_HW_CPU_CYCLES, PERF_TYPE_HARDWARE } from "../abi/perf.js";
+import { EACCES, EBADF, EFAULT, EINVAL, ENODEV, ENOENT, ENOSPC, ENOTSUPP, EOPNOTSUPP, EPERM } from "../abi/errno.js";
 import {
+  attrFlags,
+  HW_BREAKPOINT_W,
+  PERF_COUNT_HW_CPU_CYCLES,
+  PERF_TYPE_BREAKPOINT,
+  PERF_TYPE_HARDWARE,
+} from "../abi/perf.js";
+import {
+  BPF_TRACE_ITER,
   BPF_TRACE_KPROBE_MULTI,
   BPF_TRACE_KPROBE_SESSION,
   BPF_TRACE_RAW_TP,
@@ -239,6 +246,33 @@ export const features = {
         },
         { [ENOENT]: "no", [ENODEV]: "no", [EOPNOTSUPP]: "no", [EACCES]: "unknown" },
       ),
+  },
+  breakpoint: {
+    since: "2.6.33",
+    what: "hardware breakpoints (the debug registers)",
+    ask: ({ sys }) =>
+      answer(
+        () => {
+          const watched = { bp_type: HW_BREAKPOINT_W, bp_addr: 4096n, bp_len: 1n };
+          const attr = { type: PERF_TYPE_BREAKPOINT, ...watched, sample_period: 1n, flags: BigInt(attrFlags.disabled) };
+          perfEventOpen(sys, { attr, pid: 0, cpu: -1, what: "breakpoint" })[Symbol.dispose]();
+        },
+        { [ENOENT]: "no", [ENODEV]: "no", [EOPNOTSUPP]: "no", [ENOSPC]: "yes", [EACCES]: "unknown" },
+      ),
+  },
+  iter: {
+    since: "5.8",
+    what: "iterators over objects of the kernel (BPF iterators)",
+    ask: (context) => {
+      const btf = context.btf();
+      const id = "missing" in btf ? undefined : btf.find("bpf_iter_task", "func");
+      if (id === undefined) return "no";
+      const attach = { expectedAttachType: BPF_TRACE_ITER, attachBtfId: id };
+      return answer(
+        () => loadTrial(context.sys, { type: "tracing", instructions: empty, ...attach })[Symbol.dispose](),
+        { [EINVAL]: "no", [EPERM]: refused(context) },
+      );
+    },
   },
   overrideReturn: {
     since: "4.16",

@@ -16,6 +16,14 @@ export interface PerfEventTarget {
   readonly pid?: number | undefined;
 }
 
+export interface WatchpointTarget {
+  readonly address: bigint;
+  readonly length: number;
+  /** HW_BREAKPOINT_R, _W, _X (uapi/linux/hw_breakpoint.h). */
+  readonly access: number;
+  readonly pid: number | undefined;
+}
+
 /**
  * How probe types reach the kernel. Each call attaches the named program, `cookie` being what the program reads as its
  * attach cookie; where the kernel has no cookies for that kind of link, the port loads a copy of the program with the
@@ -23,6 +31,8 @@ export interface PerfEventTarget {
  */
 export interface AttachPort {
   perfEvent(program: ProgramName, target: PerfEventTarget, cookie: bigint): Attachment;
+  /** A hardware breakpoint (PERF_TYPE_BREAKPOINT): in all threads of a process, or on every CPU. */
+  watchpoint(program: ProgramName, target: WatchpointTarget, cookie: bigint): Attachment;
   /** A tracefs tracepoint by its event id. */
   tracepoint(
     program: ProgramName,
@@ -65,6 +75,11 @@ export interface AttachPort {
       readonly refCounters?: readonly number[] | undefined;
     },
     cookies: readonly bigint[],
+  ): Attachment;
+  /** A BPF iterator (since 5.8); the trace reads it when everything is attached, or leaves it in the file `pin`. */
+  iterator(
+    program: ProgramName,
+    target: { readonly type: string; readonly pid?: number | undefined; readonly pin?: string | undefined },
   ): Attachment;
   /** Runs a raw_tracepoint program once, now, in this thread (BPF_PROG_TEST_RUN, since 5.10); answers what it returned. */
   runOnce(program: ProgramName, cookie: bigint): number;

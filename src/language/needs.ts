@@ -18,6 +18,8 @@ export const featureNames = [
   "cpuV4",
   "atomicFetch",
   "hardwareEvents",
+  "breakpoint",
+  "iter",
   "overrideReturn",
 ] as const;
 export type FeatureName = (typeof featureNames)[number];

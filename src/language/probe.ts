@@ -17,6 +17,8 @@ export type ContextLayout =
   | { readonly kind: "record" }
   /** u64 values: raw tracepoints. */
   | { readonly kind: "slots" }
+  /** struct bpf_iter__TYPE. `pinned`: what printf says goes into the file that is read, not into the ring. */
+  | { readonly kind: "iterator"; readonly pinned: boolean }
   /**
    * One event standing in for one or many syscall tracepoints: the BTF raw tracepoint sys_enter(regs, id) or
    * sys_exit(regs, ret), or the records of raw_syscalls:sys_enter (id, args) and raw_syscalls:sys_exit (id, ret).
@@ -115,6 +117,8 @@ export interface Probe {
   readonly listsFile?: boolean;
   /** What -lv says below the name: one `type name` a line. */
   describe?(name: string, kernel: KernelView): readonly string[];
+  /** Runs for what there is when the trace begins; then nothing more can happen. */
+  readonly finite?: boolean;
   /** Run by user space, by BPF_PROG_TEST_RUN, instead of being attached. */
   readonly moment?: Moment;
 }

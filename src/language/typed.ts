@@ -151,8 +151,8 @@ export type TypedStatement = { readonly span: Span } & (
 
 /** Where the value of `args.x` comes from. */
 export type ArgSource =
-  /** At `offset` in the program's context, as C lays it out. */
-  | { readonly kind: "context"; readonly offset: number }
+  /** At `offset` in the program's context, as C lays it out. `endsIfNull`: the action is over if it is a null pointer. */
+  | { readonly kind: "context"; readonly offset: number; readonly endsIfNull?: boolean }
   /** A tracefs `__data_loc` word at `offset`: the data's address. */
   | { readonly kind: "data-loc"; readonly offset: number; readonly relative: boolean }
   /** Argument `index` of a system call. */

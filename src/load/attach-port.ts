@@ -1,14 +1,30 @@
+import { existsSync, readdirSync, statfsSync } from "node:fs";
 import { EACCES, EINVAL, EMFILE, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from "../abi/errno.js";
-import { attrFlags, PERF_TYPE_TRACEPOINT } from "../abi/perf.js";
+import { attrFlags, HW_BREAKPOINT_X, PERF_TYPE_BREAKPOINT, PERF_TYPE_TRACEPOINT } from "../abi/perf.js";
 import { BPF_TRACE_RAW_TP } from "../abi/program-type.js";
 import { cString } from "../abi/struct.js";
 import { BeetraceError } from "../base/errors.js";
 import { readCpus } from "../kernel/cpus.js";
 import { type Pmu, readPmu } from "../kernel/pmu.js";
-import type { Attachment, AttachPort, PerfEventTarget, ProgramName } from "../language/attach-port.js";
+import type {
+  Attachment,
+  AttachPort,
+  PerfEventTarget,
+  ProgramName,
+  WatchpointTarget,
+} from "../language/attach-port.js";
 import type { Fd } from "../sys/fd.js";
-import { linkKprobeMulti, linkPerfEvent, linkTracing, linkUprobeMulti, rawTracepointOpen } from "../sys/link-calls.js";
+import {
+  linkIter,
+  linkKprobeMulti,
+  linkPerfEvent,
+  linkTracing,
+  linkUprobeMulti,
+  rawTracepointOpen,
+} from "../sys/link-calls.js";
+import { pinAt } from "../sys/link-life.js";
 import { type NewPerfEvent, perfEventOpen } from "../sys/perf-calls.js";
+import { mount } from "../sys/process-calls.js";
 import { progTestRun } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
@@ -53,6 +69,25 @@ interface Held {
   readonly slow: boolean;
 }
 
+/** An iterator that waits to be read, or stays in a file. */
+export interface KernelIterator {
+  readonly what: string;
+  readonly link: Fd;
+  readonly pin: string | undefined;
+}
+
+/** Where the bpf file system belongs; systems without systemd start without it. */
+const bpffs = "/sys/fs/bpf";
+/** uapi/linux/magic.h. */
+const BPF_FS_MAGIC = 0xcafe4a11;
+
+/** Pins a link at a path, mounting the bpf file system at its usual place if it is not there. */
+function pinWhere(sys: Sys, path: string, link: Fd): void {
+  if (path.startsWith(`${bpffs}/`) && existsSync(bpffs) && statfsSync(bpffs).type !== BPF_FS_MAGIC)
+    mount(sys, "bpf", bpffs);
+  pinAt(sys, path, link);
+}
+
 /** The probes of one loaded object; disposing it detaches all that are still attached. */
 export class KernelAttachPort implements AttachPort, Disposable {
   private readonly sys: Sys;
@@ -62,6 +97,8 @@ export class KernelAttachPort implements AttachPort, Disposable {
   /** Events of probes that are detached; closing them is slow and done for many at once. */
   private leftovers: Fd[] = [];
   private sweeping = false;
+  /** Those that are attached, to be read. */
+  readonly iterators: KernelIterator[] = [];
 
   constructor(sys: Sys, loaded: LoadedObject) {
     this.sys = sys;
@@ -82,6 +119,34 @@ export class KernelAttachPort implements AttachPort, Disposable {
       const pid = target.pid ?? -1;
       const cpus = target.cpu !== "all" ? [target.cpu] : pid >= 0 ? [-1] : readCpus("online");
       for (const cpu of cpus) this.linkEvent(held, program, { attr, pid, cpu, what }, cookie);
+    });
+  }
+
+  watchpoint(program: ProgramName, target: WatchpointTarget, cookie: bigint): Attachment {
+    const what = `watchpoint 0x${target.address.toString(16)}`;
+    return this.attach(what, "quick", (held) => {
+      const attr = {
+        type: PERF_TYPE_BREAKPOINT,
+        bp_type: target.access,
+        bp_addr: target.address,
+        // perf_event_open(2), bp_len: what is run is watched with sizeof(long).
+        bp_len: BigInt((target.access & HW_BREAKPOINT_X) === 0 ? target.length : 8),
+        sample_period: 1n,
+        // Threads that are made later are watched, too.
+        flags: BigInt(attrFlags.inherit),
+      };
+      const places =
+        target.pid === undefined
+          ? readCpus("online").map((cpu) => ({ pid: -1, cpu }))
+          : threadsOf(target.pid).map((pid) => ({ pid, cpu: -1 }));
+      for (const place of places) {
+        try {
+          this.linkEvent(held, program, { attr, ...place, what }, cookie);
+        } catch (error) {
+          // A thread that has ended meanwhile.
+          if (!(error instanceof SyscallError) || error.errno !== ESRCH || place === places.at(-1)) throw error;
+        }
+      }
     });
   }
 
@@ -182,6 +247,19 @@ export class KernelAttachPort implements AttachPort, Disposable {
     );
   }
 
+  iterator(
+    program: ProgramName,
+    target: { readonly type: string; readonly pid?: number | undefined; readonly pin?: string | undefined },
+  ): Attachment {
+    const what = `iterator over ${target.type}`;
+    return this.attach(what, "quick", (held) => {
+      const link = linkIter(this.sys, this.loaded.program(program, 0n), target.pid);
+      held.links.push(link);
+      if (target.pin !== undefined) pinWhere(this.sys, target.pin, link);
+      this.iterators.push({ what, link, pin: target.pin });
+    });
+  }
+
   runOnce(program: ProgramName, cookie: bigint): number {
     try {
       return progTestRun(this.sys, this.loaded.program(program, cookie));
@@ -263,6 +341,15 @@ export class KernelAttachPort implements AttachPort, Disposable {
     this.leftovers = [];
     this.sweeping = false;
     closeEvents(events);
+  }
+}
+
+/** The threads of a process; itself where that cannot be read. */
+function threadsOf(pid: number): readonly number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(Number);
+  } catch {
+    return [pid];
   }
 }
 

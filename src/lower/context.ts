@@ -89,7 +89,7 @@ export function argValue(p: ProgramLowering, field: ArgField): Value {
   const { source } = field;
   switch (source.kind) {
     case "context":
-      return p.read({ base: b.ctx(), offset: source.offset, space: "context" }, field.type);
+      return contextField(p, field, source);
     case "data-loc": {
       // Documentation/trace/events.rst: low half offset, high half length; __rel_loc counts from behind itself.
       const word = b.load(4, false, b.ctx(), source.offset);
@@ -111,6 +111,27 @@ export function argValue(p: ProgramLowering, field: ArgField): Value {
       return size === 8 ? raw : b.ext(size as 1 | 2 | 4, field.type.signed, raw);
     }
   }
+}
+
+/** A field of the context; an iterator's pointer is null behind the last object, and the verifier wants that asked. */
+function contextField(
+  p: ProgramLowering,
+  field: ArgField,
+  source: ArgField["source"] & { readonly kind: "context" },
+): Value {
+  const { b } = p;
+  const value = p.read({ base: b.ctx(), offset: source.offset, space: "context" }, field.type);
+  if (source.endsIfNull === true) {
+    const missing = b.newBlock();
+    const present = b.newBlock();
+    b.branch("eq", value, b.const(0), missing, present, "else");
+    b.seal(missing);
+    b.seal(present);
+    b.setBlock(missing);
+    p.leave();
+    b.setBlock(present);
+  }
+  return value;
 }
 
 /** `args.x` that lives in memory: an array or text in the record. */

@@ -36,7 +36,7 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
     case "arithmetic":
       return arithmetic(p, e.op, p.value(e.left), p.value(e.right), e.right.kind === "const");
     case "convert":
-      return convert(p, p.value(e.operand), e.operand.type, e.type);
+      return convert(p, numberOf(p, e.operand, e.type), e.operand.type, e.type);
     case "compare":
       return b.cmp(e.cmp, p.value(e.left), p.value(e.right));
     case "compare-memory":
@@ -121,6 +121,13 @@ export function arithmetic(p: ProgramLowering, op: BinOp, left: Value, right: Va
 
 const itemOffset = (e: Extract<TypedExpr, { kind: "item" }>): number =>
   e.object.type.kind === "tuple" ? (layoutOf(e.object.type.items).offsets[e.index] ?? 0) : 0;
+
+/** What is to become a number: the verifier does not let scripts compute with the pointers that an iterator gives. */
+function numberOf(p: ProgramLowering, e: TypedExpr, to: Type): Value {
+  const value = p.value(e);
+  const typed = e.kind === "arg-field" && e.type.kind === "pointer" && p.variant.context.kind === "iterator";
+  return typed && to.kind !== "pointer" ? forgetPointer(p, value) : value;
+}
 
 function convert(p: ProgramLowering, value: Value, from: Type, to: Type): Value {
   if (to.kind === "bool") return from.kind === "bool" ? value : p.b.cmp("ne", value, p.b.const(0));

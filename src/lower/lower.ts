@@ -18,10 +18,17 @@ export function lowerProgram(
   stackLimit: number,
 ): readonly IrFunction[] {
   let stage: ScratchStage = "never";
+  let yields = false;
   for (;;) {
     const undo = object.mark();
     try {
-      const functions = lowerOnce(program, index, object, stage, stackLimit);
+      const functions = lowerOnce(program, index, object, { stage, stackLimit, yields });
+      // What an iterator says is known now; it must not say it faster than user space reads.
+      if (program.variant.context.kind === "iterator" && object.actions.length > 0 && !yields) {
+        undo();
+        yields = true;
+        continue;
+      }
       if ((object.scratchSizes.get(index) ?? 0) <= mostPerCpu || object.largeScratch.has(index)) return functions;
       object.largeScratch.set(index, object.largeScratch.size);
       undo();
@@ -33,9 +40,12 @@ export function lowerProgram(
   }
 }
 
-/** Whether exit() is in the program, which is attached: begin and end run when they are told to. */
+/**
+ * Whether exit() is in the program, which is attached: begin and end run when they are told to, and an iterator goes to
+ * its end.
+ */
 function mayExit(program: TypedProgram): boolean {
-  if (program.targets.some((target) => target.provider.moment !== undefined)) return false;
+  if (program.targets.some(({ provider }) => provider.moment !== undefined || provider.finite === true)) return false;
   const inExpression = (e: TypedExpr): boolean =>
     (e.kind === "builtin" && (e.builtin.leaves === true || e.builtin.mayLeave === true)) ||
     operandsOf(e).some(inExpression) ||
@@ -56,16 +66,41 @@ function skipAfterExit(p: ProgramLowering): void {
   b.setBlock(go);
 }
 
+/** BPF_RB_AVAIL_DATA and BPF_RB_RING_SIZE, flags of bpf_ringbuf_query(); uapi/linux/bpf.h. */
+const availData = 0;
+const ringSize = 1;
+
+/**
+ * An iterator's program that returns 1 is run again for the same object at the next read (bpf_iter_run_prog(),
+ * kernel/bpf/bpf_iter.c, v5.8 to v6.18): user space gets a chance to empty the ring, and nothing is lost.
+ */
+function yieldIfRingFills(p: ProgramLowering): void {
+  const { b } = p;
+  const ask = (what: number) => b.call("ringbuf_query", [b.map(systemMaps.events), b.const(what)]);
+  const full = b.newBlock();
+  const go = b.newBlock();
+  b.branch("ugt", ask(availData), b.bin("lshr", ask(ringSize), b.const(1)), full, go, "else");
+  b.seal(full);
+  b.seal(go);
+  b.setBlock(full);
+  b.ret(b.const(1));
+  b.setBlock(go);
+}
+
 function lowerOnce(
   program: TypedProgram,
   index: number,
   object: ObjectBuilder,
-  stage: ScratchStage,
-  stackLimit: number,
+  {
+    stage,
+    stackLimit,
+    yields,
+  }: { readonly stage: ScratchStage; readonly stackLimit: number; readonly yields: boolean },
 ): readonly IrFunction[] {
   const p = new ProgramLowering(program, index, object, stage, stackLimit);
   const { b } = p;
   if (mayExit(program)) skipAfterExit(p);
+  if (yields) yieldIfRingFills(p);
   if (program.predicate !== undefined) {
     const predicate = program.predicate;
     const body = b.newBlock();

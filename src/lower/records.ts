@@ -85,11 +85,30 @@ function sendRecord(
   );
 }
 
-/** Whether computing the expression can end the program: a block expression with exit() or return in it. */
+/** Whether computing the expression can end the program: a block expression with exit() or return, a null in an iterator. */
 function mayLeave(e: TypedExpr): boolean {
   switch (e.kind) {
     case "block":
       return true;
+    case "arg-field":
+      return e.field.source.kind === "context" && e.field.source.endsIfNull === true;
+    case "deref":
+      return mayLeave(e.pointer);
+    case "member":
+    case "element":
+    case "item":
+      return mayLeave(e.object);
+    case "convert":
+    case "reinterpret":
+    case "not":
+      return mayLeave(e.operand);
+    case "address":
+      return mayLeave(e.place);
+    case "arithmetic":
+    case "compare":
+    case "compare-memory":
+    case "logical":
+      return mayLeave(e.left) || mayLeave(e.right);
     case "ternary":
       return [e.condition, e.then, e.else].some(mayLeave);
     case "tuple":

@@ -32,6 +32,8 @@ function lineOf(event: OutputEvent): string {
     case "end":
     case "exit":
       return "";
+    case "pinned":
+      return `{"type": "pinned", "data": ${stringJson(event.path)}}\n`;
     case "warnf":
     case "errorf":
       return `{"type": "${event.kind}", "msg": ${stringJson(event.text)}, ${place(event.span)}}\n`;

@@ -16,6 +16,8 @@ export function renderText(event: OutputEvent): Rendered {
     case "time":
     case "cat":
       return out(event.text);
+    case "pinned":
+      return out(`Program pinned to ${event.path}\n`);
     case "join":
     // 0.27.1 ends what a command printed with one more line end.
     case "system":

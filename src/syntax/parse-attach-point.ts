@@ -1,8 +1,11 @@
 import type { AstAttachPoint } from "./ast.js";
 import type { TokenStream } from "./token-stream.js";
 
-/** Providers whose second part is a path, in which `/` does not begin a predicate. */
-const pathProviders = /^(?:uprobe|u|uretprobe|ur|usdt|U|iter|it)$/;
+/** Which part behind the provider is a path, in which `/` does not begin a predicate. */
+function pathPart(provider: string): number | undefined {
+  if (/^(?:uprobe|u|uretprobe|ur|usdt|U)$/.test(provider)) return 1;
+  return /^(?:iter|it)$/.test(provider) ? 2 : undefined;
+}
 
 /**
  * Reads one attach point from the text at the next token: up to white space, `,`, `{`, or the `/` of a predicate;
@@ -26,7 +29,7 @@ export function parseAttachPoint(tokens: TokenStream): AstAttachPoint {
         // `usdt:/bin/x:p , ...` and `interval : s : 1` are not the same: only the comma may follow a space.
         break;
       }
-      if (c === "/" && !(pathProviders.test(parts[0] ?? "") && parts.length === 2)) break;
+      if (c === "/" && parts.length - 1 !== pathPart(parts[0] ?? "")) break;
       if (c === "/" && text[at + 1] === "*") break;
       if (c === ":") {
         parts.push("");

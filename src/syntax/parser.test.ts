@@ -219,6 +219,10 @@ test("probes: several attach points, predicates with and without spaces", () => 
     "profile:hz:99,interval:s:1 { }": ["profile|hz|99 , interval|s|1 {  }"],
     "i:1s {} p:100ms {}": ["i|1s {  }", "p|100ms {  }"],
     "hardware:cache-misses: { }": ["hardware|cache-misses| {  }"],
+    "iter:task:/sys/fs/bpf/list /pid/ { } it:task/pid/{ }": [
+      "iter|task|/sys/fs/bpf/list / pid / {  }",
+      "it|task / pid / {  }",
+    ],
     "kprobe:a[bc]?d { }": ["kprobe|a[bc]?d {  }"],
   };
   for (const [text, probes] of Object.entries(cases)) assert.deepEqual(shown(text), probes, text);

@@ -1,16 +1,25 @@
 import {
   BPF_F_KPROBE_MULTI_RETURN,
   BPF_F_UPROBE_MULTI_RETURN,
+  BPF_ITER_CREATE,
   BPF_LINK_CREATE,
   BPF_PERF_EVENT,
   BPF_RAW_TRACEPOINT_OPEN,
+  iterCreateAttr,
+  iterLinkInfo,
+  linkIterAttr,
   linkKprobeMultiAttr,
   linkPerfEventAttr,
   linkTracingAttr,
   linkUprobeMultiAttr,
   rawTracepointAttr,
 } from "../abi/bpf.js";
-import { BPF_TRACE_KPROBE_MULTI, type BPF_TRACE_KPROBE_SESSION, BPF_TRACE_UPROBE_MULTI } from "../abi/program-type.js";
+import {
+  BPF_TRACE_ITER,
+  BPF_TRACE_KPROBE_MULTI,
+  type BPF_TRACE_KPROBE_SESSION,
+  BPF_TRACE_UPROBE_MULTI,
+} from "../abi/program-type.js";
 import { cString, cStrings, type Memory, u64Array } from "../abi/struct.js";
 import { bpf } from "./bpf-call.js";
 import { Fd } from "./fd.js";
@@ -46,6 +55,27 @@ export function linkTracing(sys: Sys, program: Fd, attachType: number, cookie: b
     sys.addressOf,
   );
   return create(sys, attr, program.what);
+}
+
+/** A BPF iterator (since 5.8), over the objects of one process if it is one over tasks or what belongs to them (since 6.1). */
+export function linkIter(sys: Sys, program: Fd, pid: number | undefined): Fd {
+  const info = pid === undefined ? undefined : iterLinkInfo.encode({ "task.pid": pid }, sys.addressOf);
+  const attr = linkIterAttr.encode(
+    {
+      "link_create.prog_fd": program.raw,
+      "link_create.attach_type": BPF_TRACE_ITER,
+      "link_create.iter_info": info,
+      "link_create.iter_info_len": info?.bytes.length,
+    },
+    sys.addressOf,
+  );
+  return create(sys, attr, program.what);
+}
+
+/** A file; reading it runs the iterator's program. */
+export function iterCreate(sys: Sys, link: Fd): Fd {
+  const attr = iterCreateAttr.encode({ "iter_create.link_fd": link.raw }, sys.addressOf);
+  return Fd.own(sys, check(bpf(sys, BPF_ITER_CREATE, attr), "bpf(BPF_ITER_CREATE)"), `iterator of ${link.what}`);
 }
 
 /** Many functions in one link (since 5.18). The kernel wants each name once and all of them to exist. */

@@ -25,8 +25,12 @@ export function openPrivateBpffs(sys: Sys): Fd {
 
 /** Gives a program, map or link a name in a bpf file system, which then holds it. */
 export function pinIn(sys: Sys, mount: Fd, name: string, object: Fd): void {
-  const pathname = cString(`/proc/self/fd/${mount.raw}/${name}`);
-  const attr = pinAttr.encode({ pathname, bpf_fd: object.raw }, sys.addressOf);
+  pinAt(sys, `/proc/self/fd/${mount.raw}/${name}`, object);
+}
+
+/** The same by a path; EPERM where the folder is in no bpf file system. */
+export function pinAt(sys: Sys, path: string, object: Fd): void {
+  const attr = pinAttr.encode({ pathname: cString(path), bpf_fd: object.raw }, sys.addressOf);
   check(bpf(sys, BPF_OBJ_PIN, attr), () => `bpf(BPF_OBJ_PIN, ${object.what})`);
 }
 

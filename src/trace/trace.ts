@@ -18,6 +18,7 @@ import { startWords, systemMaps } from "../wire/map-storage.js";
 import type { Value } from "../wire/value.js";
 import { Captures } from "./captures.js";
 import type { Child } from "./child.js";
+import { readIterator } from "./iterators.js";
 import { readLosses, readLostExit } from "./losses.js";
 import { Names, wallMicroseconds } from "./names.js";
 import { type Measured, measure, type ProgramRun } from "./programs.js";
@@ -76,6 +77,9 @@ export class Trace implements Disposable {
   private readonly ring: RingReader | undefined;
   private exiting = false;
   private exitCode = 0;
+  /** Iterators are being read, which an exit() in them does not end. */
+  private iterating = false;
+  private stopped = false;
   /** Records are handled; after exit() those behind it are not, until the end probes run. */
   private handling = true;
   private wakeUp: () => void = () => undefined;
@@ -112,6 +116,11 @@ export class Trace implements Disposable {
 
   /** Ends the trace from outside, as Ctrl-C does; what is in the ring is still handled. */
   stop(): void {
+    this.stopped = true;
+    this.endSoon();
+  }
+
+  private endSoon(): void {
     this.exiting = true;
     this.wakeUp();
   }
@@ -133,9 +142,11 @@ export class Trace implements Disposable {
     this.emit({ kind: "attached", probes: attached });
     // With nothing attached nothing more can happen than what begin has said.
     const { targets } = this.options.compiled.script;
-    if (targets.every((target) => runAtEnds.has(target.provider.moment))) this.exiting = true;
     for (const event of early) this.emit(event);
     this.options.afterTurn?.();
+    await this.readIterators();
+    if (targets.every(({ provider }) => provider.finite === true || runAtEnds.has(provider.moment)))
+      this.exiting = true;
     const timers = new Disposables();
     let follower: RingFollower | undefined;
     try {
@@ -186,6 +197,22 @@ export class Trace implements Disposable {
       each({ names, index, run, measure: () => measure(sys, this.loaded, program.name, run) });
     }
     this.finish(false);
+  }
+
+  /** Runs what iterates: for each object that there is now, until the last. */
+  private async readIterators(): Promise<void> {
+    this.iterating = true;
+    for (const { link, pin } of this.exiting ? [] : this.port.iterators) {
+      if (pin !== undefined) this.emit({ kind: "pinned", path: pin });
+      else
+        await readIterator(this.options.sys, link, () => {
+          this.drain();
+          this.options.afterTurn?.();
+          return !this.stopped;
+        });
+    }
+    this.iterating = false;
+    if (this.exiting && !this.stopped) this.handling = false;
   }
 
   private runProgram(program: string, id: bigint): ProgramRun {
@@ -265,7 +292,7 @@ export class Trace implements Disposable {
     if (status === undefined) return;
     // What is still in the ring was there before: unlike behind a recorded exit(), it is handled.
     this.exitCode = status;
-    this.stop();
+    this.endSoon();
   }
 
   private readonly handleRecord = (view: DataView, offset: number): void => {
@@ -354,7 +381,7 @@ export class Trace implements Disposable {
       exit: (code) => {
         this.exitCode = code;
         this.exiting = true;
-        this.handling = false;
+        this.handling = this.iterating;
         this.wakeUp();
       },
       formatNow: (format) => {

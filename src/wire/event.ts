@@ -20,6 +20,8 @@ export interface Loss {
 export type TraceEvent =
   | { readonly kind: "attached"; readonly probes: number }
   | { readonly kind: "printf"; readonly text: string }
+  /** An iterator is in this file of the bpf file system, to be read there. */
+  | { readonly kind: "pinned"; readonly path: string }
   /** print(value) of anything that is not a map. */
   | { readonly kind: "value"; readonly value: Value }
   /** print(@x[key]): one entry of a map. */

@@ -10,8 +10,10 @@ import type { Host } from "../action.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import { checkFormat } from "../check-format.js";
 import type { Lowering } from "../lowering.js";
+import type { ProgramVariant } from "../probe.js";
 import type { TypedExpr } from "../typed.js";
 import { expressions, literalText } from "./define.js";
+import { checkSequence, printIntoSequence } from "./sequence.js";
 
 const formatParams = [
   { name: "format", kind: "literal-string" },
@@ -62,9 +64,23 @@ export function sendMessage(
   );
 }
 
-const printf = formatted("printf", "Prints text in the format of printf(3).", (host, text) =>
+const isPinned = ({ context }: ProgramVariant): boolean => context.kind === "iterator" && context.pinned;
+
+const plainPrintf = formatted("printf", "Prints text in the format of printf(3).", (host, text) =>
   host.emit({ kind: "printf", text }),
 );
+const printf: Builtin = {
+  ...plainPrintf,
+  result: (context, args) => {
+    if (isPinned(context.variant)) checkSequence(context, literalText(args, 0), expressions(args.slice(1)));
+    return plainPrintf.result(context, args);
+  },
+  value: (l, args, type) => {
+    if (!isPinned(l.variant)) return plainPrintf.value?.(l, args, type);
+    printIntoSequence(l, literalText(args, 0), expressions(args.slice(1)));
+    return undefined;
+  },
+};
 
 /** The text of a format with constants, made by the compiler; undefined if something is wrong with it, which is reported. */
 export function formatConstants(

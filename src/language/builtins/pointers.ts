@@ -3,7 +3,7 @@ import { inSpace } from "../../types/address-space.js";
 import { type AddressSpace, none, pointer, u64 } from "../../types/type.js";
 import type { Builtin } from "../builtin.js";
 import { describeType } from "../describe-type.js";
-import { builtin, valueArg } from "./define.js";
+import { valueArg } from "./define.js";
 
 const marker = (name: string, space: AddressSpace, where: string): Builtin => ({
   name,
@@ -24,14 +24,20 @@ const marker = (name: string, space: AddressSpace, where: string): Builtin => ({
   },
 });
 
-const context: Builtin = builtin({
+const context: Builtin = {
   name: "ctx",
   bare: true,
   params: [],
-  type: pointer(none, "kernel"),
-  doc: "Address of the program's context, whose structure depends on the probe: cast it to a pointer to that.",
+  doc: "Address of the program's context, whose structure depends on the probe: cast it to a pointer to that. In an iterator: what it is at, as ctx.NAME.",
+  result: ({ variant, probeName }) =>
+    variant.context.kind === "iterator"
+      ? { kind: "record", name: `${probeName} ctx`, size: 0, btfId: undefined, members: () => [] }
+      : pointer(none, "kernel"),
+  // The verifier lets programs read an iterator's context by its members only.
+  rewrite: ({ variant, span }, _args, type) =>
+    variant.context.kind === "iterator" ? { kind: "args", type, span } : undefined,
   value: (l) => l.contextAddress(),
-});
+};
 
 export const pointers = [
   context,

@@ -135,16 +135,6 @@ const args: Builtin = {
   rewrite: (context, _args, type) => ({ kind: "args", type, span: context.span }),
 };
 
-const ctx = builtin({
-  name: "ctx",
-  bare: true,
-  params: [],
-  uses: "argN",
-  type: pointer(none, "kernel"),
-  doc: "Address of what the kernel gives the program, e.g. struct pt_regs; to be cast.",
-  value: (l) => l.contextAddress(),
-});
-
 const integersBySize = new Map([
   [1, u8],
   [2, u16],
@@ -244,7 +234,6 @@ export const probeBuiltins: readonly Builtin[] = [
   ...Array.from({ length: 10 }, (_, n) => argN(n)),
   reg,
   args,
-  ctx,
   uaddr,
   kaddr,
   override,

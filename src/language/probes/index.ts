@@ -1,10 +1,12 @@
 import type { Probe } from "../probe.js";
+import { iter } from "./iter.js";
 import { kprobe, kretprobe } from "./kprobe.js";
 import { begin, bench, end, self, test } from "./moment.js";
 import { hardware, interval, profile, software } from "./perf-event.js";
 import { rawtracepoint } from "./rawtracepoint.js";
 import { tracepoint } from "./tracepoint.js";
 import { uprobe, uretprobe } from "./uprobe.js";
+import { watchpoint } from "./watchpoint.js";
 
 /** Every probe type, in the order of the documentation. */
 export const probes: readonly Probe[] = [
@@ -23,6 +25,8 @@ export const probes: readonly Probe[] = [
   uretprobe,
   software,
   hardware,
+  watchpoint,
+  iter,
 ];
 
 const byName = new Map(probes.flatMap((probe) => [probe.name, ...probe.aliases].map((name) => [name, probe] as const)));

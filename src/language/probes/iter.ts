@@ -1,0 +1,114 @@
+import { BPF_TRACE_ITER } from "../../abi/program-type.js";
+import { hasWildcard } from "../../base/glob.js";
+import { recordFromBtf } from "../../types/from-btf.js";
+import { describeType } from "../describe-type.js";
+import type { KernelView } from "../kernel-view.js";
+import type { Candidate, Probe } from "../probe.js";
+import type { ArgField } from "../typed.js";
+import { unknownProbe, wrongForm } from "./common.js";
+
+const forms = ["iter:TYPE", "iter:TYPE:PIN"];
+
+interface Place {
+  readonly type: string;
+  readonly pid: number | undefined;
+  readonly pin: string | undefined;
+}
+
+/** The structure that a program on `bpf_iter_TYPE` finds in its context: include/linux/bpf.h, DEFINE_BPF_ITER_FUNC. */
+const contextPrefix = "bpf_iter__";
+
+/** Where names of pins without a path are: the usual place of the bpf file system. */
+const pinFolder = "/sys/fs/bpf/";
+
+export const iter: Probe = {
+  name: "iter",
+  aliases: ["it"],
+  doc: "Runs for each object of the kernel of one type (task, task_file, task_vma ...), as members of ctx, and the trace ends. A member that is a null pointer, as behind the last object, ends the action. With PIN, a file in /sys/fs/bpf, it runs whenever that file is read, which then holds what printf prints.",
+  forms,
+  finite: true,
+  bind(parts, context): readonly Candidate[] {
+    const [type = "", pin] = parts;
+    const name = ["iter", ...parts].join(":");
+    if (parts.length < 1 || parts.length > 2 || parts.includes("")) {
+      return wrongForm(context, forms, `'${name}' does not say what to iterate over`);
+    }
+    if (parts.some(hasWildcard)) return wrongForm(context, forms, "an iterator's name has no wildcards");
+    const btf = context.kernel.btf();
+    if ("missing" in btf) {
+      context.diags.error("no-btf", context.span, `iterators need the kernel's BTF: ${btf.missing}`);
+      return [];
+    }
+    if (context.kernel.feature("iter") === "no") {
+      context.diags.error("no-iterators", context.span, "this kernel has no BPF iterators, or refuses them", {
+        hint: "Linux has them since 5.8",
+      });
+      return [];
+    }
+    const args = fieldsOf(type, context.kernel);
+    if (args === undefined) {
+      return unknownProbe(
+        context,
+        `there is no iterator over '${type}'`,
+        type,
+        iterators(context.kernel),
+        "beetrace -l 'iter:*' lists what there is.",
+      );
+    }
+    return [
+      {
+        name,
+        func: "",
+        place: {
+          type,
+          pid: context.pid,
+          pin: pin === undefined || pin.startsWith("/") ? pin : `${pinFolder}${pin}`,
+        } satisfies Place,
+        variant: {
+          // A program of its own: iterators have no attach cookies.
+          key: `iter:${context.span.start}:${name}`,
+          type: "tracing",
+          expectedAttachType: BPF_TRACE_ITER,
+          attachBtf: { name: `bpf_iter_${type}`, kind: "func" },
+          context: { kind: "iterator", pinned: pin !== undefined },
+          args,
+          hasArgN: false,
+          // Only migration is off: bpf_iter_run_prog(), kernel/bpf/bpf_iter.c, v6.18.
+          preemptible: true,
+        },
+      },
+    ];
+  },
+  attach: (port, program, _variant, items) => items.map(({ target }) => port.iterator(program, target.place as Place)),
+  list: (kernel) => iterators(kernel).map((type) => `iter:${type}`),
+  describe: (name, kernel) =>
+    (fieldsOf(name.slice(name.indexOf(":") + 1), kernel) ?? [])
+      .filter((field) => field.name !== "meta")
+      .map((field) => `${describeType(field.type)} ${field.name}`),
+};
+
+function iterators(kernel: KernelView): readonly string[] {
+  const btf = kernel.btf();
+  if ("missing" in btf) return [];
+  return [...new Set(btf.names("struct"))]
+    .filter((name) => name.startsWith(contextPrefix))
+    .map((name) => name.slice(contextPrefix.length))
+    .filter((type) => btf.find(`bpf_iter_${type}`, "func") !== undefined)
+    .sort();
+}
+
+function fieldsOf(type: string, kernel: KernelView): readonly ArgField[] | undefined {
+  const btf = kernel.btf();
+  if ("missing" in btf || btf.find(`bpf_iter_${type}`, "func") === undefined) return undefined;
+  const id = btf.find(contextPrefix + type, "struct");
+  if (id === undefined) return undefined;
+  // Each pointer shares a union with an unnamed bit field of 64 bits (__bpf_md_ptr).
+  return recordFromBtf(btf, id, "kernel")
+    .members()
+    .filter((member) => member.name !== "")
+    .map((member) => ({
+      name: member.name,
+      type: member.type,
+      source: { kind: "context", offset: member.bitOffset >> 3, endsIfNull: member.type.kind === "pointer" },
+    }));
+}

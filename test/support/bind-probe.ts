@@ -1,0 +1,26 @@
+import { Diagnostics } from "../../src/base/diagnostics.js";
+import type { Candidate } from "../../src/language/probe.js";
+import { findProbe } from "../../src/language/probes/index.js";
+import { FixtureKernel, type FixtureOptions } from "./fixture-kernel.js";
+
+export interface BindOptions extends FixtureOptions {
+  readonly pid?: number;
+}
+
+/** What an attach point means on the fixture kernel, and what is said about it. */
+export function bindProbe(
+  text: string,
+  options: BindOptions = {},
+): { readonly candidates: readonly Candidate[]; readonly messages: readonly string[] } {
+  const [provider = "", ...parts] = text.split(":");
+  const diags = new Diagnostics();
+  const candidates = findProbe(provider)?.bind(parts, {
+    kernel: new FixtureKernel(options),
+    diags,
+    span: { source: { name: "test", text }, start: 0, end: text.length },
+    facts: { usesArgs: false, usesKernelStack: false, usesArgN: false, usesTypedArgs: false },
+    pid: options.pid,
+    missing: "error",
+  });
+  return { candidates: candidates ?? [], messages: diags.list.map((diagnostic) => diagnostic.message) };
+}
