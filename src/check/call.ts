@@ -52,7 +52,7 @@ export function contextFor(checker: ExpressionChecker, span: Span): CheckContext
     variant: scope.variant,
     kernel: scope.kernel,
     findType: (name, space) => {
-      const found = scope.types.find(name, space);
+      const found = scope.types.find(name, space, scope.variant.findType);
       return found !== undefined && "kind" in found ? found : undefined;
     },
     config: scope.config,

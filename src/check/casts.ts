@@ -35,7 +35,7 @@ export function resolveType(scope: Scope, ast: AstType, space: AddressSpace, typ
 
 function baseType(scope: Scope, ast: AstType, space: AddressSpace): Type {
   if (ast.name === "string") return string(scope.config.max_strlen);
-  const found = scope.types.find(ast.name, space);
+  const found = scope.types.find(ast.name, space, scope.variant.findType);
   if (found !== undefined && "kind" in found) return found;
   const { diags, types, kernel } = scope;
   if (found !== undefined) {

@@ -10,6 +10,7 @@ import { type AddressSpace, bool, i64, int, none, pointer, string, type Type, u6
 import { cSizeOf } from "../wire/layout.js";
 import { checkCall } from "./call.js";
 import { checkCast, defaultSpace, resolveType, unknownRecord } from "./casts.js";
+import { isUnreadable, wholeArguments } from "./function-arguments.js";
 import { mapAccess, readMap } from "./map-access.js";
 import { namedConstant } from "./named-values.js";
 import { checkBinary, checkNot, negate } from "./operators.js";
@@ -34,6 +35,10 @@ export class ExpressionChecker {
   check(e: AstExpr): TypedExpr {
     const checked = this.checkObject(e);
     if (checked.kind !== "args") return checked;
+    const { args, argsAreValues } = this.scope.variant;
+    // Without arguments that has been said.
+    if (args === undefined) return this.broken(e.span);
+    if (argsAreValues === true) return wholeArguments(this, args, checked, e.span);
     const name = e.kind === "name" ? e.name : "args";
     this.error("not-a-value", e.span, `${name} is no value of its own`, `use one of its members, e.g. ${name}.NAME`);
     return this.broken(e.span);
@@ -462,6 +467,7 @@ export class ExpressionChecker {
       );
       return this.broken(span);
     }
+    if (isUnreadable(this, found, nameSpan)) return this.broken(span);
     return this.place({ kind: "arg-field", field: found, type: found.type, span });
   }
 

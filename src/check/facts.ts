@@ -9,26 +9,34 @@ export function factsOf(probe: AstProbe): ActionFacts {
     const used = findBuiltin(name)?.uses;
     if (used !== undefined) uses.add(used);
   };
-  visit(probe, (expr) => {
-    if (expr.kind === "name" || expr.kind === "call") note(expr.name);
+  visit(probe, (node) => {
+    if (node.kind === "name" || node.kind === "call") note(node.name);
+    if (withType.has(node.kind)) uses.add("type-names");
   });
   return {
     usesArgs: uses.has("args"),
     usesKernelStack: uses.has("kernel-stack"),
     usesArgN: uses.has("argN"),
     usesTypedArgs: uses.has("typed-args"),
+    usesTypeNames: uses.has("type-names"),
   };
 }
 
-function visit(probe: AstProbe, see: (expr: AstExpr) => void): void {
+/** What the script names a type in. */
+const withType: ReadonlySet<string> = new Set(["type-name", "sizeof", "offsetof"]);
+
+type See = (node: AstExpr | AstStatement) => void;
+
+function visit(probe: AstProbe, see: See): void {
   const pending: AstStatement[] = [...probe.body];
   if (probe.predicate !== undefined) visitExpr(probe.predicate, see, pending);
   for (let statement = pending.pop(); statement !== undefined; statement = pending.pop()) {
+    see(statement);
     for (const value of Object.values(statement)) visitChild(value, see, pending);
   }
 }
 
-function visitChild(child: unknown, see: (expr: AstExpr) => void, pending: AstStatement[]): void {
+function visitChild(child: unknown, see: See, pending: AstStatement[]): void {
   if (Array.isArray(child)) for (const item of child) visitChild(item, see, pending);
   else if (isNode(child)) {
     if (statementKinds.has(child.kind)) pending.push(child as AstStatement);
@@ -36,7 +44,7 @@ function visitChild(child: unknown, see: (expr: AstExpr) => void, pending: AstSt
   }
 }
 
-function visitExpr(root: AstExpr, see: (expr: AstExpr) => void, pending: AstStatement[]): void {
+function visitExpr(root: AstExpr, see: See, pending: AstStatement[]): void {
   const stack: AstExpr[] = [root];
   for (let expr = stack.pop(); expr !== undefined; expr = stack.pop()) {
     see(expr);

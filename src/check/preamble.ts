@@ -16,6 +16,9 @@ const kernelHeader =
   /^(?:linux|asm|asm-generic|net|uapi|trace|scsi|kernel|drivers|sound|xen|rdma|crypto|acpi|media|soc|target|vdso|generated)\//;
 const include = /^#\s*include\s*[<"]([^>"\n]+)[>"]/;
 
+/** Types of a program that is traced, by name. */
+export type TypeFinder = (name: string, space: AddressSpace) => Type | undefined;
+
 /** The types and constants that a script can name: those of its own C, of the headers that it includes, and the kernel's. */
 export class ScriptTypes {
   private readonly c: CDefinitions;
@@ -30,13 +33,14 @@ export class ScriptTypes {
   }
 
   /** By `struct file`, `enum E`, a typedef's or a base type's name. */
-  find(name: string, space: AddressSpace): Type | Unusable | undefined {
-    if (this.c.empty) return namedType(name, space, this.kernel);
+  find(name: string, space: AddressSpace, traced?: TypeFinder): Type | Unusable | undefined {
     // Names of the language are not to be redefined; namedType without a kernel knows only those.
     const own = namedType(name, space, undefined);
     if (own !== undefined) return own;
-    const kernels = this.kernelFirst ? namedType(name, space, this.kernel) : undefined;
-    return kernels ?? this.c.type(name, space) ?? namedType(name, space, this.kernel);
+    // What the script defines itself, then what the program does that the probe is in, then what the kernel does.
+    const kernels = this.kernelFirst ? (traced?.(name, space) ?? namedType(name, space, this.kernel)) : undefined;
+    const scripts = kernels ?? (this.c.empty ? undefined : this.c.type(name, space));
+    return scripts ?? traced?.(name, space) ?? namedType(name, space, this.kernel);
   }
 
   enumerator(name: string): { readonly value: bigint; readonly type: Type } | undefined {

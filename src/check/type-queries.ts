@@ -15,7 +15,7 @@ function typeOf(checker: ExpressionChecker, written: AstType | undefined, operan
   if (operand === undefined) return unknownRecord;
   // `sizeof(comm_type)` without a keyword names a type that no expression has.
   if (operand.kind === "name" && findBuiltin(operand.name) === undefined) {
-    const type = checker.scope.types.find(operand.name, "kernel");
+    const type = checker.scope.types.find(operand.name, "kernel", checker.scope.variant.findType);
     if (type !== undefined && "kind" in type) return type;
   }
   if (operand.kind === "type") return checker.type(operand.type);

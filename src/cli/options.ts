@@ -38,6 +38,8 @@ export interface Options {
   readonly include: readonly string[];
   /** Directories of -I. */
   readonly includePath: readonly string[];
+  /** Directories of --debuginfo. */
+  readonly debugFolders: readonly string[];
   readonly dump: ReadonlySet<Stage>;
 }
 
@@ -56,6 +58,7 @@ const table = [
   ["unsafe", "", undefined, "allow system() and others that change the system"],
   ["include", "", "HEADER", "include this header in front of the script"],
   ["include-path", "I", "DIRECTORY", "search headers there first"],
+  ["debuginfo", "", "DIR[:DIR]", "search debugging information of programs there first"],
   ["warnings", "k", undefined, "warn when the script reads what is not there: map entries, memory"],
   ["no-warnings", "", undefined, "do not warn about the script"],
   ["buffer", "B", "MODE", "accepted as bpftrace does: line, full or none"],
@@ -128,6 +131,7 @@ export function parseOptions(args: readonly string[]): Options {
     dryRun: has("dry-run"),
     include: texts("include"),
     includePath: texts("include-path"),
+    debugFolders: texts("debuginfo").flatMap((list) => list.split(":").filter((folder) => folder !== "")),
     dump: new Set(
       (values.debug ?? []).flatMap((stage) => (stage === "all" ? stages : [oneOf("-d", String(stage), stages)])),
     ),

@@ -4,12 +4,14 @@ import type { ProgType } from "../abi/program-type.js";
 import { SyscallTable } from "../abi/syscalls.js";
 import { FormatError } from "../base/errors.js";
 import { Btf } from "../formats/btf.js";
+import type { Dwarf } from "../formats/dwarf.js";
 import { Kallsyms } from "../formats/kallsyms.js";
 import type { TracepointFormat } from "../formats/tracepoint-format.js";
 import type { KernelView, Missing, UserFunction, UserSymbol } from "../language/kernel-view.js";
 import type { FeatureAnswer, FeatureName } from "../language/needs.js";
 import type { Sys } from "../sys/sys.js";
 import { readCpus } from "./cpus.js";
+import { type DebugPlaces, readDebugInfo } from "./debug-info.js";
 import { features } from "./features.js";
 import { readKernelFunctions } from "./kernel-functions.js";
 import { missingCapabilities } from "./privileges.js";
@@ -20,20 +22,27 @@ import { findBinary, readUserFunctions, readUserSymbol, type SearchPlaces } from
 /** PROC_PID_INIT_INO, include/linux/proc_ns.h. */
 const initialPidNamespace = 0xef_ff_ff_fcn;
 
+export interface KernelViewOptions {
+  /** Directories with debugging information of programs, searched first. */
+  readonly debugFolders?: readonly string[];
+}
+
 /** The running kernel. Everything is read when it is asked for first, and once. */
-export function openKernelView(sys: Sys): LiveKernelView {
-  return new LiveKernelView(sys);
+export function openKernelView(sys: Sys, options: KernelViewOptions = {}): LiveKernelView {
+  return new LiveKernelView(sys, options);
 }
 
 /** A {@link KernelView} of the running kernel, with what only the running one has. */
 export class LiveKernelView implements KernelView {
   readonly arch: KernelView["arch"];
   private readonly sys: Sys;
+  private readonly debugPlaces: DebugPlaces;
   private readonly cache = new Map<string, unknown>();
   private readonly formats = new Map<string, TracepointFormat | undefined>();
 
-  constructor(sys: Sys) {
+  constructor(sys: Sys, options: KernelViewOptions) {
     this.sys = sys;
+    this.debugPlaces = { folders: options.debugFolders ?? [], root: "/usr/lib/debug" };
     this.arch = sys.arch;
   }
 
@@ -150,6 +159,14 @@ export class LiveKernelView implements KernelView {
 
   userSymbol(path: string, name: string, probed: string): UserSymbol | Missing {
     return readUserSymbol(path, name, probed, this.places());
+  }
+
+  debugInfo(path: string): Dwarf | Missing {
+    return this.once(`debug ${path}`, () => {
+      const file = findBinary(path, this.places());
+      if (file === undefined) return { missing: `there is no program or library '${path}'` };
+      return readDebugInfo(file, this.debugPlaces);
+    });
   }
 
   /** The path of a program or library that is given by name. */

@@ -1,5 +1,6 @@
 import type { ProgType } from "../abi/program-type.js";
 import type { Btf } from "../formats/btf.js";
+import type { Dwarf } from "../formats/dwarf.js";
 import type { TracepointFormat } from "../formats/tracepoint-format.js";
 import type { FeatureAnswer, FeatureName } from "./needs.js";
 
@@ -48,7 +49,6 @@ export interface KernelView {
   kernelSymbol(name: string): bigint | undefined;
   /** Number of the system call, e.g. `openat` -> 257; undefined if this architecture has none of that name. */
   syscallNumber(name: string): number | undefined;
-  /** Functions of an ELF file; `path` is absolute or searched in PATH and the library directories. */
   /** A symbol of an ELF file, beside the function `probed` of the same file. */
   userSymbol(path: string, name: string, probed: string): UserSymbol | Missing;
   /** Names of the machine's system calls by their numbers. */
@@ -59,5 +59,8 @@ export interface KernelView {
   pidNamespace(): { readonly device: bigint; readonly inode: bigint } | undefined;
   /** Whether programs of that type may call a function of the kernel. */
   kfuncAllowed(name: string, type: ProgType): FeatureAnswer;
+  /** Functions of an ELF file; `path` is absolute or searched in PATH and the library directories. */
   userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing;
+  /** Debugging information of an ELF file, read at first use; or why there is none. */
+  debugInfo(path: string): Dwarf | Missing;
 }

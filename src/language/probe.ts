@@ -1,7 +1,7 @@
 import type { ProgType } from "../abi/program-type.js";
 import type { Diagnostics } from "../base/diagnostics.js";
 import type { Span } from "../base/span.js";
-import type { Type } from "../types/type.js";
+import type { AddressSpace, Type } from "../types/type.js";
 import type { Attachment, AttachPort } from "./attach-port.js";
 import type { Config } from "./config.js";
 import type { KernelView } from "./kernel-view.js";
@@ -40,6 +40,10 @@ export interface ProgramVariant {
   readonly context: ContextLayout;
   /** `args.x`; undefined where the probe type has no `args`. */
   readonly args?: readonly ArgField[] | undefined;
+  /** `args` as a whole is a record with these fields. */
+  readonly argsAreValues?: boolean;
+  /** Types that the traced program knows, by their names as a script writes them. */
+  findType?(name: string, space: AddressSpace): Type | undefined;
   /** Why `args` cannot be used here, for the message. */
   readonly noArgs?: string;
   /** Type of `retval`; undefined where there is none. */
@@ -81,6 +85,8 @@ export interface ActionFacts {
   readonly usesArgN: boolean;
   /** Helpers are given arguments, whose types the verifier must know. */
   readonly usesTypedArgs: boolean;
+  /** The action names types: in casts, declarations of variables, sizeof() ... */
+  readonly usesTypeNames: boolean;
 }
 
 export interface BindContext {

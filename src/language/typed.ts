@@ -1,5 +1,6 @@
 import type { Span } from "../base/span.js";
 import type { BinOp, CmpOp } from "../ir/ir.js";
+import type { ParameterPlace } from "../types/dwarf-function.js";
 import type { AggregateType, Member, Type } from "../types/type.js";
 import type { Builtin } from "./builtin.js";
 import type { MapFunction } from "./map-function.js";
@@ -160,7 +161,9 @@ export type ArgSource =
   | { readonly kind: "syscall-number" }
   | { readonly kind: "syscall-result" }
   /** u64 number `index` of a raw tracepoint's or trampoline's context. */
-  | { readonly kind: "slot"; readonly index: number };
+  | { readonly kind: "slot"; readonly index: number }
+  /** Where the ABI puts a parameter of a function of a program. */
+  | { readonly kind: "parameter"; readonly place: ParameterPlace };
 
 export interface ArgField {
   readonly name: string;

@@ -1,8 +1,11 @@
+import { assertNever } from "../base/assert-never.js";
 import type { Value } from "../ir/ir.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Place } from "../language/lowering.js";
 import type { ContextLayout } from "../language/probe.js";
 import type { ArgField } from "../language/typed.js";
+import type { ParameterPlace } from "../types/dwarf-function.js";
+import { type Type, u64 } from "../types/type.js";
 import { cSizeOf } from "../wire/layout.js";
 import type { ProgramLowering } from "./program-lowering.js";
 
@@ -110,6 +113,8 @@ export function argValue(p: ProgramLowering, field: ArgField): Value {
       if (field.type.kind !== "int" && field.type.kind !== "enum") return raw;
       return size === 8 ? raw : b.ext(size as 1 | 2 | 4, field.type.signed, raw);
     }
+    case "parameter":
+      return parameterValue(p, source.place, field.type);
   }
 }
 
@@ -134,10 +139,54 @@ function contextField(
   return value;
 }
 
-/** `args.x` that lives in memory: an array or text in the record. */
+/** `args.x` that lives in memory: an array or text in the record, a structure that a function is given. */
 export function argPlace(p: ProgramLowering, field: ArgField): Place {
+  if (field.source.kind === "parameter") return parameterPlace(p, field.source.place);
   if (field.source.kind !== "context") throw new Error("internal: this argument has no place");
   return { base: p.b.ctx(), offset: field.source.offset, space: "context" };
+}
+
+function parameterRegister(p: ProgramLowering, number: number): Value {
+  const offset = p.registerOffset(`arg${number}`);
+  if (offset === undefined) throw new Error(`internal: no argument ${number} in a register`);
+  return p.b.load(8, false, p.b.ctx(), offset);
+}
+
+const stackPlace = (p: ProgramLowering, offset: number): Place => ({
+  base: p.b.load(8, false, p.b.ctx(), p.object.machine.stackPointer),
+  offset: p.object.machine.stackArguments + offset,
+  space: "user",
+});
+
+/** A parameter that fits a register. The bits above a narrow one are whatever the caller left there. */
+function parameterValue(p: ProgramLowering, place: ParameterPlace, type: Type): Value {
+  const [only] = place.kind === "registers" ? place.numbers : [];
+  if (only === undefined) return p.read(parameterPlace(p, place), type);
+  const raw = parameterRegister(p, only);
+  if (type.kind === "bool") return p.b.ext(1, false, raw);
+  if ((type.kind !== "int" && type.kind !== "enum") || type.size === 8) return raw;
+  return p.b.ext(type.size, type.signed, raw);
+}
+
+function parameterPlace(p: ProgramLowering, place: ParameterPlace): Place {
+  switch (place.kind) {
+    case "registers": {
+      const copy = p.temporary(8 * place.numbers.length, "parameter");
+      for (const [i, number] of place.numbers.entries())
+        p.b.store(8, copy.base, copy.offset + 8 * i, parameterRegister(p, number));
+      return { ...copy, space: "bpf" };
+    }
+    case "stack":
+      return stackPlace(p, place.offset);
+    case "indirect":
+      return { base: parameterRegister(p, place.number), offset: 0, space: "user" };
+    case "indirect-stack":
+      return { base: p.read(stackPlace(p, place.offset), u64), offset: 0, space: "user" };
+    case "unreadable":
+      throw new Error("internal: this parameter cannot be read");
+    default:
+      return assertNever(place);
+  }
 }
 
 /** Where the kernel notes that a system call is a 32-bit one; x86-64 only. */

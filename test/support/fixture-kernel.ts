@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { SyscallTable } from "../../src/abi/syscalls.js";
 import { BeetraceError } from "../../src/base/errors.js";
 import { Btf } from "../../src/formats/btf.js";
+import { Dwarf } from "../../src/formats/dwarf.js";
 import { Elf } from "../../src/formats/elf.js";
 import { parseTracepointFormat, type TracepointFormat } from "../../src/formats/tracepoint-format.js";
 import type { KernelView, Missing, UserFunction, UserSymbol } from "../../src/language/kernel-view.js";
@@ -139,6 +140,19 @@ export class FixtureKernel implements KernelView {
     if (probe === undefined) return { missing: `${path} has no function '${probed}'` };
     // ET_DYN
     return { address: symbol.address, size: 8, relocated: elf.type === 3, probeAddress: probe.address };
+  }
+
+  debugInfo(path: string): Dwarf | Missing {
+    const elf = this.elf(path);
+    if ("missing" in elf) return elf;
+    if (elf.section(".debug_info") === undefined) return { missing: `${path} has no debugging information` };
+    return new Dwarf({
+      what: path,
+      section: (name) => {
+        const section = elf.section(`.debug_${name}`);
+        return section === undefined ? undefined : elf.data(section);
+      },
+    });
   }
 
   private elf(path: string): Elf | Missing {

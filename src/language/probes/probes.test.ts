@@ -5,7 +5,13 @@ import { Diagnostics } from "../../base/diagnostics.js";
 import type { ActionFacts, Candidate } from "../probe.js";
 import { findProbe } from "./index.js";
 
-const nothing: ActionFacts = { usesArgs: false, usesKernelStack: false, usesArgN: false, usesTypedArgs: false };
+const nothing: ActionFacts = {
+  usesArgs: false,
+  usesKernelStack: false,
+  usesArgN: false,
+  usesTypedArgs: false,
+  usesTypeNames: false,
+};
 
 interface Options extends FixtureOptions {
   readonly facts?: Partial<ActionFacts>;

@@ -4,6 +4,7 @@ import { u64 } from "../../types/type.js";
 import type { UserFunction } from "../kernel-view.js";
 import type { Probe, ProgramVariant } from "../probe.js";
 import { parseCount, unknownProbe, wrongForm } from "./common.js";
+import { parameterLines, withArguments, withTypes } from "./user-arguments.js";
 
 interface Place {
   readonly path: string;
@@ -21,7 +22,9 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
     type: "kprobe",
     expectedAttachType: 0,
     context: { kind: "registers", space: "user" },
-    noArgs: "use arg0, arg1 ... for what the registers hold",
+    noArgs: ret
+      ? "arguments are gone when a function returns; keep them in a map at its entry: @arg[tid] = args.NAME"
+      : "use arg0, arg1 ... for what the registers hold",
     retval: ret ? u64 : undefined,
     hasArgN: !ret,
     func: "user",
@@ -64,11 +67,14 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
       // One link for all: attached and detached at once, where perf events linger (load/detach.ts). Limited to a process,
       // it was one to a thread until Linux 6.10 (uprobe_prog_run), so that -p takes events.
       const many = pid === undefined && context.kernel.feature("uprobeMulti") === "yes";
+      const plain = many ? multi : base;
+      const { facts, kernel } = context;
+      const typed = facts.usesTypeNames ? withTypes(plain, kernel, path) : plain;
       return found.map((f) =>
         make(
           `${f.name}${delta === undefined ? "" : `+${delta}`}`,
           f.fileOffset + Number(delta ?? 0n),
-          many ? multi : base,
+          facts.usesArgs && !ret ? withArguments(typed, kernel, path, f) : typed,
         ),
       );
     },
@@ -102,6 +108,13 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
           ? []
           : listed.functions.map((f) => `${name}:${shownPath(path, listed.path)}:${f.name}`);
       });
+    },
+    describe(full, kernel) {
+      if (ret) return [];
+      const [, path = "", ...name] = full.split(":");
+      const listed = kernel.userFunctions(path);
+      const fn = "missing" in listed ? undefined : listed.functions.find((each) => each.name === name.join(":"));
+      return "missing" in listed || fn === undefined ? [] : parameterLines(kernel, listed.path, fn);
     },
   };
 }

@@ -1,0 +1,272 @@
+import { FormatError } from "../base/errors.js";
+import { type Abbrev, parseAbbrevs } from "./dwarf-abbrev.js";
+import { DW_AT, DW_TAG } from "./dwarf-constants.js";
+import { DwarfCursor } from "./dwarf-cursor.js";
+import type { FormSizes } from "./dwarf-form.js";
+import {
+  type Die,
+  type DwarfSectionName,
+  DwarfUnit,
+  parseUnitHeader,
+  readDie,
+  skipChildren,
+  type UnitFile,
+} from "./dwarf-unit.js";
+
+/** Where the sections come from; the reader itself opens no file. */
+export interface DwarfSource {
+  /** What messages call the file. */
+  readonly what: string;
+  /** A section's bytes, unpacked; undefined if the file has none. */
+  section(name: DwarfSectionName): Uint8Array | undefined;
+  /** The other half of a split unit (-gsplit-dwarf). */
+  split?(unit: SplitUnit): DwarfSource | undefined;
+}
+
+/** What a skeleton unit says of its other half. */
+export interface SplitUnit {
+  readonly name: string;
+  readonly folder: string;
+  readonly id: bigint;
+}
+
+const typeTags: ReadonlySet<number> = new Set([
+  DW_TAG.structureType,
+  DW_TAG.classType,
+  DW_TAG.unionType,
+  DW_TAG.enumerationType,
+  DW_TAG.typedef,
+]);
+
+const nothing = new Uint8Array(0);
+
+/**
+ * The debugging information of a file (DWARF 2 to 5). Units are looked through when a name or an address is asked for, one
+ * after the other and each once; of what is inside of functions and structures nothing is read before somebody wants it.
+ */
+export class Dwarf implements UnitFile {
+  readonly what: string;
+  private readonly source: DwarfSource;
+  private readonly sections = new Map<DwarfSectionName, Uint8Array>();
+  private readonly tables = new Map<number, ReadonlyMap<number, Abbrev>>();
+  private all: readonly DwarfUnit[] | undefined;
+  private ofTypes: readonly DwarfUnit[] | undefined;
+  private readonly scanned = new Set<DwarfUnit>();
+  private readonly byAddress = new Map<bigint, Die>();
+  private readonly byName = new Map<string, Die>();
+  private readonly types = new Map<string, Die>();
+  private ranges: readonly { readonly start: bigint; readonly end: bigint; readonly unit: number }[] | undefined;
+  /** Of split units that were not found. */
+  private readonly lost: string[] = [];
+
+  constructor(source: DwarfSource) {
+    this.source = source;
+    this.what = source.what;
+  }
+
+  section(name: DwarfSectionName): Uint8Array {
+    let bytes = this.sections.get(name);
+    if (bytes === undefined) {
+      bytes = this.source.section(name) ?? nothing;
+      this.sections.set(name, bytes);
+    }
+    return bytes;
+  }
+
+  abbrevs(offset: number, sizes: FormSizes): ReadonlyMap<number, Abbrev> {
+    // Units of several widths may share a table only if its sizes are their own.
+    const key = offset * 128 + sizes.version * 16 + sizes.address + (sizes.offset === 8 ? 4 : 0);
+    let table = this.tables.get(key);
+    if (table === undefined) {
+      table = parseAbbrevs(new DwarfCursor(this.section("abbrev"), `${this.what}: .debug_abbrev`, offset), sizes);
+      this.tables.set(key, table);
+    }
+    return table;
+  }
+
+  /** Files of split debugging information that the file names and that are not there. */
+  missingFiles(): readonly string[] {
+    return this.lost;
+  }
+
+  units(): readonly DwarfUnit[] {
+    this.all ??= this.unitsOf("info");
+    return this.all;
+  }
+
+  /** DWARF 4 has its type units in a section of their own. */
+  private typeUnits(): readonly DwarfUnit[] {
+    this.ofTypes ??= [...this.units().filter(({ header }) => header.type !== undefined), ...this.unitsOf("types")];
+    return this.ofTypes;
+  }
+
+  private unitsOf(section: "info" | "types"): readonly DwarfUnit[] {
+    const cursor = new DwarfCursor(this.section(section), `${this.what}: .debug_${section}`);
+    const units: DwarfUnit[] = [];
+    while (cursor.at < cursor.length) units.push(new DwarfUnit(this, parseUnitHeader(cursor, section)));
+    return units;
+  }
+
+  entryAt(offset: number): Die | undefined {
+    const units = this.units();
+    let [low, high] = [0, units.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((units[middle]?.header.end ?? 0) <= offset) low = middle + 1;
+      else high = middle;
+    }
+    const unit = units[low];
+    return unit === undefined || offset < unit.header.start ? undefined : readDie(unit, unit.cursor(offset));
+  }
+
+  entryBySignature(signature: bigint): Die | undefined {
+    const unit = this.typeUnits().find((each) => each.header.type?.signature === signature);
+    return unit?.header.type === undefined ? undefined : readDie(unit, unit.cursor(unit.header.type.offset));
+  }
+
+  /** The function that begins at an address, or else has the name, its own or the linker's. */
+  function(name: string, address: bigint): Die | undefined {
+    const likely = this.unitAt(address);
+    if (likely !== undefined) this.scan(likely);
+    return (
+      this.find(() => this.byAddress.get(address)) ??
+      // Without an address of its own: in pieces (DW_AT_ranges), or in another file of split information.
+      this.byName.get(name)
+    );
+  }
+
+  /** A structure, class, union, enumeration or typedef that is defined, by its name alone. */
+  type(name: string, tags: readonly number[]): Die | undefined {
+    const keys = tags.map((tag) => `${tag} ${name}`);
+    return this.find(() => {
+      for (const key of keys) {
+        const found = this.types.get(key);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    });
+  }
+
+  /** Asks again after each unit that is looked through. */
+  private find(ask: () => Die | undefined): Die | undefined {
+    let found = ask();
+    for (const unit of [...this.units(), ...this.typeUnits()]) {
+      if (found !== undefined) break;
+      if (this.scanned.has(unit)) continue;
+      this.scan(unit);
+      found = ask();
+    }
+    return found;
+  }
+
+  private scan(unit: DwarfUnit): void {
+    if (this.scanned.has(unit)) return;
+    this.scanned.add(unit);
+    const root = unit.root();
+    if (root === undefined) return;
+    if (unit.header.type !== undefined) this.noteType(readDie(unit, unit.cursor(unit.header.type.offset)));
+    this.scanEntries(unit, root);
+    this.scanSplit(root);
+  }
+
+  /** Functions and types of a unit and its namespaces. */
+  private scanEntries(unit: DwarfUnit, root: Die): void {
+    if (!root.hasChildren) return;
+    const cursor = unit.cursor(root.end);
+    let depth = 1;
+    while (depth > 0 && cursor.at < unit.header.end) {
+      const die = readDie(unit, cursor);
+      if (die === undefined) {
+        depth--;
+        continue;
+      }
+      if (die.tag === DW_TAG.namespace && die.hasChildren) {
+        depth++;
+        continue;
+      }
+      if (die.tag === DW_TAG.subprogram) this.noteFunction(die);
+      else if (typeTags.has(die.tag)) this.noteType(die);
+      skipChildren(die, cursor);
+    }
+  }
+
+  private noteFunction(die: Die): void {
+    if (die.flag(DW_AT.declaration)) return;
+    const address = die.address(DW_AT.lowPc);
+    // 0: the linker has dropped the function, or it is an abstract one.
+    if (address !== undefined && address !== 0n && !this.byAddress.has(address)) this.byAddress.set(address, die);
+    for (const name of [die.linkageName(), die.name()])
+      if (name !== undefined && !this.byName.has(name)) this.byName.set(name, die);
+  }
+
+  private noteType(die: Die | undefined): void {
+    const name = die?.text(DW_AT.name);
+    if (die === undefined || name === undefined || die.flag(DW_AT.declaration)) return;
+    const key = `${die.tag} ${name}`;
+    if (!this.types.has(key)) this.types.set(key, die);
+  }
+
+  /** A skeleton's functions and types are in a file of their own; their addresses are in this one. */
+  private scanSplit(root: Die): void {
+    const name = root.text(DW_AT.dwoName) ?? root.text(DW_AT.gnuDwoName);
+    if (name === undefined) return;
+    const id = root.unit.header.dwoId ?? root.wide(DW_AT.gnuDwoId) ?? 0n;
+    const source = this.source.split?.({ name, folder: root.text(DW_AT.compDir) ?? "", id });
+    if (source === undefined) {
+      this.lost.push(name);
+      return;
+    }
+    const addresses = this.section("addr");
+    const other = new Dwarf({
+      what: source.what,
+      section: (wanted) => (wanted === "addr" ? addresses : source.section(wanted)),
+    });
+    const base = root.number(DW_AT.addrBase) ?? root.number(DW_AT.gnuAddrBase) ?? 0;
+    for (const unit of other.units()) {
+      unit.addrBase = base;
+      if (unit.header.dwoId === undefined || unit.header.dwoId === id) other.scan(unit);
+    }
+    for (const [into, from] of [
+      [this.byName, other.byName],
+      [this.types, other.types],
+    ] as const)
+      for (const [key, die] of from) if (!into.has(key)) into.set(key, die);
+    for (const [address, die] of other.byAddress) if (!this.byAddress.has(address)) this.byAddress.set(address, die);
+  }
+
+  /** The unit that .debug_aranges (DWARF 5, 6.1.2) names for an address: a hint, as compilers need not write it. */
+  private unitAt(address: bigint): DwarfUnit | undefined {
+    this.ranges ??= parseAranges(this.section("aranges"), this.what);
+    const range = this.ranges.find(({ start, end }) => address >= start && address < end);
+    return range === undefined ? undefined : this.units().find((unit) => unit.header.offset === range.unit);
+  }
+}
+
+function parseAranges(
+  bytes: Uint8Array,
+  what: string,
+): readonly { readonly start: bigint; readonly end: bigint; readonly unit: number }[] {
+  const cursor = new DwarfCursor(bytes, `${what}: .debug_aranges`);
+  const ranges: { start: bigint; end: bigint; unit: number }[] = [];
+  while (cursor.at < cursor.length) {
+    const begin = cursor.at;
+    let length = cursor.u32();
+    const width = length === 0xffffffff ? 8 : 4;
+    if (width === 8) length = cursor.offset(8);
+    const end = cursor.at + length;
+    cursor.u16();
+    const unit = cursor.offset(width);
+    const [addressSize, segmentSize] = [cursor.u8(), cursor.u8()];
+    if (end > cursor.length || segmentSize !== 0 || (addressSize !== 8 && addressSize !== 4))
+      throw new FormatError(`${what}: .debug_aranges has a table at ${begin} that cannot be read`);
+    const tuple = 2 * addressSize;
+    cursor.at = begin + Math.ceil((cursor.at - begin) / tuple) * tuple;
+    while (cursor.at + tuple <= end) {
+      const start = addressSize === 8 ? cursor.u64() : BigInt(cursor.u32());
+      const size = addressSize === 8 ? cursor.u64() : BigInt(cursor.u32());
+      if (size > 0n) ranges.push({ start, end: start + size, unit });
+    }
+    cursor.at = end;
+  }
+  return ranges;
+}
