@@ -18,7 +18,7 @@ export function bindProbe(
     kernel: new FixtureKernel(options),
     diags,
     span: { source: { name: "test", text }, start: 0, end: text.length },
-    facts: { usesArgs: false, usesKernelStack: false, usesArgN: false, usesTypedArgs: false },
+    facts: { usesArgs: false, usesKernelStack: false, usesArgN: false, usesTypedArgs: false, usesTypeNames: false },
     pid: options.pid,
     missing: "error",
   });
