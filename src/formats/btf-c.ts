@@ -10,6 +10,11 @@ export function definitionText(btf: Btf, id: BtfId): string {
   return `${new CText(btf).definition(btf.type(id), 0)};`;
 }
 
+/** A type as C writes it in front of a name: `struct file *`, `uid_t`. */
+export function typeText(btf: Btf, id: BtfId): string {
+  return new CText(btf).name(btf.type(id));
+}
+
 class CText {
   private readonly btf: Btf;
 
@@ -33,6 +38,10 @@ class CText {
       default:
         return this.declare(type, "", depth);
     }
+  }
+
+  name(type: BtfType): string {
+    return this.declare(type, "", 0);
   }
 
   private member({ name, type, bitSize }: BtfMember, depth: number): string {

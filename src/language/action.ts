@@ -27,6 +27,8 @@ export interface Action {
   readonly name: string;
   /** Of the whole record. */
   readonly size: number;
+  /** Also done behind an exit() in an iterator that is still being read: bpftrace has the kernel print that. */
+  readonly outlivesExit?: boolean;
   /** `offset` is that of the record's first byte. */
   run(host: Host, view: DataView, offset: number): void;
 }

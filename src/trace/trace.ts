@@ -212,7 +212,6 @@ export class Trace implements Disposable {
         });
     }
     this.iterating = false;
-    if (this.exiting && !this.stopped) this.handling = false;
   }
 
   private runProgram(program: string, id: bigint): ProgramRun {
@@ -296,10 +295,10 @@ export class Trace implements Disposable {
   }
 
   private readonly handleRecord = (view: DataView, offset: number): void => {
-    if (!this.handling) return;
+    if (!this.handling && !this.iterating) return;
     const action = this.options.compiled.actions[view.getUint32(offset, true)];
     if (action === undefined) throw new Error("internal: a record of no action");
-    action.run(this.host, view, offset);
+    if (this.handling || action.outlivesExit === true) action.run(this.host, view, offset);
   };
 
   private runMoment(moment: "begin" | "end" | "signal"): void {
@@ -381,7 +380,7 @@ export class Trace implements Disposable {
       exit: (code) => {
         this.exitCode = code;
         this.exiting = true;
-        this.handling = this.iterating;
+        this.handling = false;
         this.wakeUp();
       },
       formatNow: (format) => {

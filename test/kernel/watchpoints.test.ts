@@ -22,14 +22,12 @@ async function addresses(): Promise<readonly string[]> {
 
 test("a variable is written once and a function run once", { skip }, async () => {
   const [variable = "", code = ""] = await addresses();
-  const script = `watchpoint:${variable}:4:w { @written = count(); } w:${variable}:4:rw { @touched = count(); }
-    watchpoint:${code}:8:x { @run = count(); @at[reg("ip") == ${code}, probe, comm] = count(); }`;
+  const script = `watchpoint:${variable}:4:w { @written = count(); } watchpoint:${code}:8:x { @run = count(); @at[reg("ip") == ${code}, probe, comm] = count(); }`;
   const { out, err } = await run("-q", "-e", script, "-c", program);
-  assert.deepEqual(
-    lines(out),
-    [`@at[true, watchpoint:${code}:8:x, structs]: 1`, "@run: 1", "@touched: 1", "@written: 1"],
-    err,
-  );
+  assert.deepEqual(lines(out), [`@at[true, watchpoint:${code}:8:x, structs]: 1`, "@run: 1", "@written: 1"], err);
+  // By itself: QEMU without KVM serves only one of two breakpoints at one place.
+  const touched = await run("-q", "-e", `w:${variable}:4:rw { @ = count(); }`, "-c", program);
+  assert.deepEqual(lines(touched.out), ["@: 1"], touched.err);
 });
 
 test("threads and processes that are made later are watched, too", { skip }, async () => {

@@ -6,7 +6,7 @@ import { decoderFor } from "../../wire/decode.js";
 import { residence } from "../../wire/layout.js";
 import { parseFormat } from "../../wire/printf.js";
 import type { Value } from "../../wire/value.js";
-import type { Host } from "../action.js";
+import type { Action, Host } from "../action.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import { checkFormat } from "../check-format.js";
 import type { Lowering } from "../lowering.js";
@@ -25,7 +25,7 @@ function formatted(
   name: string,
   doc: string,
   act: (host: Host, text: string) => void,
-  extra: Partial<Builtin> = {},
+  { outlivesExit, ...extra }: Partial<Builtin> & Pick<Action, "outlivesExit"> = {},
 ): Builtin {
   return {
     name,
@@ -37,7 +37,7 @@ function formatted(
       return none;
     },
     value: (l, args) => {
-      sendMessage(l, name, literalText(args, 0), expressions(args.slice(1)), act);
+      sendMessage(l, name, literalText(args, 0), expressions(args.slice(1)), act, outlivesExit);
       return undefined;
     },
   };
@@ -50,6 +50,7 @@ export function sendMessage(
   format: string,
   values: readonly TypedExpr[],
   act: (host: Host, text: string) => void,
+  outlivesExit = false,
 ): void {
   const decoders = values.map((v) => decoderFor(v.type));
   const textOf = printfFormatter(parseFormat(format));
@@ -57,6 +58,7 @@ export function sendMessage(
     (size, offsets) => ({
       name,
       size,
+      outlivesExit,
       run: (host, view, offset) =>
         act(host, textOf(decoders.map((decode, i) => decode(view, offset + (offsets[i] ?? 0), host)))),
     }),
@@ -66,8 +68,11 @@ export function sendMessage(
 
 const isPinned = ({ context }: ProgramVariant): boolean => context.kind === "iterator" && context.pinned;
 
-const plainPrintf = formatted("printf", "Prints text in the format of printf(3).", (host, text) =>
-  host.emit({ kind: "printf", text }),
+const plainPrintf = formatted(
+  "printf",
+  "Prints text in the format of printf(3).",
+  (host, text) => host.emit({ kind: "printf", text }),
+  { outlivesExit: true },
 );
 const printf: Builtin = {
   ...plainPrintf,

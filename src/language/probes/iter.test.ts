@@ -47,6 +47,11 @@ test("what is no iterator is said", () => {
 test("the kernel's iterators and their members are listed", () => {
   const kernel = new FixtureKernel();
   assert.deepEqual([...(iter.list?.(kernel, [], []) ?? [])], ["iter:task", "iter:task_file", "iter:task_vma"]);
+  assert.deepEqual(iter.describe?.("iter:task_file", kernel), [
+    "struct task_struct * task",
+    "u32 fd",
+    "struct file * file",
+  ]);
   assert.deepEqual(iter.describe?.("iter:task_vma", kernel), [
     "struct task_struct * task",
     "struct vm_area_struct * vma",

@@ -1,7 +1,7 @@
 import { BPF_TRACE_ITER } from "../../abi/program-type.js";
 import { hasWildcard } from "../../base/glob.js";
+import { typeText } from "../../formats/btf-c.js";
 import { recordFromBtf } from "../../types/from-btf.js";
-import { describeType } from "../describe-type.js";
 import type { KernelView } from "../kernel-view.js";
 import type { Candidate, Probe } from "../probe.js";
 import type { ArgField } from "../typed.js";
@@ -81,10 +81,15 @@ export const iter: Probe = {
   },
   attach: (port, program, _variant, items) => items.map(({ target }) => port.iterator(program, target.place as Place)),
   list: (kernel) => iterators(kernel).map((type) => `iter:${type}`),
-  describe: (name, kernel) =>
-    (fieldsOf(name.slice(name.indexOf(":") + 1), kernel) ?? [])
-      .filter((field) => field.name !== "meta")
-      .map((field) => `${describeType(field.type)} ${field.name}`),
+  describe(name, kernel) {
+    const btf = kernel.btf();
+    const id = "missing" in btf ? undefined : btf.find(contextPrefix + name.slice(name.indexOf(":") + 1), "struct");
+    if ("missing" in btf || id === undefined) return [];
+    return btf
+      .membersOf(id)
+      .filter((member) => member.name !== "" && member.name !== "meta")
+      .map((member) => `${typeText(btf, member.type)} ${member.name}`);
+  },
 };
 
 function iterators(kernel: KernelView): readonly string[] {
