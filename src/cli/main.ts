@@ -264,7 +264,7 @@ function onSignals(trace: Trace): () => void {
   const stop = (signal: NodeJS.Signals): void => {
     if (asked) process.exit(signal === "SIGINT" ? 130 : 143);
     asked = true;
-    trace.stop();
+    trace.stop(true);
   };
   const show = (): void => trace.signalled();
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

@@ -70,7 +70,7 @@ function lossText({ reason, subject, count }: Loss): string {
     case "scratch-busy":
       return `Lost ${count} events: the buffer was in use by an interrupted probe`;
     case "unhandled":
-      return `Lost ${count} events: they were still waiting when the trace ended`;
+      return `${count} commands of system() were not run: they were still waiting when the trace was ended`;
     case "missed":
       return `Missed ${count} calls${of}: the probe hit itself`;
   }

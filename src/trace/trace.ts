@@ -56,9 +56,8 @@ const countedAsAttached: ReadonlySet<Moment | undefined> = new Set<Moment>(["beg
 /** How often the process of -p is looked at. */
 const pidCheckMilliseconds = 100;
 
-/** How long records are handled after the end of a trace, and how many at most: more than any ring holds. */
+/** How long commands of system() are still run after Ctrl-C. */
 const endMilliseconds = 1000;
-const mostAtEnd = 1 << 30;
 
 /** Milliseconds between looks at the mappings of the traced process, at first and at most. */
 const rememberFirst = 5;
@@ -76,6 +75,10 @@ export class Trace implements Disposable {
   private readonly host: Host;
   private readonly ring: RingReader | undefined;
   private exiting = false;
+  private hurried = false;
+  /** When commands of system() are no longer run, in milliseconds of performance.now(). */
+  private commandsUntil = Number.POSITIVE_INFINITY;
+  private commandsLeftOut = 0;
   private exitCode = 0;
   /** Iterators are being read, which an exit() in them does not end. */
   private iterating = false;
@@ -114,8 +117,9 @@ export class Trace implements Disposable {
     this.owned[Symbol.dispose]();
   }
 
-  /** Ends the trace from outside, as Ctrl-C does; what is in the ring is still handled. */
-  stop(): void {
+  /** Ends the trace from outside; what is in the ring is still handled. `hurry`: somebody waits for it (Ctrl-C). */
+  stop(hurry = false): void {
+    this.hurried ||= hurry;
     this.stopped = true;
     this.endSoon();
   }
@@ -240,7 +244,11 @@ export class Trace implements Disposable {
   private finish(printMaps = this.options.compiled.config.print_maps_on_exit): void {
     // All at once: one after the other takes 36 ms each.
     this.port[Symbol.dispose]();
-    const unhandled = this.drainAtEnd();
+    // All that was recorded is told, however long it takes. Only commands, which may take as long as they like, have an
+    // end when somebody waits at the keyboard.
+    if (this.hurried) this.commandsUntil = performance.now() + endMilliseconds;
+    this.drain();
+    this.commandsUntil = Number.POSITIVE_INFINITY;
     this.handling = true;
     this.runMoment("end");
     this.drain();
@@ -251,7 +259,7 @@ export class Trace implements Disposable {
       for (const name of this.maps.names()) this.emit({ kind: "map", map: this.maps.snapshot(name, this.names) });
     }
     const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
-    if (unhandled > 0) losses.push({ reason: "unhandled", count: BigInt(unhandled) });
+    if (this.commandsLeftOut > 0) losses.push({ reason: "unhandled", count: BigInt(this.commandsLeftOut) });
     if (losses.length > 0) this.emit({ kind: "lost", losses });
     this.emit({ kind: "exit", code: this.exitCode });
     this.options.afterTurn?.();
@@ -272,16 +280,6 @@ export class Trace implements Disposable {
     if (this.ring === undefined) return;
     this.ring.drain(this.handleRecord);
     this.lookForLostExit();
-  }
-
-  /** What is still in the ring when the trace ends, as long as it does not take too long; answers how many that were not. */
-  private drainAtEnd(): number {
-    let unhandled = 0;
-    const { ring } = this;
-    if (ring !== undefined && ring.drainWithin(endMilliseconds, this.handleRecord, mostAtEnd) === mostAtEnd)
-      ring.drain(() => unhandled++);
-    this.lookForLostExit();
-    return this.handling ? unhandled : 0;
   }
 
   /** An exit() that found the ring full; there were records then, so that a turn comes after it. */
@@ -388,6 +386,10 @@ export class Trace implements Disposable {
         return formatTime(format, Number(now / 1000n), Number(now % 1_000_000n));
       },
       runCommand: (command) => {
+        if (performance.now() > this.commandsUntil) {
+          this.commandsLeftOut++;
+          return;
+        }
         // What was said before must stand before what the command says itself on standard error.
         this.options.afterTurn?.();
         const { stdout, error } = spawnSync("/bin/sh", ["-c", command], {
