@@ -40,6 +40,25 @@ for (const file of ["typed4", "typed5"]) {
   });
 }
 
+for (const file of ["typed4", "typed5"]) {
+  test(`${file}: lines of the source`, () => {
+    const { elf, dwarf } = dwarfOf(read(file));
+    // In typed.c.
+    const line =
+      read("typed.c")
+        .toString()
+        .split("\n")
+        .findIndex((text) => text.startsWith("KEEP int plain")) + 1;
+    const { address } = elf.function("plain")!;
+    assert.deepEqual(dwarf.line("typed.c", line, 0).address, address);
+    const [path = ""] = dwarf.line("typed.c", line, 0).files;
+    assert.equal(dwarf.line(path, line, 0).address, address);
+    assert.equal(dwarf.line("typed.c", line, 1000).address, undefined);
+    assert.equal(dwarf.line("typed.c", 1, 0).address, undefined);
+    assert.deepEqual(dwarf.line("yped.c", line, 0), { files: [], address: undefined });
+  });
+}
+
 test("methods by the linker's name", () => {
   const { elf, dwarf } = dwarfOf(read("classes"));
   const method = "_ZN4shop3Box4growEi";
@@ -81,6 +100,7 @@ test("damaged files give a value or a FormatError", () => {
       const { dwarf } = dwarfOf(bytes);
       dwarf.function("absent", 0x400200n);
       dwarf.type("node", [DW_TAG.structureType]);
+      dwarf.line("typed.c", 40, 0);
       for (const unit of dwarf.units().slice(0, 8)) {
         const root = unit.root();
         if (root !== undefined) visit(root, 0);

@@ -3,6 +3,7 @@ import { type Abbrev, parseAbbrevs } from "./dwarf-abbrev.js";
 import { DW_AT, DW_TAG } from "./dwarf-constants.js";
 import { DwarfCursor } from "./dwarf-cursor.js";
 import type { FormSizes } from "./dwarf-form.js";
+import { type LineTable, parseLineTable } from "./dwarf-line.js";
 import {
   type Die,
   type DwarfSectionName,
@@ -29,6 +30,20 @@ export interface SplitUnit {
   readonly folder: string;
   readonly id: bigint;
 }
+
+/** What line tables know of a place in the source. */
+export interface LinePlace {
+  /** Files whose paths end as it says. */
+  readonly files: readonly string[];
+  /** The lowest address with code of the line. */
+  readonly address: bigint | undefined;
+}
+
+/** Whole names only: `b.c` is the end of `/a/b.c`, not of `/a/bb.c`. */
+const endsWithPath = (path: string, end: string): boolean => {
+  const [whole, tail] = [path, end].map((each) => each.replaceAll("/./", "/").replace(/^\.\//, ""));
+  return whole === tail || (whole ?? "").endsWith(`/${tail ?? ""}`);
+};
 
 const typeTags: ReadonlySet<number> = new Set([
   DW_TAG.structureType,
@@ -145,6 +160,41 @@ export class Dwarf implements UnitFile {
       }
       return undefined;
     });
+  }
+
+  /** Where the code of a line begins; `file` is the end of a path. Several files may be meant: they are told. */
+  line(file: string, line: number, column: number): LinePlace {
+    const files = new Set<string>();
+    let best: bigint | undefined;
+    for (const table of this.lineTables()) {
+      const wanted = new Set<number>();
+      for (const [number, path] of table.files.entries()) {
+        if (!endsWithPath(path, file)) continue;
+        wanted.add(number);
+        files.add(path);
+      }
+      if (wanted.size === 0) continue;
+      for (const row of table.rows()) {
+        if (row.line !== line || !row.isStatement || !wanted.has(row.file) || row.address === 0n) continue;
+        if ((column === 0 || row.column === column) && (best === undefined || row.address < best)) best = row.address;
+      }
+    }
+    return { files: [...files], address: best };
+  }
+
+  /** Each unit has one, some share it. */
+  private *lineTables(): Generator<LineTable> {
+    const seen = new Set<number>();
+    for (const unit of this.units()) {
+      const root = unit.root();
+      const at = root?.number(DW_AT.stmtList);
+      if (root === undefined || at === undefined || seen.has(at)) continue;
+      seen.add(at);
+      const cursor = new DwarfCursor(this.section("line"), `${this.what}: .debug_line`, at);
+      yield parseLineTable(cursor, root.text(DW_AT.compDir) ?? "", unit.header.sizes.address, (value) =>
+        unit.text(value),
+      );
+    }
   }
 
   /** Asks again after each unit that is looked through. */

@@ -1,5 +1,6 @@
 // Arguments of functions by their debugging information; the values are in test/fixtures/elf/typed.c and classes.cpp.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fixture } from "../fixtures/path.js";
 import { lines, run } from "../support/run.js";
@@ -79,6 +80,16 @@ test("methods: this, references, and an object that is passed by its address", {
 uprobe:BIN:*grow* { print((args.this.size, args.this.weight, args.by)); }
 uprobe:BIN:*pack* { print((args.box.size, args.owned.id, *args.count)); print(args.owned); }`;
   assert.deepEqual(await shown(fixture("elf", "classes"), script), ["(0, 3, 4)", "(4, 5, 6)", "{ .id = 5 }"]);
+});
+
+test("an instruction of a line of the source", { skip }, async () => {
+  const text = readFileSync(fixture("elf", "typed.c"), "utf8");
+  const line = text.split("\n").findIndex((each) => each.startsWith("KEEP struct large returns")) + 1;
+  const program = fixture("elf", "typed5");
+  const own = `uprobe:BIN@typed.c:${line} { @[probe] = reg("pc"); } uprobe:BIN:returns { @b = reg("pc"); }`;
+  const values = (await shown(program, own)).filter((each) => each !== "").map((each) => each.replace(/^.*: /, ""));
+  assert.equal(values.length, 2);
+  assert.equal(values[0], values[1]);
 });
 
 test("functions of several signatures under one wildcard", { skip }, async () => {

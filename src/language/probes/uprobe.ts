@@ -2,9 +2,9 @@ import { BPF_TRACE_UPROBE_MULTI } from "../../abi/program-type.js";
 import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { u64 } from "../../types/type.js";
 import type { UserFunction } from "../kernel-view.js";
-import type { Probe, ProgramVariant } from "../probe.js";
+import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { parseCount, unknownProbe, wrongForm } from "./common.js";
-import { parameterLines, withArguments, withTypes } from "./user-arguments.js";
+import { lineAddress, parameterLines, withArguments, withTypes } from "./user-arguments.js";
 
 interface Place {
   readonly path: string;
@@ -16,7 +16,12 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
   const ret = name === "uretprobe";
   const forms = ret
     ? [`${name}:FILE:FUNCTION`]
-    : [`${name}:FILE:FUNCTION`, `${name}:FILE:FUNCTION+OFFSET`, `${name}:FILE:OFFSET`];
+    : [
+        `${name}:FILE:FUNCTION`,
+        `${name}:FILE:FUNCTION+OFFSET`,
+        `${name}:FILE:OFFSET`,
+        `${name}:FILE@SOURCE:LINE[:COLUMN]`,
+      ];
   const base: ProgramVariant = {
     key: name,
     type: "kprobe",
@@ -31,12 +36,37 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
     preemptible: true,
   };
   const multi: ProgramVariant = { ...base, key: `${name}:multi`, expectedAttachType: BPF_TRACE_UPROBE_MULTI };
+  /** `FILE@SOURCE:LINE[:COLUMN]`: an instruction of a line of the source. */
+  const bindLine = (source: RegExpExecArray, parts: readonly string[], context: BindContext): readonly Candidate[] => {
+    const [, file = "", text = ""] = source;
+    const [, line, column] = parts.map((part) => Number(parseCount(part) ?? 0n));
+    if (parts.length > 3 || line === undefined || line === 0 || (parts.length === 3 && column === 0)) {
+      return wrongForm(context, forms, `'${[name, ...parts].join(":")}' names no line of a source file`);
+    }
+    const { kernel, pid } = context;
+    const listed = kernel.userFunctions(file);
+    if ("missing" in listed) return unknownProbe(context, `${file} cannot be probed: ${listed.missing}`, file, []);
+    const { path, functions } = listed;
+    const found = lineAddress(kernel, path, text, line, column ?? 0);
+    if ("missing" in found) return unknownProbe(context, `no line to probe: ${found.missing}`, text, []);
+    const label = [text, ...parts.slice(1)].join(":");
+    return [
+      {
+        name: `${name}:${shownPath(file, path)}@${label}`,
+        func: label,
+        place: { path, offset: fileOffset(functions, found.address), pid } satisfies Place,
+        variant: context.facts.usesTypeNames ? withTypes(base, kernel, path) : base,
+      },
+    ];
+  };
   return {
     name,
     aliases: [alias],
     doc,
     forms,
     bind(parts, context) {
+      const source = parts[0] === undefined ? undefined : /^(.+)@([^@]+)$/.exec(parts[0]);
+      if (!ret && source !== null && source !== undefined) return bindLine(source, parts, context);
       const [file = "", written = ""] = parts;
       if (parts.length !== 2 || file === "" || written === "") {
         return wrongForm(context, forms, `'${[name, ...parts].join(":")}' names no function of a file`);

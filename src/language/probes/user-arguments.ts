@@ -80,6 +80,28 @@ function findType(dwarf: Dwarf, name: string, space: AddressSpace): Type | undef
   return die === undefined ? undefined : typeFromDwarf(dwarf, die, space);
 }
 
+/** The address of a line of a program's source. */
+export function lineAddress(
+  kernel: KernelView,
+  path: string,
+  file: string,
+  line: number,
+  column: number,
+): { readonly address: bigint } | Missing {
+  const found = reading(() => {
+    const dwarf = kernel.debugInfo(path);
+    return "missing" in dwarf ? dwarf : dwarf.line(file, line, column);
+  });
+  if ("missing" in found) return found;
+  const { files, address } = found;
+  const [first = "", second] = files;
+  if (files.length === 0) return { missing: `${path} has no code of a file '${file}'` };
+  if (second !== undefined) return { missing: `'${file}' may be ${first} or ${second}: write more of the path` };
+  return address === undefined
+    ? { missing: `${first} has no code at ${line}${column === 0 ? "" : `:${column}`}` }
+    : { address };
+}
+
 /** What -lv says of a function: its parameters, one a line. */
 export function parameterLines(kernel: KernelView, path: string, fn: UserFunction): readonly string[] {
   const signature = signatureOf(kernel, path, fn);
