@@ -4,6 +4,7 @@ import * as zlib from "node:zlib";
 import { ByteReader } from "../base/bytes.js";
 import { BeetraceError, FormatError } from "../base/errors.js";
 import { Dwarf, type DwarfSource, type SplitUnit } from "../formats/dwarf.js";
+import { packageParts } from "../formats/dwarf-package.js";
 import type { Elf, ElfSection } from "../formats/elf.js";
 import type { Missing } from "../language/kernel-view.js";
 import { withElf } from "./user-functions.js";
@@ -119,7 +120,27 @@ function splitSource(unit: SplitUnit, traced: string): DwarfSource | undefined {
   for (const file of files) {
     if (isSplitFile(file)) return fileSource(file, ".dwo", traced);
   }
-  return undefined;
+  const file = `${traced}.dwp`;
+  return isSplitFile(file) ? packageSource(file, unit.id) : undefined;
+}
+
+/** The other halves of all units of a program in one file, dwp(1). */
+function packageSource(file: string, id: bigint): DwarfSource | undefined {
+  const section = (name: string): Uint8Array | undefined => withElf(file, (elf) => sectionOf(elf, `.debug_${name}`));
+  const index = section("cu_index");
+  const parts = index === undefined ? undefined : packageParts(index, id, file);
+  if (parts === undefined) return undefined;
+  return {
+    what: file,
+    section: (name) => {
+      const whole = section(`${name}.dwo`);
+      const part = parts.get(name);
+      // Texts are shared by all.
+      return whole === undefined || part === undefined
+        ? whole
+        : new ByteReader(whole, file).slice(part.offset, part.size);
+    },
+  };
 }
 
 function isSplitFile(file: string): boolean {
