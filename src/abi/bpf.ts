@@ -203,8 +203,11 @@ export const linkIterAttr = struct("bpf_attr", 32, {
   "link_create.iter_info_len": [24, "u32"],
 });
 
-/** union bpf_iter_link_info: which objects an iterator goes over; `task` since Linux 6.1. */
-export const iterLinkInfo = struct("bpf_iter_link_info", 16, { "task.pid": [4, "u32"] });
+/** union bpf_iter_link_info: which objects an iterator goes over; both since Linux 6.1. */
+export const iterLinkInfo = struct("bpf_iter_link_info", 16, {
+  "cgroup.order": [0, "u32"],
+  "task.pid": [4, "u32"],
+});
 
 /** BPF_ENABLE_STATS: `bpf_attr.enable_stats`; 0 is BPF_STATS_RUN_TIME. */
 export const enableStatsAttr = struct("bpf_attr", 4, { "enable_stats.type": [0, "u32"] });

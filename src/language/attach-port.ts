@@ -16,6 +16,15 @@ export interface PerfEventTarget {
   readonly pid?: number | undefined;
 }
 
+export interface IteratorTarget {
+  readonly type: string;
+  /** Only objects of this process. */
+  readonly pid?: number | undefined;
+  /** Of control groups: enum bpf_cgroup_iter_order. */
+  readonly order?: number | undefined;
+  readonly pin?: string | undefined;
+}
+
 export interface WatchpointTarget {
   readonly address: bigint;
   readonly length: number;
@@ -77,10 +86,7 @@ export interface AttachPort {
     cookies: readonly bigint[],
   ): Attachment;
   /** A BPF iterator (since 5.8); the trace reads it when everything is attached, or leaves it in the file `pin`. */
-  iterator(
-    program: ProgramName,
-    target: { readonly type: string; readonly pid?: number | undefined; readonly pin?: string | undefined },
-  ): Attachment;
+  iterator(program: ProgramName, target: IteratorTarget): Attachment;
   /** Runs a raw_tracepoint program once, now, in this thread (BPF_PROG_TEST_RUN, since 5.10); answers what it returned. */
   runOnce(program: ProgramName, cookie: bigint): number;
 }

@@ -9,6 +9,7 @@ import { type Pmu, readPmu } from "../kernel/pmu.js";
 import type {
   Attachment,
   AttachPort,
+  IteratorTarget,
   PerfEventTarget,
   ProgramName,
   WatchpointTarget,
@@ -247,13 +248,10 @@ export class KernelAttachPort implements AttachPort, Disposable {
     );
   }
 
-  iterator(
-    program: ProgramName,
-    target: { readonly type: string; readonly pid?: number | undefined; readonly pin?: string | undefined },
-  ): Attachment {
+  iterator(program: ProgramName, target: IteratorTarget): Attachment {
     const what = `iterator over ${target.type}`;
     return this.attach(what, "quick", (held) => {
-      const link = linkIter(this.sys, this.loaded.program(program, 0n), target.pid);
+      const link = linkIter(this.sys, this.loaded.program(program, 0n), target);
       held.links.push(link);
       if (target.pin !== undefined) pinWhere(this.sys, target.pin, link);
       this.iterators.push({ what, link, pin: target.pin });

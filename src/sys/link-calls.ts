@@ -57,9 +57,17 @@ export function linkTracing(sys: Sys, program: Fd, attachType: number, cookie: b
   return create(sys, attr, program.what);
 }
 
-/** A BPF iterator (since 5.8), over the objects of one process if it is one over tasks or what belongs to them (since 6.1). */
-export function linkIter(sys: Sys, program: Fd, pid: number | undefined): Fd {
-  const info = pid === undefined ? undefined : iterLinkInfo.encode({ "task.pid": pid }, sys.addressOf);
+/**
+ * A BPF iterator (since 5.8). `pid`: over the objects of one process, if it is one over tasks or what belongs to them;
+ * `order`: how one over control groups walks the tree (since 6.1).
+ */
+export function linkIter(
+  sys: Sys,
+  program: Fd,
+  { pid, order }: { readonly pid?: number | undefined; readonly order?: number | undefined },
+): Fd {
+  const which = order === undefined ? { "task.pid": pid } : { "cgroup.order": order };
+  const info = pid === undefined && order === undefined ? undefined : iterLinkInfo.encode(which, sys.addressOf);
   const attr = linkIterAttr.encode(
     {
       "link_create.prog_fd": program.raw,

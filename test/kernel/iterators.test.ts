@@ -137,6 +137,16 @@ test("a pin outside of a bpf file system is refused clearly", { skip }, async ()
   }
 });
 
+test("every iterator that is listed can be read, or the message says why not", { skip }, async () => {
+  const { out } = await run("-l", "iter:*");
+  const listed = lines(out);
+  assert.ok(listed.includes("iter:bpf_prog"));
+  for (const name of listed) {
+    const { err, status } = await run("-q", "-e", `${name} { @ = count(); }`);
+    if (status !== 0) assert.match(err, /goes over the elements of one map/, name);
+  }
+});
+
 test("-l lists them, and -lv what they have", { skip }, async () => {
   const { out } = await run("-lv", "iter:task_*");
   const listed = out.split("\n");

@@ -2,6 +2,7 @@ import { BPF_TRACE_ITER } from "../../abi/program-type.js";
 import { hasWildcard } from "../../base/glob.js";
 import { typeText } from "../../formats/btf-c.js";
 import { recordFromBtf } from "../../types/from-btf.js";
+import type { IteratorTarget } from "../attach-port.js";
 import type { KernelView } from "../kernel-view.js";
 import type { Candidate, Probe } from "../probe.js";
 import type { ArgField } from "../typed.js";
@@ -9,11 +10,11 @@ import { unknownProbe, wrongForm } from "./common.js";
 
 const forms = ["iter:TYPE", "iter:TYPE:PIN"];
 
-interface Place {
-  readonly type: string;
-  readonly pid: number | undefined;
-  readonly pin: string | undefined;
-}
+/** BPF_CGROUP_ITER_DESCENDANTS_PRE (uapi/linux/bpf.h): the kernel wants an order; from the root down. */
+const cgroupOrder = 2;
+
+/** Iterators over the elements of one map, which the link would have to name. */
+const ofOneMap: readonly string[] = ["bpf_map_elem", "bpf_sk_storage_map", "sockmap"];
 
 /** The structure that a program on `bpf_iter_TYPE` finds in its context: include/linux/bpf.h, DEFINE_BPF_ITER_FUNC. */
 const contextPrefix = "bpf_iter__";
@@ -55,6 +56,9 @@ export const iter: Probe = {
         "beetrace -l 'iter:*' lists what there is.",
       );
     }
+    if (ofOneMap.includes(type)) {
+      return wrongForm(context, forms, `'${type}' goes over the elements of one map, which a script cannot name`);
+    }
     return [
       {
         name,
@@ -63,7 +67,8 @@ export const iter: Probe = {
           type,
           pid: context.pid,
           pin: pin === undefined || pin.startsWith("/") ? pin : `${pinFolder}${pin}`,
-        } satisfies Place,
+          ...(type === "cgroup" ? { order: cgroupOrder } : {}),
+        } satisfies IteratorTarget,
         variant: {
           // A program of its own: iterators have no attach cookies.
           key: `iter:${context.span.start}:${name}`,
@@ -79,7 +84,8 @@ export const iter: Probe = {
       },
     ];
   },
-  attach: (port, program, _variant, items) => items.map(({ target }) => port.iterator(program, target.place as Place)),
+  attach: (port, program, _variant, items) =>
+    items.map(({ target }) => port.iterator(program, target.place as IteratorTarget)),
   list: (kernel) => iterators(kernel).map((type) => `iter:${type}`),
   describe(name, kernel) {
     const btf = kernel.btf();
