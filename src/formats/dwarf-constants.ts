@@ -39,6 +39,7 @@ export const DW_AT = {
   stmtList: 0x10,
   lowPc: 0x11,
   highPc: 0x12,
+  language: 0x13,
   compDir: 0x1b,
   constValue: 0x1c,
   upperBound: 0x2f,
@@ -78,6 +79,8 @@ export const DW_ATE = {
   imaginaryFloat: 0x09,
   utf: 0x10,
 } as const;
+
+export const DW_LANG = { go: 0x16, rust: 0x1c } as const;
 
 /** Of a structure or class: it does not travel in registers (C++ with a destructor of its own). */
 export const DW_CC_passByReference = 0x04;

@@ -1,5 +1,5 @@
 import type { Dwarf } from "../formats/dwarf.js";
-import { DW_AT, DW_CC_nocall, DW_TAG } from "../formats/dwarf-constants.js";
+import { DW_AT, DW_CC_nocall, DW_LANG, DW_TAG } from "../formats/dwarf-constants.js";
 import type { Die } from "../formats/dwarf-unit.js";
 import {
   type Class,
@@ -46,15 +46,18 @@ export function functionSignature(dwarf: Dwarf, die: Die, arch: "x86_64" | "arm6
   const places = arch === "x86_64" ? new SystemV() : new Aapcs64();
   const returned = stripped(die.type());
   places.startWith(returned === undefined ? [] : classesOf(dwarf, returned, places.maxInRegisters));
-  const notCallable = die.number(DW_AT.callingConvention) === DW_CC_nocall;
+  const language = die.unit.root()?.number(DW_AT.language);
+  let unknown = unknownConvention(die, language);
   const parameters: Parameter[] = [];
   for (const child of die.children()) {
     if (child.tag !== DW_TAG.formalParameter || parameters.length >= maxParameters) continue;
     const declared = child.type();
     const type = stripped(declared);
-    const place: ParameterPlace = notCallable
-      ? { kind: "unreadable", reason: "the compiler has given this function a calling convention of its own" }
-      : places.next(dwarf, type);
+    // Rust passes larger structures by address, or as C does if the function is extern "C", and DWARF does not say which.
+    if (language === DW_LANG.rust && type !== undefined && sizeOfDie(dwarf, type) > places.maxInRegisters)
+      unknown ??= "from the first structure of more than 16 bytes on, Rust does not say where its arguments are";
+    const place: ParameterPlace =
+      unknown === undefined ? places.next(dwarf, type) : { kind: "unreadable", reason: unknown };
     parameters.push({
       name: child.name() ?? `arg${parameters.length}`,
       type: typeFromDwarf(dwarf, declared, "user"),
@@ -68,6 +71,13 @@ export function functionSignature(dwarf: Dwarf, die: Die, arch: "x86_64" | "arm6
     )
     .join(";");
   return { parameters, returns: typeFromDwarf(dwarf, die.type(), "user"), key };
+}
+
+/** Why the ABI of the machine does not tell where any of the arguments are. */
+function unknownConvention(die: Die, language: number | undefined): string | undefined {
+  if (die.number(DW_AT.callingConvention) === DW_CC_nocall)
+    return "the compiler has given this function a calling convention of its own";
+  return language === DW_LANG.go ? "Go passes arguments in an order of registers of its own" : undefined;
 }
 
 const placeKey = (place: ParameterPlace): string =>

@@ -126,7 +126,7 @@ const args: Builtin = {
   bare: true,
   uses: "args",
   doc: "The probe's arguments: args.NAME.",
-  probes: "tracepoint, rawtracepoint",
+  probes: "tracepoint, rawtracepoint, uprobe (of files with debugging information)",
   result: (context) => {
     const { variant } = context;
     if (variant.args === undefined) notHere(context, "args", variant.noArgs);
