@@ -166,11 +166,9 @@ function parametersText(parameters: readonly Parameter[]): string {
   if (parameters.length === 0) return "The script has no named parameters.\n";
   const rows = [...parameters]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ name, fallback, description }) => {
-      const colon = description === "" ? "" : ": ";
-      return `--${name}${colon}${description} (default: ${fallback === "" ? '""' : fallback})`;
-    });
-  return `HINT: expected program options:\n${rows.join("\n")}\n`;
+    .map(({ name, description }) => (description === "" ? `--${name}` : `--${name}: ${description}`));
+  const defaults = parameters.map(({ name, fallback }) => `--${name}=${fallback === "" ? '""' : fallback}`);
+  return `HINT: expected program options:\n${rows.join("\n")}\nDefaults: ${defaults.join(" ")}\n`;
 }
 
 /** Which attach points are wanted: those of a mode or a filter. Remembers the moments of those that are not. */

@@ -96,7 +96,8 @@ function parameterValue(context: CheckContext, { name, fallback }: Parameter): P
 }
 
 function refuse(context: CheckContext, message: string): void {
-  context.diags.error("bad-parameter", context.span, `program command line option ${message}`);
+  // What is wrong stands on the command line, not at a place of the script.
+  context.diags.error("bad-parameter", undefined, `program command line option ${message}`);
 }
 
 const toBigInt = (text: string): bigint => (text.startsWith("-") ? -BigInt(text.slice(1)) : BigInt(text));
