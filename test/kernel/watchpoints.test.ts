@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { fixture } from "../fixtures/path.js";
-import { lacks, lines, run, Tracer } from "../support/run.js";
+import { isEmulated, lacks, lines, run, Tracer } from "../support/run.js";
 
 const program = fixture("elf", "structs");
 const noBreakpoints = lacks("breakpoint");
@@ -56,7 +56,11 @@ test("memory of the kernel: a task's name", { skip: noBreakpoints || lacks("iter
     child.stdin.write("\n");
     await once(child.stdout, "data");
     const traced = await tracer.stop();
-    assert.deepEqual(lines(traced.out), [`@[${child.pid}]: 5`], traced.err);
+    // Emulated by QEMU, each of these writes was seen once on some kernels and twice on others (stock 6.12).
+    const [only = "", ...others] = lines(traced.out);
+    const hits = only.replace(`@[${child.pid}]: `, "");
+    assert.deepEqual(others, [], traced.err);
+    assert.ok(hits === "5" || (isEmulated() && hits === "10"), traced.out + traced.err);
   } finally {
     child.kill();
   }
