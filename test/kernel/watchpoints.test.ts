@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { fixture } from "../fixtures/path.js";
-import { isEmulated, lacks, lines, run, Tracer } from "../support/run.js";
+import { lacks, lines, run, Tracer } from "../support/run.js";
 
 const program = fixture("elf", "structs");
 const noBreakpoints = lacks("breakpoint");
@@ -50,17 +50,16 @@ test("memory of the kernel: a task's name", { skip: noBreakpoints || lacks("iter
     );
     const [address = ""] = lines(out);
     assert.match(address, /^0x[0-9a-f]{16}$/);
-    // Each new name writes its first byte once: __set_task_comm(), fs/exec.c.
     const tracer = new Tracer(["-e", `watchpoint:${address}:1:w { @[pid] = count(); }`]);
     await tracer.attached();
     child.stdin.write("\n");
     await once(child.stdout, "data");
     const traced = await tracer.stop();
-    // Emulated by QEMU, each of these writes was seen once on some kernels and twice on others (stock 6.12).
+    // How many stores a name takes is the kernel's affair: 1 on 6.1 and 6.18, 2 on Debian's 6.12, 3 on 7.2 have been seen.
     const [only = "", ...others] = lines(traced.out);
-    const hits = only.replace(`@[${child.pid}]: `, "");
+    const hits = Number(only.replace(`@[${child.pid}]: `, ""));
     assert.deepEqual(others, [], traced.err);
-    assert.ok(hits === "5" || (isEmulated() && hits === "10"), traced.out + traced.err);
+    assert.ok(hits >= 5 && hits % 5 === 0, traced.out + traced.err);
   } finally {
     child.kill();
   }
