@@ -1,3 +1,4 @@
+import { strengthOf } from "../base/c-operators.js";
 import { type CToken, parseCharacter, parseInteger } from "./tokens.js";
 
 /** An integer of C's arithmetic: as wide as intmax_t, signed or not (C11 6.10.1p4). */
@@ -28,20 +29,6 @@ export interface ExpressionScope {
 
 /** Deeper than any header nests; keeps hostile input from overflowing our own stack. */
 const maxDepth = 200;
-
-const levels: readonly (readonly string[])[] = [
-  ["||"],
-  ["&&"],
-  ["|"],
-  ["^"],
-  ["&"],
-  ["==", "!="],
-  ["<", ">", "<=", ">="],
-  ["<<", ">>"],
-  ["+", "-"],
-  ["*", "/", "%"],
-];
-const precedence = new Map(levels.flatMap((ops, level) => ops.map((op) => [op, level] as const)));
 
 /** The value of an integer constant expression; undefined if it is none. */
 export function evaluate(tokens: readonly CToken[], scope: ExpressionScope): CInteger | undefined {
@@ -127,7 +114,7 @@ class Evaluation {
     let left = this.unary();
     for (;;) {
       const token = this.tokens[this.at];
-      const own = token?.kind === "punct" ? precedence.get(token.text) : undefined;
+      const own = token?.kind === "punct" ? strengthOf.get(token.text) : undefined;
       if (token === undefined || own === undefined || own < level) return left;
       this.at++;
       const op = token.text;

@@ -1,3 +1,4 @@
+import { longPunctuators } from "../base/c-operators.js";
 import type { Source } from "../base/span.js";
 
 /** A preprocessing token of C (C11 6.4). */
@@ -15,32 +16,7 @@ export interface CToken {
   readonly blocked?: boolean;
 }
 
-/** Longest first at each first character. */
-const punctuators = [
-  "...",
-  "<<=",
-  ">>=",
-  "->",
-  "++",
-  "--",
-  "<<",
-  ">>",
-  "<=",
-  ">=",
-  "==",
-  "!=",
-  "&&",
-  "||",
-  "+=",
-  "-=",
-  "*=",
-  "/=",
-  "%=",
-  "&=",
-  "^=",
-  "|=",
-  "##",
-];
+const punctuators = [...longPunctuators, "##"];
 
 const space = /(?:[ \t\r\f\v]|\\\r?\n)+/y;
 const lineComment = /\/\/(?:\\\r?\n|[^\n])*/y;

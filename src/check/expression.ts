@@ -72,7 +72,7 @@ export class ExpressionChecker {
       case "step":
         return this.step(e);
       case "binary":
-        return this.behindStart(e) ?? checkBinary(this.scope, e.op, this.check(e.left), this.check(e.right), span);
+        return this.binary(e);
       case "ternary":
         return this.ternary(e);
       case "cast":
@@ -147,17 +147,23 @@ export class ExpressionChecker {
     return this.broken(value.span);
   }
 
-  /** `$1 + n` of a parameter that is text: the text without its first n characters, as if `$1` pointed at it. */
-  private behindStart(e: Extract<AstExpr, { kind: "binary" }>): TypedExpr | undefined {
-    if (e.op !== "+" || e.left.kind !== "positional") return undefined;
+  private binary(e: Extract<AstExpr, { kind: "binary" }>): TypedExpr {
     const [left, right] = [this.check(e.left), this.check(e.right)];
-    if (left.kind !== "text" || right.kind !== "const") return undefined;
-    const bytes = utf8.encode(left.value);
-    if (right.value < 0n || right.value > BigInt(bytes.length)) {
-      this.error("bad-index", e.right.span, `the parameter has ${bytes.length} characters`);
+    const isBehindStart =
+      e.op === "+" && e.left.kind === "positional" && left.kind === "text" && right.kind === "const";
+    return isBehindStart
+      ? this.behindStart(left.value, right.value, e)
+      : checkBinary(this.scope, e.op, left, right, e.span);
+  }
+
+  /** `$1 + n` of a parameter that is text: the text without its first n bytes, as if `$1` pointed at it. */
+  private behindStart(text: string, offset: bigint, e: Extract<AstExpr, { kind: "binary" }>): TypedExpr {
+    const bytes = utf8.encode(text);
+    if (offset < 0n || offset > BigInt(bytes.length)) {
+      this.error("bad-index", e.right.span, `the parameter has ${bytes.length} bytes`);
       return this.broken(e.span);
     }
-    return this.text(new TextDecoder().decode(bytes.subarray(Number(right.value))), e.span);
+    return this.text(new TextDecoder().decode(bytes.subarray(Number(offset))), e.span);
   }
 
   private positional(index: number, span: Span): TypedExpr {

@@ -58,6 +58,35 @@ function valuesOf(arg: TypedArg): readonly TypedExpr[] {
   return arg.kind === "entry" ? arg.access.key : [];
 }
 
+/** What is looked for in a program; each part is asked about by itself, without what is inside of it. */
+export interface Sought {
+  expression?(e: TypedExpr): boolean;
+  statement?(s: TypedStatement): boolean;
+}
+
+/** Whether what is sought is in these statements, at any depth. */
+export const occursIn = (body: readonly TypedStatement[], sought: Sought): boolean =>
+  body.some((s) => {
+    const { expressions, bodies } = partsOf(s);
+    return (
+      sought.statement?.(s) === true ||
+      expressions.some((e) => occursInExpression(e, sought)) ||
+      bodies.some((inner) => occursIn(inner, sought))
+    );
+  });
+
+/** Whether what is sought is this expression or in it. */
+export const occursInExpression = (e: TypedExpr, sought: Sought): boolean =>
+  sought.expression?.(e) === true ||
+  operandsOf(e).some((operand) => occursInExpression(operand, sought)) ||
+  occursIn(statementsOf(e), sought);
+
+/** Whether computing the expression itself can end the action: exit() and the like, a null member of an iterator's context. */
+export const endsAction = (e: TypedExpr): boolean =>
+  e.kind === "builtin"
+    ? e.builtin.leaves === true || e.builtin.mayLeave === true
+    : e.kind === "arg-field" && e.field.source.kind === "context" && e.field.source.endsIfNull === true;
+
 /** What a statement consists of: expressions that it computes, and the bodies that it may run. */
 export interface StatementParts {
   readonly expressions: readonly TypedExpr[];

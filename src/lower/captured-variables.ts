@@ -1,5 +1,5 @@
 import type { TypedExpr, TypedProgram, TypedStatement } from "../language/typed.js";
-import { operandsOf, partsOf, statementsOf } from "../language/typed-walk.js";
+import { occursIn, operandsOf, partsOf, statementsOf } from "../language/typed-walk.js";
 
 /** A loop whose body becomes a function of its own, which a helper calls once a round. */
 export type CallbackLoop = Extract<TypedStatement, { kind: "for-range" | "for-map" }>;
@@ -20,7 +20,7 @@ export interface LoopFacts {
 }
 
 /** Which loops of a program become callbacks, and what they share with the code around them. */
-export function loopFacts(program: TypedProgram, hasLoopHelper: boolean): LoopFacts {
+export function loopFacts(program: TypedProgram, hasLoopHelper: () => boolean): LoopFacts {
   const walk = new Walk(hasLoopHelper);
   if (program.predicate !== undefined) walk.expression(program.predicate);
   const inPredicate = walk.loops.length > 0;
@@ -40,10 +40,10 @@ class Walk {
   readonly captured = new Set<string>();
   readonly addressed = new Set<string>();
   readonly owners = new Map<string, CallbackLoop | undefined>();
-  private readonly hasLoopHelper: boolean;
+  private readonly hasLoopHelper: () => boolean;
   private current: CallbackLoop | undefined;
 
-  constructor(hasLoopHelper: boolean) {
+  constructor(hasLoopHelper: () => boolean) {
     this.hasLoopHelper = hasLoopHelper;
   }
 
@@ -79,15 +79,11 @@ class Walk {
 
   private isCallback(s: TypedStatement): s is CallbackLoop {
     if (s.kind === "for-map") return true;
-    if (s.kind !== "for-range" || !this.hasLoopHelper) return false;
+    if (s.kind !== "for-range") return false;
     const rounds = s.from.kind === "const" && s.to.kind === "const" ? s.to.value - s.from.value : undefined;
-    return rounds === undefined || rounds > mostNativeRounds || s.body.some(hasLoop);
+    const many = rounds === undefined || rounds > mostNativeRounds;
+    return (many || occursIn(s.body, { statement: ({ kind }) => loopKinds.has(kind) })) && this.hasLoopHelper();
   }
 }
 
-const hasLoop = (s: TypedStatement): boolean =>
-  s.kind === "for-range" ||
-  s.kind === "for-map" ||
-  s.kind === "while" ||
-  s.kind === "unroll" ||
-  partsOf(s).bodies.some((body) => body.some(hasLoop));
+const loopKinds: ReadonlySet<TypedStatement["kind"]> = new Set(["for-range", "for-map", "while", "unroll"]);

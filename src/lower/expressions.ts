@@ -3,7 +3,7 @@ import type { BinOp, BlockId, Value } from "../ir/ir.js";
 import type { Dest, Place } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
 import type { Type } from "../types/type.js";
-import { cSizeOf, layoutOf, residence, sizeOf } from "../wire/layout.js";
+import { align8, cSizeOf, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import { compareMemory } from "./compare-memory.js";
 import { argPlace, argValue } from "./context.js";
 import { addToEntry, placeOfEntry, readEntry, totalOf } from "./maps.js";
@@ -340,7 +340,7 @@ function memoryInto(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean
     case "text": {
       const bytes = utf8.encode(e.value);
       const size = clean ? sizeOf(as) : Math.min(sizeOf(as), bytes.length + 1);
-      const padded = new Uint8Array(Math.min(size, align(bytes.length + 1)));
+      const padded = new Uint8Array(Math.min(size, align8(bytes.length + 1)));
       padded.set(bytes.subarray(0, padded.length - (bytes.length >= padded.length ? 1 : 0)));
       storeBytes(p, dest, padded);
       if (size > padded.length) b.zero(dest.base, dest.offset + padded.length, size - padded.length);
@@ -396,8 +396,6 @@ const liesAlike = (a: Type, b: Type): boolean =>
 
 type TupleType = Extract<Type, { kind: "tuple" }>;
 
-const align = (n: number): number => (n + 7) & ~7;
-
 /** Copies a tuple to where its texts may be longer. */
 function copyTuple(p: ProgramLowering, from: Place, type: TupleType, dest: Dest, as: TupleType): void {
   const { b } = p;
@@ -413,7 +411,7 @@ function copyTuple(p: ProgramLowering, from: Place, type: TupleType, dest: Dest,
     const to = { base: dest.base, offset: dest.offset + (target.offsets[place] ?? 0) };
     if (item.kind === "tuple" && wanted.kind === "tuple") copyTuple(p, at, item, to, wanted);
     else {
-      const [size, room] = [align(sizeOf(item)), align(sizeOf(wanted))];
+      const [size, room] = [align8(sizeOf(item)), align8(sizeOf(wanted))];
       b.copy(to.base, to.offset, at.base, at.offset, size);
       if (room > size) b.zero(to.base, to.offset + size, room - size);
     }
@@ -439,7 +437,7 @@ function copyPlace(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean,
   }
   if (e.type.kind !== "string") {
     copyFrom(p, dest, place, size);
-    if (clean && size % 8 !== 0) b.zero(dest.base, dest.offset + size, align(size) - size);
+    if (clean && size % 8 !== 0) b.zero(dest.base, dest.offset + size, align8(size) - size);
     return;
   }
   if (place.space === "bpf" && e.type.chars === undefined) {

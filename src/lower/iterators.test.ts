@@ -41,6 +41,19 @@ test("a null pointer ends the action in a predicate and in loops, too", () => {
   assert.deepEqual([simulation.scalar("@rounds"), simulation.scalar("@hits")], ["41", "40"]);
 });
 
+test("a null pointer in a loop ends what is behind the loop, too", () => {
+  const simulation = overTasks("iter:task { for ($i : 0..40) { if (ctx.task.pid == 42) { @hits++; } } @behind++; }", [
+    true,
+    false,
+  ]);
+  assert.deepEqual([simulation.scalar("@hits"), simulation.scalar("@behind")], ["40", "1"]);
+});
+
+test("a null pointer in a map's key among printed values leaves no record open", () => {
+  const script = 'iter:task { @name[42] = "mine"; printf("%s", @name[ctx.task.pid]); }';
+  assert.equal(overTasks(script, [true, false]).text, "mine");
+});
+
 test("exit() leaves the action, and the next object has its own", () => {
   const simulation = overTasks('iter:task { printf("%d;", ctx.task.pid); exit(); printf("never"); }', [true, true]);
   assert.equal(simulation.text, "42;42;");

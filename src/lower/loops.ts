@@ -1,7 +1,7 @@
 import type { Value } from "../ir/ir.js";
-import type { TypedExpr, TypedStatement } from "../language/typed.js";
-import { operandsOf, partsOf, statementsOf } from "../language/typed-walk.js";
-import { isAggregate, layoutOf, residence, sizeOf } from "../wire/layout.js";
+import type { TypedStatement } from "../language/typed.js";
+import { endsAction, occursIn } from "../language/typed-walk.js";
+import { align8, isAggregate, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import type { CallbackLoop } from "./captured-variables.js";
 import { totalAt } from "./maps.js";
 import type { ProgramLowering } from "./program-lowering.js";
@@ -66,7 +66,7 @@ export function overMap(p: ProgramLowering, s: MapLoop): void {
     const [keyAt = 0, valueAt = 0] = layoutOf(types).offsets;
     const pair = p.home(s.variable);
     const key = inner.param(elementKey);
-    inner.copy(pair.base, pair.offset + keyAt, key, 0, alignedSize(keyType));
+    inner.copy(pair.base, pair.offset + keyAt, key, 0, align8(sizeOf(keyType)));
     let value: Value;
     if (isAggregate(map.value)) {
       value = totalAt(p, s.map, key, map.value);
@@ -75,7 +75,7 @@ export function overMap(p: ProgramLowering, s: MapLoop): void {
       value = inner.load(8, false, inner.param(elementValue), 0);
       inner.store(8, pair.base, pair.offset + valueAt, value);
     } else {
-      inner.copy(pair.base, pair.offset + valueAt, inner.param(elementValue), 0, alignedSize(valueType));
+      inner.copy(pair.base, pair.offset + valueAt, inner.param(elementValue), 0, align8(sizeOf(valueType)));
     }
     lowerBlock(p, s.body);
   });
@@ -83,17 +83,6 @@ export function overMap(p: ProgramLowering, s: MapLoop): void {
   if (leaves(s.body)) p.afterLoop();
 }
 
-const alignedSize = (type: Parameters<typeof sizeOf>[0]): number => (sizeOf(type) + 7) & ~7;
-
 /** Whether the body may leave the action. */
-function leaves(body: readonly TypedStatement[]): boolean {
-  return body.some((s) => {
-    const { expressions, bodies } = partsOf(s);
-    return s.kind === "return" || expressions.some(leavesIn) || bodies.some(leaves);
-  });
-}
-
-const leavesIn = (e: TypedExpr): boolean =>
-  (e.kind === "builtin" && (e.builtin.leaves === true || e.builtin.mayLeave === true)) ||
-  leaves(statementsOf(e)) ||
-  operandsOf(e).some(leavesIn);
+const leaves = (body: readonly TypedStatement[]): boolean =>
+  occursIn(body, { expression: endsAction, statement: (s) => s.kind === "return" });

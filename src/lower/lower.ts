@@ -1,6 +1,6 @@
 import type { IrFunction } from "../ir/ir.js";
-import type { TypedExpr, TypedProgram, TypedStatement } from "../language/typed.js";
-import { operandsOf, partsOf, statementsOf } from "../language/typed-walk.js";
+import type { TypedProgram } from "../language/typed.js";
+import { endsAction, occursIn } from "../language/typed-walk.js";
 import { exitedSlot, mostPerCpu, systemMaps } from "../wire/map-storage.js";
 import { branchOn } from "./expressions.js";
 import type { ObjectBuilder } from "./object-builder.js";
@@ -8,8 +8,8 @@ import { NeedScratch, ProgramLowering, type ScratchStage } from "./program-lower
 import { lowerBlock } from "./statements.js";
 
 /**
- * The IR of one program, followed by the bodies of its loops that helpers call; what it shares with others goes into `object`. Temporaries of more than `stackLimit` bytes do not
- * go on the stack, of which a program has 512 bytes.
+ * The IR of one program, followed by the bodies of its loops that helpers call; what it shares with others goes into
+ * `object`. Temporaries of more than `stackLimit` bytes do not go on the stack, of which a program has 512 bytes.
  */
 export function lowerProgram(
   program: TypedProgram,
@@ -44,18 +44,9 @@ export function lowerProgram(
  * Whether exit() is in the program, which is attached: begin and end run when they are told to, and an iterator goes to
  * its end.
  */
-function mayExit(program: TypedProgram): boolean {
-  if (program.targets.some(({ provider }) => provider.moment !== undefined || provider.finite === true)) return false;
-  const inExpression = (e: TypedExpr): boolean =>
-    (e.kind === "builtin" && (e.builtin.leaves === true || e.builtin.mayLeave === true)) ||
-    operandsOf(e).some(inExpression) ||
-    statementsOf(e).some(inStatement);
-  const inStatement = (s: TypedStatement): boolean => {
-    const { expressions, bodies } = partsOf(s);
-    return expressions.some(inExpression) || bodies.some((body) => body.some(inStatement));
-  };
-  return program.body.some(inStatement);
-}
+const mayExit = (program: TypedProgram): boolean =>
+  !program.targets.some(({ provider }) => provider.moment !== undefined || provider.finite === true) &&
+  occursIn(program.body, { expression: endsAction });
 
 /** Between exit() and the end of the trace the probe may fire again: nothing happens then. */
 function skipAfterExit(p: ProgramLowering): void {

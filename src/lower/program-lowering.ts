@@ -68,7 +68,7 @@ export class ProgramLowering implements Lowering {
     this.object = object;
     this.variant = program.variant;
     this.scratchStage = scratchStage;
-    this.facts = loopFacts(program, object.kernel.feature("bpfLoop") !== "no");
+    this.facts = loopFacts(program, () => object.kernel.feature("bpfLoop") !== "no");
     this.unset = variablesReadUnset(program);
     this.layout = frameLayout(program, this.facts, stackLimit);
     this.fn = newFunction(new FunctionBuilder(program.name, "program"), false);

@@ -4,6 +4,7 @@ import type { Value } from "../ir/ir.js";
 import { type Action, recordHeader } from "../language/action.js";
 import type { Dest } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
+import { endsAction, occursInExpression } from "../language/typed-walk.js";
 import { align8, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import { systemMaps } from "../wire/map-storage.js";
 import type { ProgramLowering } from "./program-lowering.js";
@@ -85,37 +86,6 @@ function sendRecord(
   );
 }
 
-/** Whether computing the expression can end the program: a block expression with exit() or return, a null in an iterator. */
-function mayLeave(e: TypedExpr): boolean {
-  switch (e.kind) {
-    case "block":
-      return true;
-    case "arg-field":
-      return e.field.source.kind === "context" && e.field.source.endsIfNull === true;
-    case "deref":
-      return mayLeave(e.pointer);
-    case "member":
-    case "element":
-    case "item":
-      return mayLeave(e.object);
-    case "convert":
-    case "reinterpret":
-    case "not":
-      return mayLeave(e.operand);
-    case "address":
-      return mayLeave(e.place);
-    case "arithmetic":
-    case "compare":
-    case "compare-memory":
-    case "logical":
-      return mayLeave(e.left) || mayLeave(e.right);
-    case "ternary":
-      return [e.condition, e.then, e.else].some(mayLeave);
-    case "tuple":
-      return e.items.some(mayLeave);
-    case "builtin":
-      return e.args.some((arg) => arg.kind === "value" && mayLeave(arg.value));
-    default:
-      return false;
-  }
-}
+/** Whether computing the value can end the program, or runs statements: they may leave, and send records of their own. */
+const mayLeave = (e: TypedExpr): boolean =>
+  occursInExpression(e, { expression: (each) => each.kind === "block" || endsAction(each) });

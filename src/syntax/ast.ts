@@ -1,3 +1,4 @@
+import type { BinaryOp } from "../base/c-operators.js";
 import type { Source, Span } from "../base/span.js";
 
 /**
@@ -17,25 +18,7 @@ export interface AstType {
 
 export type UnaryOp = "-" | "!" | "~" | "*" | "&" | "+";
 export type StepOp = "++" | "--";
-export type BinaryOp =
-  | "+"
-  | "-"
-  | "*"
-  | "/"
-  | "%"
-  | "&"
-  | "|"
-  | "^"
-  | "<<"
-  | ">>"
-  | "=="
-  | "!="
-  | "<"
-  | "<="
-  | ">"
-  | ">="
-  | "&&"
-  | "||";
+export type { BinaryOp };
 
 export interface AstMap {
   readonly kind: "map";

@@ -1,3 +1,4 @@
+import { longPunctuators } from "../base/c-operators.js";
 import type { Diagnostics } from "../base/diagnostics.js";
 import type { Source, Span } from "../base/span.js";
 
@@ -23,28 +24,7 @@ export interface Token {
 
 /** Longest first, so that the first match is the right one. */
 const punctuators = [
-  "<<=",
-  ">>=",
-  "...",
-  "<<",
-  ">>",
-  "<=",
-  ">=",
-  "==",
-  "!=",
-  "&&",
-  "||",
-  "++",
-  "--",
-  "->",
-  "+=",
-  "-=",
-  "*=",
-  "/=",
-  "%=",
-  "&=",
-  "|=",
-  "^=",
+  ...longPunctuators,
   "..",
   "+",
   "-",

@@ -1,22 +1,9 @@
+import { strengthOf } from "../base/c-operators.js";
 import type { Span } from "../base/span.js";
 import type { AstExpr, AstField, AstStatement, AstType, BinaryOp, StepOp, UnaryOp } from "./ast.js";
 import { isBareType, parseType, startsCast, startsType } from "./parse-type.js";
 import { describe, type TokenStream } from "./token-stream.js";
 
-/** Binary operators by binding strength, loosest first; all group from the left. */
-const levels: readonly (readonly BinaryOp[])[] = [
-  ["||"],
-  ["&&"],
-  ["|"],
-  ["^"],
-  ["&"],
-  ["==", "!="],
-  ["<", ">", "<=", ">="],
-  ["<<", ">>"],
-  ["+", "-"],
-  ["*", "/", "%"],
-];
-const strength = new Map<string, number>(levels.flatMap((ops, level) => ops.map((op) => [op, level] as const)));
 const unaryOps = new Set(["-", "!", "~", "*", "&", "+"]);
 
 /** Characters of a string literal: as many as max_strlen can be. A program writes them out by instructions. */
@@ -80,7 +67,7 @@ export class ExpressionParser {
     let left = this.unary();
     for (;;) {
       const token = this.tokens.peek();
-      const found = token.kind === "punctuator" ? strength.get(token.text) : undefined;
+      const found = token.kind === "punctuator" ? strengthOf.get(token.text) : undefined;
       if (found === undefined || found < level) return left;
       if (this.inPredicate && token.text === "/" && this.tokens.is("{", 1)) return left;
       this.tokens.take();
