@@ -201,6 +201,37 @@ export class FunctionBuilder {
     from.end = { op: "branch", span: this.span, cmp, a, b, thenEdge, elseEdge, likely };
   }
 
+  /** Runs what `emit` writes if the comparison holds, and goes on behind it in any case. */
+  when(cmp: CmpOp, a: Value, b: Value, likely: "then" | "else" | undefined, emit: () => void): void {
+    const inside = this.newBlock();
+    const done = this.newBlock();
+    this.branch(cmp, a, b, inside, done, likely);
+    this.seal(inside);
+    this.setBlock(inside);
+    emit();
+    this.jump(done);
+    this.seal(done);
+    this.setBlock(done);
+  }
+
+  /** One of two pieces of code, and what follows both. */
+  either(cmp: CmpOp, a: Value, b: Value, then: () => void, otherwise: () => void, likely?: "then" | "else"): void {
+    const yes = this.newBlock();
+    const no = this.newBlock();
+    const done = this.newBlock();
+    this.branch(cmp, a, b, yes, no, likely);
+    this.seal(yes);
+    this.seal(no);
+    this.setBlock(yes);
+    then();
+    this.jump(done);
+    this.setBlock(no);
+    otherwise();
+    this.jump(done);
+    this.seal(done);
+    this.setBlock(done);
+  }
+
   ret(value: Value): void {
     this.writable().end = { op: "ret", span: this.span, value };
   }

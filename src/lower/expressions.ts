@@ -289,15 +289,9 @@ function elementPlace(p: ProgramLowering, e: Extract<TypedExpr, { kind: "element
   copyFrom(p, copy, object, count * size);
   const bounded = b.newVariable();
   b.write(bounded, index);
-  const outside = b.newBlock();
-  const go = b.newBlock();
-  b.branch("uge", index, b.const(count), outside, go, "else");
-  b.seal(outside);
-  b.setBlock(outside);
-  b.write(bounded, b.const(0));
-  b.jump(go);
-  b.seal(go);
-  b.setBlock(go);
+  b.when("uge", index, b.const(count), "else", () => {
+    b.write(bounded, b.const(0));
+  });
   return {
     base: b.bin("add", copy.base, b.bin("mul", b.read(bounded), b.const(size))),
     offset: copy.offset,
@@ -308,15 +302,9 @@ function elementPlace(p: ProgramLowering, e: Extract<TypedExpr, { kind: "element
 /** Says at run time that an index is beyond the end of an array; the access goes on, as bpftrace lets it. */
 function warnBeyond(p: ProgramLowering, index: Value, count: number): void {
   const { b } = p;
-  const beyond = b.newBlock();
-  const done = b.newBlock();
-  b.branch("uge", index, b.const(count), beyond, done, "else");
-  b.seal(beyond);
-  b.setBlock(beyond);
-  reportError(p, "Array access out of bounds. This can lead to unexpected results.");
-  b.jump(done);
-  b.seal(done);
-  b.setBlock(done);
+  b.when("uge", index, b.const(count), "else", () => {
+    reportError(p, "Array access out of bounds. This can lead to unexpected results.");
+  });
 }
 
 const utf8 = new TextEncoder();

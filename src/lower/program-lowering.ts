@@ -468,35 +468,12 @@ export class ProgramLowering implements Lowering {
     return forgetPointer(this, this.b.ctx());
   }
 
-  ifPresent(pointer: Value, then: () => void, otherwise?: () => void): void {
-    const { b } = this;
-    const present = b.newBlock();
-    const missing = b.newBlock();
-    const done = b.newBlock();
-    b.branch("ne", pointer, b.const(0), present, missing, "then");
-    b.seal(present);
-    b.seal(missing);
-    b.setBlock(present);
-    then();
-    b.jump(done);
-    b.setBlock(missing);
-    otherwise?.();
-    b.jump(done);
-    b.seal(done);
-    b.setBlock(done);
+  ifPresent(pointer: Value, then: () => void, otherwise: () => void = () => undefined): void {
+    this.b.either("ne", pointer, this.b.const(0), then, otherwise, "then");
   }
 
   ifNegative(value: Value, then: () => void): void {
-    const { b } = this;
-    const negative = b.newBlock();
-    const done = b.newBlock();
-    b.branch("slt", value, b.const(0), negative, done, "else");
-    b.seal(negative);
-    b.setBlock(negative);
-    then();
-    b.jump(done);
-    b.seal(done);
-    b.setBlock(done);
+    this.b.when("slt", value, this.b.const(0), "else", then);
   }
 
   countLoss(counter: LossCounter): void {

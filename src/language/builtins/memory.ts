@@ -145,16 +145,10 @@ const perCpuAddress: Builtin = {
     if (cpu === undefined) return address(b.call("get_smp_processor_id", []));
     const result = b.newVariable();
     b.write(result, b.const(0));
-    const inside = b.newBlock();
-    const done = b.newBlock();
     const index = l.value(cpu);
-    b.branch("ult", index, b.const(cpus ?? 0n), inside, done, "then");
-    b.seal(inside);
-    b.setBlock(inside);
-    b.write(result, address(index));
-    b.jump(done);
-    b.seal(done);
-    b.setBlock(done);
+    b.when("ult", index, b.const(cpus ?? 0n), "then", () => {
+      b.write(result, address(index));
+    });
     return b.read(result);
   },
 };

@@ -352,17 +352,11 @@ const strConcat: Builtin = {
     const length = l.readText(l.address(to), b.const(first.size), l.address(first), "kernel");
     const end = b.newVariable();
     b.write(end, b.const(0));
-    const some = b.newBlock();
-    const go = b.newBlock();
     const before = b.bin("sub", length, b.const(1));
     // The comparison tells the verifier what is true anyway; an error is a large number.
-    b.branch("ult", before, b.const(first.size), some, go);
-    b.seal(some);
-    b.setBlock(some);
-    b.write(end, before);
-    b.jump(go);
-    b.seal(go);
-    b.setBlock(go);
+    b.when("ult", before, b.const(first.size), undefined, () => {
+      b.write(end, before);
+    });
     const behind = b.bin("add", l.address(to), b.read(end));
     l.readText(behind, b.const(second.size), l.address(second), "kernel");
     if (fits) return;

@@ -87,15 +87,9 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
         l.stackLengths ? frameCount(l, type.depth, user) : b.const(0),
       );
       // -EEXIST: another stack has the same hash. -EFAULT only means that there is no such stack (a kernel thread).
-      const collided = b.newBlock();
-      const go = b.newBlock();
-      b.branch("eq", id, b.const(-17n), collided, go, "else");
-      b.seal(collided);
-      b.setBlock(collided);
-      l.countLoss("stack-collision");
-      b.jump(go);
-      b.seal(go);
-      b.setBlock(go);
+      b.when("eq", id, b.const(-17n), "else", () => {
+        l.countLoss("stack-collision");
+      });
     },
   };
 }

@@ -61,15 +61,9 @@ function nameBuiltin(names: Names): Builtin {
       b.write(index, n);
       if (absolute) l.ifNegative(n, () => b.write(index, b.bin("sub", b.const(0), n)));
       const wanted = b.read(index);
-      const outside = b.newBlock();
-      const go = b.newBlock();
-      b.branch("ugt", wanted, b.const(count), outside, go, "else");
-      b.seal(outside);
-      b.setBlock(outside);
-      b.write(index, b.const(count));
-      b.jump(go);
-      b.seal(go);
-      b.setBlock(go);
+      b.when("ugt", wanted, b.const(count), "else", () => {
+        b.write(index, b.const(count));
+      });
       const from = b.bin("add", table, b.bin("mul", b.read(index), b.const(nameSize)));
       b.copy(dest.base, dest.offset, from, 0, nameSize);
     },

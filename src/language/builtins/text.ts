@@ -13,15 +13,9 @@ export function clamped(l: Lowering, length: TypedExpr, most: number): Value {
   const chosen = b.newVariable();
   const wanted = l.value(length);
   b.write(chosen, wanted);
-  const cut = b.newBlock();
-  const go = b.newBlock();
-  b.branch("ugt", wanted, b.const(most), cut, go);
-  b.seal(cut);
-  b.setBlock(cut);
-  b.write(chosen, b.const(most));
-  b.jump(go);
-  b.seal(go);
-  b.setBlock(go);
+  b.when("ugt", wanted, b.const(most), undefined, () => {
+    b.write(chosen, b.const(most));
+  });
   return b.read(chosen);
 }
 

@@ -11,16 +11,10 @@ import { add, needed, number } from "./define.js";
 /** Adds one to a bucket; the comparison only tells the verifier what is true anyway. */
 function addToBucket(l: Lowering, dest: Dest, index: Value, buckets: number): void {
   const { b } = l;
-  const inside = b.newBlock();
-  const done = b.newBlock();
-  b.branch("ult", index, b.const(buckets), inside, done, "then");
-  b.seal(inside);
-  b.setBlock(inside);
-  const address = b.bin("add", dest.base, b.bin("shl", index, b.const(3)));
-  add(l, { base: address, offset: dest.offset }, 0, b.const(1));
-  b.jump(done);
-  b.seal(done);
-  b.setBlock(done);
+  b.when("ult", index, b.const(buckets), "then", () => {
+    const address = b.bin("add", dest.base, b.bin("shl", index, b.const(3)));
+    add(l, { base: address, offset: dest.offset }, 0, b.const(1));
+  });
 }
 
 /**

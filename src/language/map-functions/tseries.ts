@@ -54,15 +54,9 @@ function bucketOf(l: Lowering, epoch: Value, intervals: number): Value {
   const index = b.newVariable();
   b.write(index, b.bin("umod", epoch, b.const(intervals)));
   // The comparison tells the verifier what is true anyway.
-  const outside = b.newBlock();
-  const go = b.newBlock();
-  b.branch("uge", b.read(index), b.const(intervals), outside, go, "else");
-  b.seal(outside);
-  b.setBlock(outside);
-  b.write(index, b.const(0));
-  b.jump(go);
-  b.seal(go);
-  b.setBlock(go);
+  b.when("uge", b.read(index), b.const(intervals), "else", () => {
+    b.write(index, b.const(0));
+  });
   return b.bin("mul", b.read(index), b.const(seriesLayout.size));
 }
 
@@ -92,17 +86,11 @@ export const tseries: MapFunction = {
       b.store(8, bucket, at(seriesLayout.mark), mark);
       return;
     }
-    const fresh = b.newBlock();
-    const go = b.newBlock();
-    b.branch("ne", load(seriesLayout.mark), mark, fresh, go);
-    b.seal(fresh);
-    b.setBlock(fresh);
-    b.store(8, bucket, at(seriesLayout.mark), mark);
-    b.store(8, bucket, at(seriesLayout.value), b.const(0));
-    b.store(8, bucket, at(seriesLayout.meta), b.const(0));
-    b.jump(go);
-    b.seal(go);
-    b.setBlock(go);
+    b.when("ne", load(seriesLayout.mark), mark, undefined, () => {
+      b.store(8, bucket, at(seriesLayout.mark), mark);
+      b.store(8, bucket, at(seriesLayout.value), b.const(0));
+      b.store(8, bucket, at(seriesLayout.meta), b.const(0));
+    });
     if (type.keep === "sum" || type.keep === "avg") {
       b.store(8, bucket, at(seriesLayout.value), b.bin("add", load(seriesLayout.value), value));
       b.store(8, bucket, at(seriesLayout.meta), b.bin("add", load(seriesLayout.meta), b.const(1)));
