@@ -80,6 +80,8 @@ export const BPF_PSEUDO_MAP_VALUE = 2;
 export const BPF_PSEUDO_FUNC = 4;
 /** Meaning of src in a call. */
 export const BPF_PSEUDO_CALL = 1;
+/** A call of a function of the kernel; imm is its BTF id. */
+export const BPF_PSEUDO_KFUNC_CALL = 2;
 
 /** The frame pointer, read-only. */
 export const frameRegister = 10;

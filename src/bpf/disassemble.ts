@@ -35,6 +35,7 @@ import {
   BPF_OR,
   BPF_PSEUDO_CALL,
   BPF_PSEUDO_FUNC,
+  BPF_PSEUDO_KFUNC_CALL,
   BPF_RSH,
   BPF_ST,
   BPF_STX,
@@ -211,6 +212,7 @@ function jump(insn: DecodedInsn, at: number, options: DisassembleOptions): strin
   if (operation === BPF_EXIT) return "exit";
   if (operation === BPF_CALL) {
     if (src === BPF_PSEUDO_CALL) return `call func[${at + imm + 1}]`;
+    if (src === BPF_PSEUDO_KFUNC_CALL) return `call kernel-function#${imm}`;
     const name = (options.helperNames ?? helperName)(imm);
     return name === undefined ? `call helper#${imm}` : `call ${name}#${imm}`;
   }

@@ -130,6 +130,16 @@ subprogram "twice" {\nb0():\n%0 = param 0\n%1 = bin.add %0, %0\nret %1\n}`;
   assert.throws(() => emitFunctions(parseIr(text).slice(0, 2), v4), /no function twice/);
 });
 
+test("functions of the kernel are called by their BTF id", () => {
+  const text = 'program "p" {\nb0():\n%0 = const 7\n%1 = callkernel "bpf_task_from_pid", 65889, %0\nret %1\n}';
+  const { code } = emitFunctions(parseIr(text), v4);
+  assert.deepEqual(disassemble(code), ["0: r1 = 7", "1: call kernel-function#65889", "2: exit"]);
+  assert.throws(
+    () => new Interpreter().run({ code, relocations: [] }),
+    /function 65889 of the kernel is not simulated/,
+  );
+});
+
 test("a subprogram that nothing calls is left out", () => {
   const text = `program "p" {\nb0():\n%0 = const 7\n%1 = callfunc "used", %0\nret %1\n}
 subprogram "unused" {\nb0():\n%0 = param 0\n%1 = callfunc "used", %0\nret %1\n}

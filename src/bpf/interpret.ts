@@ -13,6 +13,7 @@ import {
   BPF_MEMSX,
   BPF_PSEUDO_CALL,
   BPF_PSEUDO_FUNC,
+  BPF_PSEUDO_KFUNC_CALL,
   BPF_ST,
   BPF_STX,
   BPF_X,
@@ -223,6 +224,8 @@ export class Interpreter {
 
   private callFrom(insn: DecodedInsn, here: number, args: readonly bigint[]): bigint {
     if (insn.src === BPF_PSEUDO_CALL) return this.call(here + insn.imm + 1, args);
+    if (insn.src === BPF_PSEUDO_KFUNC_CALL)
+      throw new InterpreterError(`function ${insn.imm} of the kernel is not simulated`);
     const name = helperName(insn.imm) ?? String(insn.imm);
     const helper = this.helpers.get(name);
     if (helper === undefined) throw new InterpreterError(`helper ${name} is not simulated`);

@@ -10,6 +10,7 @@ import {
   BPF_LDX,
   BPF_MEM,
   BPF_MOV,
+  BPF_PSEUDO_KFUNC_CALL,
   BPF_ST,
   BPF_STX,
   BPF_W,
@@ -295,6 +296,11 @@ export class SelectContext {
     const known = helpers.get(helper);
     if (known === undefined) throw new Error(`internal: no helper ${helper}`);
     this.emit(BPF_JMP | BPF_CALL, 0, 0, 0, known.id, { args });
+    this.mapValues.clear();
+  }
+
+  emitCallKernel(id: number, args: number): void {
+    this.emit(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, id, { args });
     this.mapValues.clear();
   }
 

@@ -148,11 +148,13 @@ export function selectInstr(c: SelectContext, instr: IrInstr): void {
       selectCopy(c, instr);
       return;
     case "call":
+    case "callkernel":
     case "callfunc":
       instr.args.forEach((arg, i) => {
         c.load(arg, i + 1);
       });
       if (instr.op === "call") c.emitCall(instr.helper, instr.args.length);
+      else if (instr.op === "callkernel") c.emitCallKernel(instr.id, instr.args.length);
       else c.emitCallFunction(instr.func, instr.args.length);
       if (instr.dst !== undefined && (c.uses[instr.dst] ?? 0) > 0) c.move(c.registerFor(instr.dst), 0);
       return;

@@ -185,6 +185,11 @@ export class FunctionBuilder {
     return result;
   }
 
+  /** Calls a function that the kernel offers to programs, since Linux 5.13; which ones depends on the program's type. */
+  callKernel(kfunc: string, id: number, args: readonly Value[]): Value {
+    return this.define({ op: "callkernel", dst: this.newValue(), kfunc, id, args });
+  }
+
   callFunc(func: string, args: readonly Value[]): Value {
     return this.define({ op: "callfunc", dst: this.newValue(), func, args });
   }

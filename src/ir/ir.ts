@@ -90,6 +90,14 @@ export type IrInstr = { readonly span: Span | undefined } & (
   /** Calls a BPF helper by its kernel name without `bpf_`, e.g. `ktime_get_ns`; see abi/helpers.ts. */
   | { readonly op: "call"; readonly dst: Value | undefined; readonly helper: string; readonly args: readonly Value[] }
   /** Calls another function of the module. */
+  /** Calls a function of the kernel (kfunc) by its BTF id. */
+  | {
+      readonly op: "callkernel";
+      readonly dst: Value | undefined;
+      readonly kfunc: string;
+      readonly id: number;
+      readonly args: readonly Value[];
+    }
   | { readonly op: "callfunc"; readonly dst: Value | undefined; readonly func: string; readonly args: readonly Value[] }
 );
 

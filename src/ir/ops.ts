@@ -96,6 +96,15 @@ export const ops: Readonly<Record<IrInstr["op"], OpInfo>> = {
       ["args", "values"],
     ],
   },
+  callkernel: {
+    ...effect,
+    result: "maybe",
+    fields: [
+      ["kfunc", "name"],
+      ["id", "number"],
+      ["args", "values"],
+    ],
+  },
   callfunc: {
     ...effect,
     result: "maybe",
@@ -144,6 +153,7 @@ export function operandsOf(instr: IrInstr): readonly Value[] {
     case "copy":
       return [instr.base, instr.from];
     case "call":
+    case "callkernel":
     case "callfunc":
       return instr.args;
     default:
@@ -191,6 +201,7 @@ export function mapOperands(instr: IrInstr, to: (value: Value) => Value): IrInst
       return base === instr.base && from === instr.from ? instr : { ...instr, base, from };
     }
     case "call":
+    case "callkernel":
     case "callfunc": {
       const args = mapValues(instr.args, to);
       return args === instr.args ? instr : { ...instr, args };

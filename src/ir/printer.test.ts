@@ -29,6 +29,7 @@ b0():
   %13 = call "map_update_elem", %3, %2, %4, %1
   call "get_current_comm", %2, %1
   %14 = callfunc "other", %0
+  callkernel "bpf_task_release", 4711, %0
   branch.ult %13, %14, b1(%12, %0), b2() likely else
 b1(%15, %16):
   jump b2()

@@ -124,6 +124,7 @@ export function accessesOf(instr: IrInstr, slots: SlotPointers): readonly SlotAc
     case "call":
       addArguments(instr, slots, add);
       break;
+    case "callkernel":
     case "callfunc":
       for (const arg of instr.args) {
         add(arg, "read", 0, undefined);

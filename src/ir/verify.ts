@@ -110,6 +110,7 @@ function rangeProblem(instr: IrInstr, fn: IrFunction, slots: ReadonlySet<number>
     case "call":
       if (!helpers.has(instr.helper)) return `no helper ${instr.helper}`;
       return instr.args.length <= 5 ? undefined : "a call has 5 arguments at most";
+    case "callkernel":
     case "callfunc":
       return instr.args.length <= 5 ? undefined : "a call has 5 arguments at most";
     default:

@@ -1,5 +1,5 @@
 import { progTypes } from "../abi/bpf.js";
-import { BPF_CALL, BPF_EXIT, BPF_JMP } from "../abi/bpf-insn.js";
+import { BPF_CALL, BPF_EXIT, BPF_JMP, BPF_PSEUDO_KFUNC_CALL } from "../abi/bpf-insn.js";
 import { EACCES, EINVAL, EPERM } from "../abi/errno.js";
 import { helpers } from "../abi/helpers.js";
 import type { ProgType } from "../abi/program-type.js";
@@ -74,16 +74,13 @@ export const hasHelper = (sys: Sys, type: ProgType, helper: string): FeatureAnsw
     { [EACCES]: "yes", [EINVAL]: "no" },
   );
 
-/** src of a call that names a function of the kernel by its BTF id; BPF_PSEUDO_KFUNC_CALL, uapi/linux/bpf.h. */
-const pseudoKfuncCall = 2;
-
 /**
  * Whether programs of that type may call a function of the kernel. Its arguments are never set, so that the program is
  * refused either way, with the same errno; the verifier's words tell apart (check_kfunc_call(), kernel/bpf/verifier.c,
  * v5.13 to v6.18).
  */
 export function kfuncAllowed(sys: Sys, type: ProgType, btfId: number): FeatureAnswer {
-  const call: Instruction = [BPF_JMP | BPF_CALL, pseudoKfuncCall << 4, 0, btfId];
+  const call: Instruction = [BPF_JMP | BPF_CALL, BPF_PSEUDO_KFUNC_CALL << 4, 0, btfId];
   try {
     loadTrial(sys, { type, instructions: [call, exitInstruction] })[Symbol.dispose]();
     return "yes";

@@ -31,6 +31,23 @@ test("the tasks of a process", { skip }, async () => {
   }
 });
 
+test("comm(PID): the name of another process, and of none", { skip }, async () => {
+  const child = await sleeper();
+  try {
+    const script = "iter:task { @ = comm($1); @none = comm(4194305); }";
+    const { out, err } = await run("-q", "-e", script, "-p", `${child.pid}`, `${child.pid}`);
+    const known = await run("-q", "-e", 'begin { print(kfunc_exist("bpf_task_from_pid")); }');
+    if (lines(known.out)[0] === "false") {
+      assert.match(err, /comm\(PID\) needs bpf_task_from_pid\(\), which this kernel has not/);
+      return;
+    }
+    assert.deepEqual(lines(out), ["@: sleep", "@none: N/A"]);
+    assert.match(err, /^(?:\S+ WARNING: No such process \(pid=4194305\)\n)+$/);
+  } finally {
+    child.kill();
+  }
+});
+
 test("every thread of every process, by itself; the script ends", { skip }, async () => {
   const { out, status } = await run("-e", "iter:task { @[ctx.task.tgid] = count(); } end { print(1); }");
   assert.equal(status, 0);

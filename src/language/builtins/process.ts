@@ -1,8 +1,9 @@
 // Who runs: process, thread, user, cgroup, processor.
 
-import { string, u32, u64 } from "../../types/type.js";
+import { u32, u64 } from "../../types/type.js";
 import type { Builtin } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
+import { comm } from "./comm.js";
 import { builtin } from "./define.js";
 
 /** One half of bpf_get_current_pid_tgid() or bpf_get_current_uid_gid(): high or low 32 bits. */
@@ -73,22 +74,6 @@ const username = builtin({
   type: { kind: "username" },
   doc: "Name of the current process's user, looked up when it is printed.",
   value: half("get_current_uid_gid", false),
-});
-
-/** TASK_COMM_LEN, include/linux/sched.h. */
-const commSize = 16;
-
-const comm = builtin({
-  name: "comm",
-  bare: true,
-  params: [],
-  type: string(commSize),
-  doc: "Name of the current thread, as in /proc/PID/comm.",
-  into: (l, _args, _type, dest, clean) => {
-    // Linux 5.18 to 6.1 leave what is behind the name's NUL as it was (kernel/bpf/helpers.c, bpf_get_current_comm).
-    if (clean) l.b.zero(dest.base, dest.offset, commSize);
-    l.b.call("get_current_comm", [l.address(dest), l.b.const(commSize)]);
-  },
 });
 
 const cpu = builtin({

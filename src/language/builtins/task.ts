@@ -177,7 +177,7 @@ function checkSignal(context: CheckContext, name: string, args: readonly TypedAr
 }
 
 /** Tells user space a number that belongs to the place of the call. */
-function tell(
+export function tell(
   l: Lowering,
   name: string,
   kind: "errorf" | "warnf",
