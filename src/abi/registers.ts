@@ -11,6 +11,8 @@ export interface Machine {
   readonly functionArguments: readonly number[];
   readonly returnValue: number;
   readonly instructionPointer: number;
+  /** What struct pt_regs calls it. */
+  readonly instructionPointerName: string;
   readonly stackPointer: number;
   readonly framePointer: number;
   /** Arguments of a system call, in order, in the pt_regs that sys_enter passes. */
@@ -35,6 +37,7 @@ const x86Machine: Machine = {
   functionArguments: ["di", "si", "dx", "cx", "r8", "r9"].map(x86),
   returnValue: x86("ax"),
   instructionPointer: x86("ip"),
+  instructionPointerName: "ip",
   stackPointer: x86("sp"),
   framePointer: x86("bp"),
   // System calls: the same but for r10, because syscall overwrites rcx; arch/x86/entry/entry_64.S. The entry code copies
@@ -65,6 +68,7 @@ const armMachine: Machine = {
   functionArguments: [0, 1, 2, 3, 4, 5, 6, 7].map(armRegister),
   returnValue: armRegister(0),
   instructionPointer: 256,
+  instructionPointerName: "pc",
   stackPointer: 248,
   framePointer: armRegister(29),
   // x0 is overwritten by the result, so that the first argument is read from orig_x0 (asm/syscall.h).

@@ -56,15 +56,17 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
             provider,
             place: candidate.place,
           };
-          const key = `${provider.name}|${candidate.variant.key}`;
-          let group = groups.get(key);
-          if (group === undefined) {
-            group = { variant: candidate.variant, targets: [] };
-            groups.set(key, group);
+          for (const variant of [candidate.variant, ...(candidate.otherVariants ?? [])]) {
+            const key = `${provider.name}|${variant.key}`;
+            let group = groups.get(key);
+            if (group === undefined) {
+              group = { variant, targets: [] };
+              groups.set(key, group);
+            }
+            // A system call's number leads to the id that its target has now.
+            group.variant = mergeNumbers(group.variant, variant, targets.length);
+            group.targets.push(target);
           }
-          // A system call's number leads to the id that its target has now.
-          group.variant = mergeNumbers(group.variant, candidate.variant, targets.length);
-          group.targets.push(target);
           targets.push(target);
         }
       }

@@ -5,9 +5,11 @@ import type { AstExpr, AstProbe, AstStatement } from "../syntax/ast.js";
 /** What an action uses, as far as the choice of an attachment depends on it. */
 export function factsOf(probe: AstProbe): ActionFacts {
   const uses = new Set<string>();
+  const numbers = new Set<number>();
   const note = (name: string): void => {
-    const used = findBuiltin(name)?.uses;
-    if (used !== undefined) uses.add(used);
+    const found = findBuiltin(name);
+    if (found?.uses !== undefined) uses.add(found.uses);
+    if (found?.argument !== undefined) numbers.add(found.argument);
   };
   visit(probe, (node) => {
     if (node.kind === "name" || node.kind === "call") note(node.name);
@@ -17,6 +19,7 @@ export function factsOf(probe: AstProbe): ActionFacts {
     usesArgs: uses.has("args"),
     usesKernelStack: uses.has("kernel-stack"),
     usesArgN: uses.has("argN"),
+    numberedArguments: [...numbers].sort((a, b) => a - b),
     usesTypedArgs: uses.has("typed-args"),
     usesTypeNames: uses.has("type-names"),
   };

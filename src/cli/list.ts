@@ -10,8 +10,8 @@ import { parse } from "../syntax/parser.js";
 export interface ListOptions {
   /** What each probe or type looks like, too. */
   readonly verbose: boolean;
-  /** Programs and libraries of -p, for patterns like `uprobe:*:malloc`. */
-  readonly files: readonly string[];
+  /** -p: probes in files are those of this process. */
+  readonly pid: number | undefined;
 }
 
 /** The lines of `-l PATTERN,...`; without a pattern all probes of the machine. */
@@ -67,7 +67,7 @@ function* listTypes(
 }
 
 function* listProbes(written: string, kernel: KernelView, options: ListOptions): Generator<string> {
-  for (const { name, probe } of matching(written === "" ? "*" : written, kernel, options.files)) {
+  for (const { name, probe } of matching(written === "" ? "*" : written, kernel, options.pid)) {
     yield name;
     if (options.verbose) for (const line of probe.describe?.(name, kernel) ?? []) yield `    ${line}`;
   }
@@ -77,7 +77,7 @@ function* listProbes(written: string, kernel: KernelView, options: ListOptions):
 function* matching(
   written: string,
   kernel: KernelView,
-  files: readonly string[],
+  pid: number | undefined,
 ): Generator<{ readonly name: string; readonly probe: Probe }> {
   const [provider = "*", ...parts] = written.split(":");
   const whole = parts.length === 0;
@@ -87,23 +87,23 @@ function* matching(
     exact !== undefined ? [exact] : whole ? probes : probes.filter((probe) => matchesProvider(probe.name));
   for (const probe of selected) {
     if (probe.list === undefined) continue;
+    // Files of all processes are listed for those only who name the probe type.
+    if (probe.listsFile === true && exact === undefined && pid === undefined && isAny(parts[0])) continue;
     const matches = matcher(probe, whole && exact === undefined ? written : undefined, parts);
-    for (const name of [...probe.list(kernel, parts, files)].sort()) if (matches(name)) yield { name, probe };
+    for (const name of [...probe.list(kernel, parts, pid)].sort()) if (matches(name)) yield { name, probe };
   }
 }
+
+const isAny = (part: string | undefined): boolean => part === undefined || part === "" || part === "*";
 
 /** Without a colon the pattern is one for whole names; otherwise its parts are, and missing ones match all. */
 function matcher(probe: Probe, whole: string | undefined, parts: readonly string[]): (name: string) => boolean {
   if (whole !== undefined) return compileGlob(hasWildcard(whole) ? whole : `*${whole}*`);
-  if (parts.length === 0 || parts.every((part) => part === "" || part === "*")) return () => true;
+  if (probe.listsFile === true || parts.length === 0 || parts.every((part) => part === "" || part === "*"))
+    return () => true;
   const written = [probe.name, ...parts].join(":");
   const full = compileGlob(written);
   const prefix = compileGlob([probe.name, ...parts, "*"].join(":").replace(/:+\*$/, ":*"));
-  // A library may be given by its name alone or by a path from here, and the list has its whole path.
-  if (probe.listsFile === true) {
-    const tail = compileGlob(parts.slice(1).join(":") || "*");
-    return (name) => tail(name.slice(name.lastIndexOf(":") + 1));
-  }
   const last = compileGlob(parts.at(-1) ?? "*");
   // rawtracepoint:EVENT leaves the module out.
   if (probe.name === "rawtracepoint" && parts.length === 1)

@@ -15,7 +15,6 @@ import { VerifierError } from "../load/verifier-error.js";
 import type { OutputEvent } from "../output/event.js";
 import { renderJson } from "../output/json.js";
 import { renderText } from "../output/text.js";
-import { readProcessImage } from "../symbols/process-maps.js";
 import { formatScript } from "../syntax/format.js";
 import { parse } from "../syntax/parser.js";
 import { openSys } from "../sys/ffi.js";
@@ -48,6 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
   checkPrivileges();
   if (options.pid !== undefined) requireProcess(options.pid);
   const child = options.command === undefined ? undefined : await Child.start(options.command);
+  if (child !== undefined) kernel.expectProgram(child.pid, child.program);
   let compiled: Compiled | undefined;
   try {
     const result = compileScript(source, kernel, options, child?.pid);
@@ -210,7 +210,7 @@ function report(diagnostics: readonly Diagnostic[], suppressed: number, options:
 async function list(options: Options, kernel: KernelView): Promise<number> {
   const { isFile, listPatterns, listScript, looksLikeFile } = await import("./list.js");
   const { verbose, pid, pattern = "" } = options;
-  const files = pid === undefined ? [] : mappedFiles(pid);
+  if (pid !== undefined) requireProcess(pid);
   const writer = new Writer(1, () => undefined);
   const diags = new Diagnostics();
   const script = options.script ?? (isFile(pattern) ? { name: pattern, file: pattern } : undefined);
@@ -220,8 +220,8 @@ async function list(options: Options, kernel: KernelView): Promise<number> {
     );
   const lines =
     script === undefined
-      ? listPatterns(pattern, kernel, { verbose, files })
-      : listScript(readScript(script), kernel, { verbose, files }, diags);
+      ? listPatterns(pattern, kernel, { verbose, pid })
+      : listScript(readScript(script), kernel, { verbose, pid }, diags);
   let found = false;
   for (const line of lines) {
     found = true;
@@ -232,15 +232,6 @@ async function list(options: Options, kernel: KernelView): Promise<number> {
   // bpftrace, too, calls it no error that nothing matches.
   if (!found && !diags.failed) process.stderr.write(`No probe matches '${pattern}'.\n`);
   return diags.failed ? failure : 0;
-}
-
-/** Programs and libraries that a process runs. */
-function mappedFiles(pid: number): string[] {
-  const image = readProcessImage("/proc", pid);
-  if (image === undefined) throw new BeetraceError(`there is no process ${pid}`, { hint: "ps -e lists the processes" });
-  return [
-    ...new Set(image.maps.flatMap(({ path, execute }) => (execute && path?.startsWith("/") === true ? [path] : []))),
-  ];
 }
 
 /** What was made of the script, for -v. */

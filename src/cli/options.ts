@@ -62,6 +62,12 @@ const table = [
   ["warnings", "k", undefined, "warn when the script reads what is not there: map entries, memory"],
   ["no-warnings", "", undefined, "do not warn about the script"],
   ["buffer", "B", "MODE", "accepted as bpftrace does: line, full or none"],
+  [
+    "usdt-file-activation",
+    "",
+    undefined,
+    "accepted as bpftrace does: counters of USDT probes are raised in every process",
+  ],
   ["debug", "d", "STAGE", `show a stage of the compiler: ${stages.join(", ")} or all`],
   ["test", "", undefined, "run the test: probes, and tell which of them return 0 without an error"],
   ["bench", "", undefined, "run the bench: probes, and tell how long they take"],

@@ -51,6 +51,10 @@ export interface ElfFunction {
   readonly fileOffset: number;
 }
 
+/** e_type of what is loaded anywhere: shared libraries and PIE. */
+export const ET_DYN = 3;
+/** e_type of what is loaded where it says. */
+export const ET_EXEC = 2;
 const PT_LOAD = 1;
 const PT_NOTE = 4;
 const SHT_SYMTAB = 2;
@@ -108,6 +112,11 @@ export class Elf {
   /** The bytes of a section as they are in the file (compressed ones are not unpacked). */
   data(section: ElfSection): Uint8Array {
     return section.type === SHT_NOBITS ? new Uint8Array(0) : this.source.read(section.offset, section.size);
+  }
+
+  /** Bytes of the file, e.g. those of a segment; outside of it it is a FormatError. */
+  bytesAt(offset: number, size: number): Uint8Array {
+    return this.source.read(offset, size);
   }
 
   /** `symtab` is the full table, which strip(1) removes; `dynsym` what the dynamic linker needs. */

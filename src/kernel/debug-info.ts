@@ -7,7 +7,7 @@ import { Dwarf, type DwarfSource, type SplitUnit } from "../formats/dwarf.js";
 import { packageParts } from "../formats/dwarf-package.js";
 import type { Elf, ElfSection } from "../formats/elf.js";
 import type { Missing } from "../language/kernel-view.js";
-import { withElf } from "./user-functions.js";
+import { withElf } from "./open-elf.js";
 
 export interface DebugPlaces {
   /** Directories of --debuginfo, in their order; those that are not absolute start from the traced file. */

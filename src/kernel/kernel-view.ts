@@ -7,17 +7,21 @@ import { Btf } from "../formats/btf.js";
 import type { Dwarf } from "../formats/dwarf.js";
 import { Kallsyms } from "../formats/kallsyms.js";
 import type { TracepointFormat } from "../formats/tracepoint-format.js";
-import type { KernelView, Missing, UserFunction, UserSymbol } from "../language/kernel-view.js";
+import type { KernelView, Missing, UsdtProbe, UserFile, UserFunction, UserSymbol } from "../language/kernel-view.js";
 import type { FeatureAnswer, FeatureName } from "../language/needs.js";
 import type { Sys } from "../sys/sys.js";
 import { readCpus } from "./cpus.js";
 import { type DebugPlaces, readDebugInfo } from "./debug-info.js";
 import { features } from "./features.js";
+import { findBinary } from "./find-binary.js";
 import { readKernelFunctions } from "./kernel-functions.js";
 import { missingCapabilities } from "./privileges.js";
 import { kfuncAllowed } from "./probe-program.js";
+import { searchPlaces } from "./process-files.js";
 import { ensureTracefs, readEventFormat, readEvents } from "./tracefs.js";
-import { findBinary, readUserFunctions, readUserSymbol, type SearchPlaces } from "./user-functions.js";
+import { readUsdtProbes } from "./usdt-probes.js";
+import { findUserFiles, type Tracee } from "./user-files.js";
+import { readUserFunctions, readUserSymbol } from "./user-functions.js";
 
 /** PROC_PID_INIT_INO, include/linux/proc_ns.h. */
 const initialPidNamespace = 0xef_ff_ff_fcn;
@@ -39,6 +43,7 @@ export class LiveKernelView implements KernelView {
   private readonly debugPlaces: DebugPlaces;
   private readonly cache = new Map<string, unknown>();
   private readonly formats = new Map<string, TracepointFormat | undefined>();
+  private waiting: Tracee | undefined;
 
   constructor(sys: Sys, options: KernelViewOptions) {
     this.sys = sys;
@@ -153,17 +158,32 @@ export class LiveKernelView implements KernelView {
     return this.once("syscalls", () => new SyscallTable(this.arch));
   }
 
+  /** Process `pid` waits in front of its execve(2) to run the program at `path`. */
+  expectProgram(pid: number, path: string): void {
+    this.waiting = { pid, becomes: path };
+  }
+
+  userFiles(target: string, pid: number | undefined): readonly UserFile[] | Missing {
+    return this.once(`files ${pid} ${target}`, () =>
+      findUserFiles(target, pid === undefined ? undefined : this.waiting?.pid === pid ? this.waiting : { pid }),
+    );
+  }
+
+  usdtProbes(path: string): readonly UsdtProbe[] | Missing {
+    return this.once(`usdt ${path}`, () => readUsdtProbes(path, this.arch));
+  }
+
   userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing {
-    return this.once(`file ${path}`, () => readUserFunctions(path, this.places()));
+    return this.once(`file ${path}`, () => readUserFunctions(path, searchPlaces()));
   }
 
   userSymbol(path: string, name: string, probed: string): UserSymbol | Missing {
-    return readUserSymbol(path, name, probed, this.places());
+    return readUserSymbol(path, name, probed, searchPlaces());
   }
 
   debugInfo(path: string): Dwarf | Missing {
     return this.once(`debug ${path}`, () => {
-      const file = findBinary(path, this.places());
+      const file = findBinary(path, searchPlaces());
       if (file === undefined) return { missing: `there is no program or library '${path}'` };
       return readDebugInfo(file, this.debugPlaces);
     });
@@ -171,7 +191,7 @@ export class LiveKernelView implements KernelView {
 
   /** The path of a program or library that is given by name. */
   findBinary(name: string): string | undefined {
-    return findBinary(name, this.places());
+    return findBinary(name, searchPlaces());
   }
 
   /** /proc/kallsyms as it was when it was asked for first. */
@@ -196,11 +216,6 @@ export class LiveKernelView implements KernelView {
     if ("missing" in symbols) return [];
     const names = Array.from(symbols.entries(), (symbol) => symbol.name);
     return namesWithPrefix(names, "__tracepoint_");
-  }
-
-  private places(): SearchPlaces {
-    const { PATH = "" } = process.env;
-    return { path: PATH, cwd: process.cwd() };
   }
 
   private privileged(): boolean {

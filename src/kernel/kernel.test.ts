@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { FormatError } from "../base/errors.js";
 import { parseCpuList } from "./cpus.js";
+import { findBinary } from "./find-binary.js";
 import { checkPrivileges, missingCapabilities, PrivilegeError } from "./privileges.js";
 import { readEventFormat, readEvents } from "./tracefs.js";
-import { findBinary, readUserFunctions, readUserSymbol } from "./user-functions.js";
+import { readUserFunctions, readUserSymbol } from "./user-functions.js";
 
 test("CPU lists", () => {
   assert.deepEqual(parseCpuList("0-3,8\n"), [0, 1, 2, 3, 8]);

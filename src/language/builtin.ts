@@ -96,6 +96,8 @@ export interface Builtin {
   readonly mayLeave?: boolean;
   /** What the action uses, asked before attach points are chosen. */
   readonly uses?: "args" | "argN" | "kernel-stack" | "typed-args";
+  /** Which of the probe's arguments it is, counted from 0. */
+  readonly argument?: number;
   /** Type of the result; reports arguments that the parameter kinds do not rule out. */
   result(context: CheckContext, args: readonly TypedArg[]): Type;
   /** Turns the call into another expression, instead of lowering it itself. */

@@ -2,6 +2,7 @@ import type { ProgType } from "../abi/program-type.js";
 import type { Btf } from "../formats/btf.js";
 import type { Dwarf } from "../formats/dwarf.js";
 import type { TracepointFormat } from "../formats/tracepoint-format.js";
+import type { UsdtArgument } from "../formats/usdt-arguments.js";
 import type { FeatureAnswer, FeatureName } from "./needs.js";
 
 /** A function of a program or library that a uprobe can be set on. */
@@ -11,6 +12,31 @@ export interface UserFunction {
   readonly fileOffset: number;
   /** Virtual address in the file. */
   readonly address: bigint;
+}
+
+/** A program or library that an attach point names. */
+export interface UserFile {
+  /** What it is opened by. */
+  readonly path: string;
+  /** What it is called in names of probes. */
+  readonly shown: string;
+}
+
+/** A statically defined probe of a program or library (USDT). */
+export interface UsdtProbe {
+  readonly provider: string;
+  readonly name: string;
+  /** Wherever it was compiled to; at least one. */
+  readonly locations: readonly UsdtLocation[];
+}
+
+export interface UsdtLocation {
+  /** In the file, as uprobes want it. */
+  readonly offset: number;
+  /** Offset in the file of the counter of tracers, if there is one. */
+  readonly refCounter: number | undefined;
+  /** Their operands have no symbols any more. */
+  readonly arguments: readonly UsdtArgument[];
 }
 
 /** A variable or function of a file, as uaddr() wants it. */
@@ -59,6 +85,14 @@ export interface KernelView {
   pidNamespace(): { readonly device: bigint; readonly inode: bigint } | undefined;
   /** Whether programs of that type may call a function of the kernel. */
   kfuncAllowed(name: string, type: ProgType): FeatureAnswer;
+  /**
+   * Programs and libraries that a target of an attach point means: a path, a name that is searched in PATH and the folders
+   * of libraries, or a pattern. `*` is all that the process has mapped, or all processes; an empty one is the program of
+   * the process. With `pid` names are those of its file system, if that is not ours.
+   */
+  userFiles(target: string, pid: number | undefined): readonly UserFile[] | Missing;
+  /** The statically defined probes of an ELF file by its path, sorted; none if it has none. */
+  usdtProbes(path: string): readonly UsdtProbe[] | Missing;
   /** Functions of an ELF file; `path` is absolute or searched in PATH and the library directories. */
   userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing;
   /** Debugging information of an ELF file, read at first use; or why there is none. */

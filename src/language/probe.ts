@@ -1,6 +1,7 @@
 import type { ProgType } from "../abi/program-type.js";
 import type { Diagnostics } from "../base/diagnostics.js";
 import type { Span } from "../base/span.js";
+import type { UsdtArgument } from "../formats/usdt-arguments.js";
 import type { AddressSpace, Type } from "../types/type.js";
 import type { Attachment, AttachPort } from "./attach-port.js";
 import type { Config } from "./config.js";
@@ -50,6 +51,8 @@ export interface ProgramVariant {
   readonly retval?: Type | undefined;
   /** Whether `arg0`.. exist. */
   readonly hasArgN: boolean;
+  /** Where they are, if it is not where functions are given theirs; more of them do not exist. */
+  readonly numbered?: readonly UsdtArgument[];
   /** Whether `func` exists, and in which space its symbol is. */
   readonly func?: "kernel" | "user" | undefined;
   /** User space reads what `return` says; the kernel makes something of it in other programs, so that they return 0. */
@@ -76,6 +79,8 @@ export interface Candidate {
   readonly func: string;
   readonly place: unknown;
   readonly variant: ProgramVariant;
+  /** Further programs that the attach point needs; attach() is called for each and told by the variant which it is. */
+  readonly otherVariants?: readonly ProgramVariant[];
 }
 
 /** What the action says about itself before targets are chosen: a cheaper attachment may do. */
@@ -83,6 +88,8 @@ export interface ActionFacts {
   readonly usesArgs: boolean;
   readonly usesKernelStack: boolean;
   readonly usesArgN: boolean;
+  /** The numbers of those that have one: `arg2`, ascending. */
+  readonly numberedArguments: readonly number[];
   /** Helpers are given arguments, whose types the verifier must know. */
   readonly usesTypedArgs: boolean;
   /** The action names types: in casts, declarations of variables, sizeof() ... */
@@ -117,9 +124,9 @@ export interface Probe {
   bind(parts: readonly string[], context: BindContext): readonly Candidate[];
   /** Attaches one program to `items`, which all have its variant. */
   attach(port: AttachPort, program: string, variant: ProgramVariant, items: AttachItems): readonly Attachment[];
-  /** Every attach point that the machine offers, as full names; of `files`, where the pattern's file has a wildcard. */
-  list?(kernel: KernelView, parts: readonly string[], files: readonly string[]): Iterable<string>;
-  /** list() has found what the file of the pattern means: only what follows it remains to be matched. */
+  /** Every attach point that the machine offers, as full names; in the files of a process, if one is given with -p. */
+  list?(kernel: KernelView, parts: readonly string[], pid: number | undefined): Iterable<string>;
+  /** They are in files: list() has matched `parts`, which name one, and without them lists nothing but a process's. */
   readonly listsFile?: boolean;
   /** What -lv says below the name: one `type name` a line. */
   describe?(name: string, kernel: KernelView): readonly string[];

@@ -9,7 +9,7 @@ function pathPart(provider: string): number | undefined {
 
 /**
  * Reads one attach point from the text at the next token: up to white space, `,`, `{`, or the `/` of a predicate;
- * double quotes protect all of these.
+ * double quotes protect all of these, and a backslash in them a quote.
  */
 export function parseAttachPoint(tokens: TokenStream): AstAttachPoint {
   const { lexer } = tokens;
@@ -20,6 +20,10 @@ export function parseAttachPoint(tokens: TokenStream): AstAttachPoint {
   let at = start;
   for (; at < text.length; at++) {
     const c = text[at] ?? "";
+    if (quoted && c === "\\" && at + 1 < text.length) {
+      parts[parts.length - 1] += text[++at] ?? "";
+      continue;
+    }
     if (c === '"') {
       quoted = !quoted;
       continue;

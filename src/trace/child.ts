@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { BeetraceError } from "../base/errors.js";
 
 /** The command of -c cannot be run. */
@@ -8,14 +9,17 @@ export class CommandError extends BeetraceError {}
 /** A command that waits in front of its execve until the probes are attached. */
 export class Child {
   readonly pid: number;
+  /** Path of what it will run. */
+  readonly program: string;
   /** Settles when it has ended: exit status, or 128 + the signal's number as a shell has it. */
   readonly ended: Promise<void>;
   exitCode: number | undefined;
   private readonly process: ChildProcess;
 
-  private constructor(child: ChildProcess, pid: number) {
+  private constructor(child: ChildProcess, pid: number, program: string) {
     this.process = child;
     this.pid = pid;
+    this.program = program;
     this.ended = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
         this.exitCode = code ?? (signal === null ? 1 : 128);
@@ -29,11 +33,11 @@ export class Child {
     const words = splitWords(command);
     const [file] = words;
     if (file === undefined) throw new CommandError("-c needs a command", { hint: "e.g. -c 'ls -l'" });
-    requireExecutable(file);
+    const program = findExecutable(file);
     const child = spawn("/bin/sh", ["-c", 'kill -STOP $$; exec "$@"', "sh", ...words], { stdio: "inherit" });
     const { pid } = child;
     if (pid === undefined) throw new CommandError(`cannot start '${file}'`);
-    const started = new Child(child, pid);
+    const started = new Child(child, pid, program);
     await started.stopped(file);
     return started;
   }
@@ -66,14 +70,14 @@ export class Child {
 }
 
 /** What execvp(3) would find, found before anything is attached. */
-function requireExecutable(file: string): void {
+function findExecutable(file: string): string {
   const places = file.includes("/")
     ? [file]
     : (process.env["PATH"] ?? "/usr/bin:/bin").split(":").map((folder) => `${folder}/${file}`);
   for (const place of places) {
     try {
       accessSync(place, constants.X_OK);
-      return;
+      return resolve(place);
     } catch {
       // Perhaps it is in the next one.
     }

@@ -7,7 +7,7 @@ import { RingFollower } from "../events/ring-follower.js";
 import { RingReader } from "../events/ring-reader.js";
 import type { Host } from "../language/action.js";
 import type { KernelView } from "../language/kernel-view.js";
-import type { Moment } from "../language/probe.js";
+import type { Moment, Target } from "../language/probe.js";
 import { AttachError, KernelAttachPort } from "../load/attach-port.js";
 import { type LoadedObject, loadObject } from "../load/loaded-object.js";
 import { errnoText } from "../output/errno-text.js";
@@ -317,20 +317,20 @@ export class Trace implements Disposable {
     const { compiled } = this.options;
     const { programs, targets } = compiled.script;
     const idOf = new Map(targets.map((target, id) => [target, BigInt(id)] as const));
-    let count = this.countMoments();
+    const attached = new Set<Target>();
     for (const program of programs) {
       const items = program.targets.map((target) => ({ target, id: idOf.get(target) ?? 0n }));
       const [first] = items;
       if (first === undefined || first.target.provider.moment !== undefined) continue;
       try {
         first.target.provider.attach(this.port, program.name, program.variant, items);
-        count += items.length;
+        for (const { target } of items) attached.add(target);
       } catch (error) {
         if (!(error instanceof AttachError) || compiled.config.missing_probes === "error") throw error;
         if (compiled.config.missing_probes === "warn") this.emit({ kind: "warning", message: error.message });
       }
     }
-    return count;
+    return this.countMoments() + attached.size;
   }
 
   /** Looks at the traced process soon and often at first: programs map their libraries when they start, and may be short. */

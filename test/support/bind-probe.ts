@@ -5,6 +5,7 @@ import { FixtureKernel, type FixtureOptions } from "./fixture-kernel.js";
 
 export interface BindOptions extends FixtureOptions {
   readonly pid?: number;
+  readonly numberedArguments?: readonly number[];
 }
 
 /** What an attach point means on the fixture kernel, and what is said about it. */
@@ -18,7 +19,14 @@ export function bindProbe(
     kernel: new FixtureKernel(options),
     diags,
     span: { source: { name: "test", text }, start: 0, end: text.length },
-    facts: { usesArgs: false, usesKernelStack: false, usesArgN: false, usesTypedArgs: false, usesTypeNames: false },
+    facts: {
+      usesArgs: false,
+      usesKernelStack: false,
+      usesArgN: false,
+      numberedArguments: options.numberedArguments ?? [],
+      usesTypedArgs: false,
+      usesTypeNames: false,
+    },
     pid: options.pid,
     missing: "error",
   });

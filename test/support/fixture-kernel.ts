@@ -1,11 +1,20 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { SyscallTable } from "../../src/abi/syscalls.js";
 import { BeetraceError } from "../../src/base/errors.js";
+import { compileGlob, hasWildcard } from "../../src/base/glob.js";
 import { Btf } from "../../src/formats/btf.js";
 import { Dwarf } from "../../src/formats/dwarf.js";
 import { Elf } from "../../src/formats/elf.js";
 import { parseTracepointFormat, type TracepointFormat } from "../../src/formats/tracepoint-format.js";
-import type { KernelView, Missing, UserFunction, UserSymbol } from "../../src/language/kernel-view.js";
+import { usdtProbes } from "../../src/kernel/usdt-probes.js";
+import type {
+  KernelView,
+  Missing,
+  UsdtProbe,
+  UserFile,
+  UserFunction,
+  UserSymbol,
+} from "../../src/language/kernel-view.js";
 import type { FeatureAnswer, FeatureName } from "../../src/language/needs.js";
 import { fixture } from "../fixtures/path.js";
 
@@ -123,6 +132,20 @@ export class FixtureKernel implements KernelView {
 
   kfuncAllowed(name: string): FeatureAnswer {
     return name === "bpf_task_from_pid" ? "yes" : "no";
+  }
+
+  /** Files are there, or not, when they are read. A process has `tiny` mapped, and runs it. */
+  userFiles(target: string, pid: number | undefined): readonly UserFile[] | Missing {
+    const known = readdirSync(fixture("elf")).map((name) => elfFolder + name);
+    if (pid === undefined && target === "") return { missing: "no file is named" };
+    const files =
+      target === "" ? [`${elfFolder}tiny`] : hasWildcard(target) ? known.filter(compileGlob(target)) : [target];
+    return files.map((path) => ({ path, shown: path }));
+  }
+
+  usdtProbes(path: string): readonly UsdtProbe[] | Missing {
+    const elf = this.elf(path);
+    return "missing" in elf ? elf : usdtProbes(elf, this.arch);
   }
 
   userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing {

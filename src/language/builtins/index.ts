@@ -10,7 +10,7 @@ import { outputBuiltins } from "./output.js";
 import { parameterBuiltins } from "./parameters.js";
 import { pointers } from "./pointers.js";
 import { print } from "./print.js";
-import { probeBuiltins } from "./probe.js";
+import { furtherArgument, probeBuiltins } from "./probe.js";
 import { processBuiltins } from "./process.js";
 import { recordBuiltins } from "./records.js";
 import { stringBuiltins } from "./strings.js";
@@ -48,5 +48,8 @@ const byName = new Map(
 );
 
 /** By its name; bpftrace has the raw form of each as `__builtin_` and the name, too. */
-export const findBuiltin = (name: string): Builtin | undefined => byName.get(name.replace(/^__builtin_/, ""));
+export function findBuiltin(written: string): Builtin | undefined {
+  const name = written.replace(/^__builtin_/, "");
+  return byName.get(name) ?? furtherArgument(name);
+}
 export const builtinNames: readonly string[] = [...byName.keys()];

@@ -1,8 +1,10 @@
 // What fired, and with what: probe, func, arguments, registers.
-import { none, pointer, u8, u16, u32, u64 } from "../../types/type.js";
-import type { Builtin } from "../builtin.js";
+import type { UsdtArgument } from "../../formats/usdt-arguments.js";
+import { i64, none, pointer, type Type, u8, u16, u32, u64 } from "../../types/type.js";
+import type { Builtin, CheckContext } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
 import { builtin, literalText, notHere, valueArg } from "./define.js";
+import { usdtArgument } from "./usdt-argument.js";
 
 const probe = builtin({
   name: "probe",
@@ -55,15 +57,22 @@ const retval: Builtin = {
   value: (l) => l.b.load(8, false, l.b.ctx(), register(l, "retval")),
 };
 
+/** Numbers that USDT probes give their arguments end here: a note has at most some hundred bytes. */
+const argumentCount = 256;
+/** Of functions nobody asks for more by number, and only these are in the table. */
+const listedArguments = 10;
+
 /** Registers that function arguments come in, as lowering.registerOffset names them: arg0 ... arg5 (arg7 on arm64). */
 const argN = (n: number): Builtin => ({
   name: `arg${n}`,
   bare: true,
   uses: "argN",
   doc: `Argument ${n} of the traced function, counted from 0, as it lies in its register.`,
-  probes: "kprobe, uprobe, rawtracepoint",
+  probes: "kprobe, uprobe, usdt, rawtracepoint",
+  argument: n,
   result: (context) => {
     const { variant } = context;
+    if (variant.numbered !== undefined) return numberedType(context, n, variant.numbered[n]);
     if (!variant.hasArgN) {
       notHere(
         context,
@@ -78,12 +87,27 @@ const argN = (n: number): Builtin => ({
     return u64;
   },
   value: (l) => {
+    if (l.variant.numbered !== undefined) {
+      const argument = l.variant.numbered[n];
+      // The choice of probes has told that this one lacks it.
+      return argument === undefined ? l.b.const(0) : usdtArgument(l, argument);
+    }
     if (l.variant.context.kind === "slots") return l.b.load(8, false, l.b.ctx(), 8 * n);
     const offset = l.registerOffset(`arg${n}`);
     if (offset !== undefined) return l.b.load(8, false, l.b.ctx(), offset);
     return stackArgument(l, n);
   },
 });
+
+/** As bpftrace has them: signed, whatever the probe says. */
+function numberedType(context: CheckContext, n: number, argument: UsdtArgument | undefined): Type {
+  if (argument?.operand.kind === "unknown") {
+    const { probeName, span } = context;
+    const message = `arg${n} of ${probeName} is '${argument.text}', which cannot be read: ${argument.operand.reason}`;
+    context.diags.error("unreadable-argument", span, message);
+  }
+  return i64;
+}
 
 /** Arguments past the registers lie above the return address: System V x86-64 psABI 3.2.3, AAPCS64 6.4. */
 function stackArgument(l: Lowering, n: number) {
@@ -227,11 +251,17 @@ const override: Builtin = {
   value: (l, args) => l.b.call("override_return", [l.b.ctx(), l.value(valueArg(args, 0))]),
 };
 
+/** `arg10` ... `arg255`: not in the table, which would consist of them. */
+export function furtherArgument(name: string): Builtin | undefined {
+  const n = Number(/^arg([1-9]\d{1,2})$/.exec(name)?.[1] ?? argumentCount);
+  return n < argumentCount ? argN(n) : undefined;
+}
+
 export const probeBuiltins: readonly Builtin[] = [
   probe,
   func,
   retval,
-  ...Array.from({ length: 10 }, (_, n) => argN(n)),
+  ...Array.from({ length: listedArguments }, (_, n) => argN(n)),
   reg,
   args,
   uaddr,

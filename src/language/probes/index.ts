@@ -6,6 +6,7 @@ import { hardware, interval, profile, software } from "./perf-event.js";
 import { rawtracepoint } from "./rawtracepoint.js";
 import { tracepoint } from "./tracepoint.js";
 import { uprobe, uretprobe } from "./uprobe.js";
+import { usdt } from "./usdt.js";
 import { watchpoint } from "./watchpoint.js";
 
 /** Every probe type, in the order of the documentation. */
@@ -23,6 +24,7 @@ export const probes: readonly Probe[] = [
   kretprobe,
   uprobe,
   uretprobe,
+  usdt,
   software,
   hardware,
   watchpoint,

@@ -46,7 +46,7 @@ test("what is no iterator is said", () => {
 
 test("the kernel's iterators and their members are listed", () => {
   const kernel = new FixtureKernel();
-  assert.deepEqual([...(iter.list?.(kernel, [], []) ?? [])], ["iter:task", "iter:task_file", "iter:task_vma"]);
+  assert.deepEqual([...(iter.list?.(kernel, [], undefined) ?? [])], ["iter:task", "iter:task_file", "iter:task_vma"]);
   assert.deepEqual(iter.describe?.("iter:task_file", kernel), [
     "struct task_struct * task",
     "u32 fd",

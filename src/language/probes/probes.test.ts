@@ -9,6 +9,7 @@ const nothing: ActionFacts = {
   usesArgs: false,
   usesKernelStack: false,
   usesArgN: false,
+  numberedArguments: [],
   usesTypedArgs: false,
   usesTypeNames: false,
 };
@@ -212,4 +213,39 @@ test("functions of programs: by name, wildcard, offset, address", () => {
   assert.equal(only("uprobe:/fixture/tiny:twice", { pid: 7 }).variant.key, "uprobe");
   const all = bind("uretprobe:/fixture/tiny:*").map((found) => (found.place as { readonly offset: number }).offset);
   assert.equal(new Set(all).size, all.length, "an address with two names is one probe");
+});
+
+test("usdt: one probe, a program for each way that its arguments are passed", () => {
+  const twice = (facts: Partial<ActionFacts>) => bind("usdt:/fixture/probes:twice", { facts })[0]!;
+  assert.equal(twice({}).name, "usdt:/fixture/probes:first:twice");
+  assert.equal(twice({}).otherVariants?.length, 0, "without arguments one serves all places");
+  const used = twice({ usesArgN: true, numberedArguments: [0] });
+  const variants = [used.variant, ...(used.otherVariants ?? [])];
+  assert.deepEqual(
+    variants.map((variant) => variant.numbered?.map(({ text }) => text)),
+    [["-4@%edi"], ["8@$7"]],
+  );
+  assert.equal(new Set(variants.map(({ key }) => key)).size, 2);
+  const places = used.place as ReadonlyMap<string, readonly { readonly offset: number }[]>;
+  assert.deepEqual(
+    [...places.keys()],
+    variants.map(({ key }) => key),
+  );
+  assert.equal(new Set([...places.values()].flat().map(({ offset }) => offset)).size, 2);
+});
+
+test("usdt: patterns of file, provider and name, and the counters of the files", () => {
+  const names = (text: string, options?: Options) => bind(text, options).map(({ name }) => name);
+  assert.equal(names("usdt:/fixture/probes:*").length, 8);
+  assert.deepEqual(names("usdt:/fixture/probes*:sec*:co*"), [
+    ...["constants", "counted"].map((name) => `usdt:/fixture/probes:second:${name}`),
+    ...["constants", "counted"].map((name) => `usdt:/fixture/probes.pie:second:${name}`),
+  ]);
+  const counted = bind("U:/fixture/probes:counted")[0]!;
+  const [place] = [
+    ...(counted.place as ReadonlyMap<string, readonly { readonly refCounter?: number }[]>).values(),
+  ].flat();
+  assert.equal(place?.refCounter, 0x260);
+  assert.match(counted.variant.key, /:multi$/);
+  assert.ok(!bind("usdt:/fixture/probes:counted", { pid: 7 })[0]!.variant.key.endsWith(":multi"));
 });

@@ -1,16 +1,10 @@
-import { BPF_TRACE_UPROBE_MULTI } from "../../abi/program-type.js";
-import { compileGlob, hasWildcard } from "../../base/glob.js";
+import { compileGlob } from "../../base/glob.js";
 import { u64 } from "../../types/type.js";
-import type { UserFunction } from "../kernel-view.js";
+import type { UserFile, UserFunction } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { parseCount, unknownProbe, wrongForm } from "./common.js";
 import { lineAddress, parameterLines, withArguments, withTypes } from "./user-arguments.js";
-
-interface Place {
-  readonly path: string;
-  readonly offset: number;
-  readonly pid: number | undefined;
-}
+import { asMulti, attachPlaces, canBeMulti, listedFiles, type UserPlace } from "./user-places.js";
 
 function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Probe {
   const ret = name === "uretprobe";
@@ -35,30 +29,47 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
     func: "user",
     preemptible: true,
   };
-  const multi: ProgramVariant = { ...base, key: `${name}:multi`, expectedAttachType: BPF_TRACE_UPROBE_MULTI };
+  const make = (file: UserFile, label: string, offset: number, pid: number | undefined, variant: ProgramVariant) => ({
+    name: `${name}:${file.shown}:${label}`,
+    func: label,
+    place: { path: file.path, offset, pid } satisfies UserPlace,
+    variant,
+  });
+
+  /** The one file of a form that names a single place. */
+  const oneFile = (target: string, context: BindContext): UserFile | undefined => {
+    const files = context.kernel.userFiles(target, context.pid);
+    const missing =
+      "missing" in files ? files.missing : files.length > 1 ? `it means ${files.length} files` : undefined;
+    if (missing !== undefined) unknownProbe(context, `${target} cannot be probed: ${missing}`, target, []);
+    return "missing" in files || missing !== undefined ? undefined : files[0];
+  };
+
   /** `FILE@SOURCE:LINE[:COLUMN]`: an instruction of a line of the source. */
   const bindLine = (source: RegExpExecArray, parts: readonly string[], context: BindContext): readonly Candidate[] => {
-    const [, file = "", text = ""] = source;
+    const [, target = "", text = ""] = source;
     const [, line, column] = parts.map((part) => Number(parseCount(part) ?? 0n));
     if (parts.length > 3 || line === undefined || line === 0 || (parts.length === 3 && column === 0)) {
       return wrongForm(context, forms, `'${[name, ...parts].join(":")}' names no line of a source file`);
     }
     const { kernel, pid } = context;
-    const listed = kernel.userFunctions(file);
-    if ("missing" in listed) return unknownProbe(context, `${file} cannot be probed: ${listed.missing}`, file, []);
-    const { path, functions } = listed;
-    const found = lineAddress(kernel, path, text, line, column ?? 0);
+    const file = oneFile(target, context);
+    if (file === undefined) return [];
+    const listed = kernel.userFunctions(file.path);
+    if ("missing" in listed) return unknownProbe(context, `${target} cannot be probed: ${listed.missing}`, target, []);
+    const found = lineAddress(kernel, file.path, text, line, column ?? 0);
     if ("missing" in found) return unknownProbe(context, `no line to probe: ${found.missing}`, text, []);
     const label = [text, ...parts.slice(1)].join(":");
     return [
       {
-        name: `${name}:${shownPath(file, path)}@${label}`,
+        name: `${name}:${file.shown}@${label}`,
         func: label,
-        place: { path, offset: fileOffset(functions, found.address), pid } satisfies Place,
-        variant: context.facts.usesTypeNames ? withTypes(base, kernel, path) : base,
+        place: { path: file.path, offset: fileOffset(listed.functions, found.address), pid } satisfies UserPlace,
+        variant: context.facts.usesTypeNames ? withTypes(base, kernel, file.path) : base,
       },
     ];
   };
+
   return {
     name,
     aliases: [alias],
@@ -67,90 +78,100 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
     bind(parts, context) {
       const source = parts[0] === undefined ? undefined : /^(.+)@([^@]+)$/.exec(parts[0]);
       if (!ret && source !== null && source !== undefined) return bindLine(source, parts, context);
-      const [file = "", written = ""] = parts;
-      if (parts.length !== 2 || file === "" || written === "") {
+      const { kernel, pid, facts } = context;
+      // Without a file it is the program of the process.
+      const [target = "", written = ""] = pid !== undefined && parts.length === 1 ? ["", ...parts] : parts;
+      if (parts.length < 1 || parts.length > 2 || written === "" || (target === "" && pid === undefined)) {
         return wrongForm(context, forms, `'${[name, ...parts].join(":")}' names no function of a file`);
       }
-      const listed = context.kernel.userFunctions(file);
-      if ("missing" in listed) return unknownProbe(context, `${file} cannot be probed: ${listed.missing}`, file, []);
-      const { path, functions } = listed;
-      const pid = context.pid;
-      const make = (label: string, offset: number, variant: ProgramVariant) => ({
-        name: `${name}:${shownPath(file, path)}:${label}`,
-        func: label,
-        place: { path, offset, pid } satisfies Place,
-        variant,
-      });
       const absolute = parseCount(written);
-      if (absolute !== undefined && !ret) return [make(written, fileOffset(functions, absolute), base)];
+      if (absolute !== undefined && !ret) {
+        const file = oneFile(target, context);
+        const listed = file === undefined ? undefined : kernel.userFunctions(file.path);
+        if (file === undefined || listed === undefined) return [];
+        if ("missing" in listed)
+          return unknownProbe(context, `${target} cannot be probed: ${listed.missing}`, target, []);
+        return [make(file, written, fileOffset(listed.functions, absolute), pid, base)];
+      }
       const plus = written.lastIndexOf("+");
       const delta = plus < 0 ? undefined : parseCount(written.slice(plus + 1));
       const symbol = delta === undefined ? written : written.slice(0, plus);
-      const matches = compileGlob(symbol);
-      const seen = new Set<number>();
-      const found = functions.filter((f) => matches(f.name) && !seen.has(f.fileOffset) && seen.add(f.fileOffset));
-      if (found.length === 0) {
-        const names = functions.map((f) => f.name);
-        const more = names.length === 0 ? "The file has no symbols; install its debug symbols." : undefined;
-        return unknownProbe(context, `${path} has no function '${symbol}'`, symbol, names, more);
-      }
-      // One link for all: attached and detached at once, where perf events linger (load/detach.ts). Limited to a process,
-      // it was one to a thread until Linux 6.10 (uprobe_prog_run), so that -p takes events.
-      const many = pid === undefined && context.kernel.feature("uprobeMulti") === "yes";
-      const plain = many ? multi : base;
-      const { facts, kernel } = context;
-      const typed = facts.usesTypeNames ? withTypes(plain, kernel, path) : plain;
-      return found.map((f) =>
-        make(
-          `${f.name}${delta === undefined ? "" : `+${delta}`}`,
-          f.fileOffset + Number(delta ?? 0n),
-          facts.usesArgs && !ret ? withArguments(typed, kernel, path, f) : typed,
-        ),
-      );
-    },
-    attach(port, program, variant, items) {
-      if (variant.expectedAttachType !== BPF_TRACE_UPROBE_MULTI) {
-        return items.map(({ target, id }) => port.uprobe(program, { ...(target.place as Place), ret }, id));
-      }
-      const byFile = new Map<string, { place: Place; offsets: number[]; ids: bigint[] }>();
-      for (const { target, id } of items) {
-        const place = target.place as Place;
-        let group = byFile.get(place.path);
-        if (group === undefined) {
-          group = { place, offsets: [], ids: [] };
-          byFile.set(place.path, group);
-        }
-        group.offsets.push(place.offset);
-        group.ids.push(id);
-      }
-      return [...byFile.values()].map(({ place, offsets, ids }) =>
-        port.uprobeMulti(program, { path: place.path, offsets, ret, pid: place.pid }, ids),
-      );
-    },
-    listsFile: true,
-    list(kernel, parts, files) {
-      const file = parts[0];
-      if (file === undefined) return [];
-      const chosen = hasWildcard(file) ? files.filter(compileGlob(file)) : [file];
-      return chosen.flatMap((path) => {
-        const listed = kernel.userFunctions(path);
-        return "missing" in listed
-          ? []
-          : listed.functions.map((f) => `${name}:${shownPath(path, listed.path)}:${f.name}`);
+      const label = (fn: UserFunction): string => `${fn.name}${delta === undefined ? "" : `+${delta}`}`;
+      const found = findFunctions(target, symbol, context);
+      const many = canBeMulti(kernel, pid);
+      return found.flatMap(({ file, functions }) => {
+        const plain = many ? asMulti(base) : base;
+        const typed = facts.usesTypeNames ? withTypes(plain, kernel, file.path) : plain;
+        return functions.map((fn) => {
+          const variant = facts.usesArgs && !ret ? withArguments(typed, kernel, file.path, fn) : typed;
+          return make(file, label(fn), fn.fileOffset + Number(delta ?? 0n), pid, variant);
+        });
       });
+    },
+    attach: (port, program, variant, items) =>
+      attachPlaces(
+        port,
+        program,
+        variant,
+        ret,
+        items.map(({ target, id }) => ({ place: target.place as UserPlace, id })),
+      ),
+    listsFile: true,
+    *list(kernel, parts, pid) {
+      const wanted = listedFiles(parts, pid);
+      const files = wanted === undefined ? [] : kernel.userFiles(wanted.target, pid);
+      if (wanted === undefined || "missing" in files) return;
+      const matches = compileGlob(wanted.names.join(":") || "*");
+      for (const file of files) {
+        const listed = kernel.userFunctions(file.path);
+        if ("missing" in listed) continue;
+        for (const fn of listed.functions) if (matches(fn.name)) yield `${name}:${file.shown}:${fn.name}`;
+      }
     },
     describe(full, kernel) {
       if (ret) return [];
-      const [, path = "", ...name] = full.split(":");
+      const [, path = "", ...rest] = full.split(":");
       const listed = kernel.userFunctions(path);
-      const fn = "missing" in listed ? undefined : listed.functions.find((each) => each.name === name.join(":"));
+      const fn = "missing" in listed ? undefined : listed.functions.find((each) => each.name === rest.join(":"));
       return "missing" in listed || fn === undefined ? [] : parameterLines(kernel, listed.path, fn);
     },
   };
 }
 
-/** A path is shown as it was written, a library that was named without one by where it was found. */
-const shownPath = (written: string, found: string): string => (written.includes("/") ? written : found);
+interface FoundFunctions {
+  readonly file: UserFile;
+  readonly functions: readonly UserFunction[];
+}
+
+/** The functions that a symbol or pattern means in the files that a target means; reports it if there are none. */
+function findFunctions(target: string, symbol: string, context: BindContext): readonly FoundFunctions[] {
+  const { kernel, pid } = context;
+  const files = kernel.userFiles(target, pid);
+  if ("missing" in files) return unknownProbe(context, `${target} cannot be probed: ${files.missing}`, target, []);
+  const matches = compileGlob(symbol);
+  const found: FoundFunctions[] = [];
+  const names: string[] = [];
+  for (const file of files) {
+    const listed = kernel.userFunctions(file.path);
+    if ("missing" in listed) {
+      // Of many files those that cannot be read do not matter.
+      if (files.length > 1) continue;
+      return unknownProbe(context, `${file.shown} cannot be probed: ${listed.missing}`, target, []);
+    }
+    const seen = new Set<number>();
+    const functions = listed.functions.filter(
+      (fn) => matches(fn.name) && !seen.has(fn.fileOffset) && seen.add(fn.fileOffset),
+    );
+    if (functions.length > 0) found.push({ file, functions });
+    else if (names.length < 1e6) for (const fn of listed.functions) names.push(fn.name);
+  }
+  if (found.length > 0) return found;
+  const [only] = files;
+  const where =
+    files.length === 1 && only !== undefined ? `${only.shown} has no` : `none of ${files.length} files has a`;
+  const more = names.length === 0 ? "The file has no symbols; install its debug symbols." : undefined;
+  return unknownProbe(context, `${where} function '${symbol}'`, symbol, names, more);
+}
 
 /** Where in the file an address of its code lies: as far behind the function in front of it as in memory. */
 function fileOffset(functions: readonly UserFunction[], address: bigint): number {

@@ -1,0 +1,67 @@
+// Places in programs and libraries, as uprobes are set on them: shared by the probe types of user space.
+import { BPF_TRACE_UPROBE_MULTI } from "../../abi/program-type.js";
+import type { Attachment, AttachPort } from "../attach-port.js";
+import type { KernelView } from "../kernel-view.js";
+import type { ProgramVariant } from "../probe.js";
+
+export interface UserPlace {
+  readonly path: string;
+  /** In the file. */
+  readonly offset: number;
+  /** In the file: a counter that the kernel raises in each process while somebody traces. */
+  readonly refCounter?: number | undefined;
+  readonly pid: number | undefined;
+}
+
+/** A variant's counterpart for one link for all places of a file: attached and detached at once, where perf events linger. */
+export const asMulti = (variant: ProgramVariant): ProgramVariant => ({
+  ...variant,
+  key: `${variant.key}:multi`,
+  expectedAttachType: BPF_TRACE_UPROBE_MULTI,
+});
+
+/** Limited to a process, such a link was limited to one thread until Linux 6.10 (uprobe_prog_run), so that -p takes events. */
+export const canBeMulti = (kernel: KernelView, pid: number | undefined): boolean =>
+  pid === undefined && kernel.feature("uprobeMulti") === "yes";
+
+/** Attaches a program to places, each with the id of its target. */
+export function attachPlaces(
+  port: AttachPort,
+  program: string,
+  variant: ProgramVariant,
+  ret: boolean,
+  places: readonly { readonly place: UserPlace; readonly id: bigint }[],
+): readonly Attachment[] {
+  if (variant.expectedAttachType !== BPF_TRACE_UPROBE_MULTI)
+    return places.map(({ place, id }) => port.uprobe(program, { ...place, ret }, id));
+  const byFile = new Map<string, { places: UserPlace[]; ids: bigint[] }>();
+  for (const { place, id } of places) {
+    const group = byFile.get(place.path) ?? { places: [], ids: [] };
+    byFile.set(place.path, group);
+    group.places.push(place);
+    group.ids.push(id);
+  }
+  return [...byFile].map(([path, group]) => {
+    const counted = group.places.some(({ refCounter }) => refCounter !== undefined);
+    const target = {
+      path,
+      offsets: group.places.map(({ offset }) => offset),
+      refCounters: counted ? group.places.map(({ refCounter = 0 }) => refCounter) : undefined,
+      ret,
+    };
+    return port.uprobeMulti(program, target, group.ids);
+  });
+}
+
+/** What -l is to list: the files, and what behind them restricts the names; undefined if that is every file there is. */
+export function listedFiles(
+  parts: readonly string[],
+  pid: number | undefined,
+): { readonly target: string; readonly names: readonly string[] } | undefined {
+  const [first, ...names] = parts;
+  if (first === undefined) return pid === undefined ? undefined : { target: "*", names };
+  // With a process its files need not be named: `-p PID -l 'uprobe:mall*'`.
+  const isName = names.length === 0 && pid !== undefined && !first.includes("/") && !first.startsWith("lib");
+  if (isName && first !== "*" && first !== "") return { target: "*", names: [first] };
+  return { target: first === "" ? "*" : first, names };
+}
