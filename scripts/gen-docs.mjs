@@ -32,7 +32,7 @@ const builtinRows = builtins
   .filter((entry) => !entry.name.startsWith("("))
   .map((entry) => [
     `\`${signature(entry)}\``,
-    `${entry.doc}${entry.aliases ? ` Also \`${entry.aliases.join("`, `")}\`.` : ""}${entry.unsafe ? " Needs `--unsafe`." : ""}`,
+    `${entry.doc}${(entry.aliases ?? []).length > 0 ? ` Also \`${entry.aliases.join("`, `")}\`.` : ""}${entry.unsafe ? " Needs `--unsafe`." : ""}`,
     entry.probes ?? "all",
     entry.since ?? "",
   ]);

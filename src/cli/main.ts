@@ -62,6 +62,7 @@ async function main(args: readonly string[]): Promise<number> {
     using trace = new Trace({
       sys,
       kernel,
+      debugFolders: options.debugFolders,
       compiled,
       child,
       pid: options.pid,

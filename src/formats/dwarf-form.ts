@@ -19,6 +19,8 @@ export type FormValue =
   | { readonly kind: "text-at"; readonly section: "str" | "lineStr"; readonly offset: number }
   | { readonly kind: "text-index"; readonly index: number }
   | { readonly kind: "address-index"; readonly index: number }
+  /** Of the unit's table in .debug_rnglists. */
+  | { readonly kind: "list-index"; readonly index: number }
   | { readonly kind: "block"; readonly bytes: Uint8Array }
   /** Into a file that is shared by several (dwz), or a list that nobody asks for. */
   | { readonly kind: "elsewhere" };
@@ -177,6 +179,8 @@ export function readForm(cursor: DwarfCursor, form: number, implicit: bigint, si
       return { kind: "address-index", index: cursor.u24() };
     case 0x2c:
       return { kind: "address-index", index: cursor.u32() };
+    case 0x23:
+      return { kind: "list-index", index: cursor.uleb() };
     case 0x10: {
       const wide = sizes.version <= 2 ? sizes.address === 8 : sizes.offset === 8;
       return { kind: "reference", offset: cursor.offset(wide ? 8 : 4), local: false };

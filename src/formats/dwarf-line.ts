@@ -12,6 +12,8 @@ export interface LineRow {
   readonly column: number;
   /** A debugger would put a breakpoint here. */
   readonly isStatement: boolean;
+  /** The address is behind the last instruction of a run of rows; the rest means nothing. */
+  readonly endsSequence: boolean;
 }
 
 /** One unit's part of .debug_line (DWARF 5, 6.2). */
@@ -135,12 +137,13 @@ interface Program {
 function* run(cursor: DwarfCursor, end: number, program: Program): Generator<LineRow> {
   const { minimum, lineBase, opcodeBase } = program;
   const lineRange = Math.max(1, program.lineRange);
-  const start = (): { address: bigint; file: number; line: number; column: number; isStatement: boolean } => ({
+  const start = (): { -readonly [K in keyof LineRow]: LineRow[K] } => ({
     address: 0n,
     file: 1,
     line: 1,
     column: 0,
     isStatement: program.defaultIsStatement,
+    endsSequence: false,
   });
   let state = start();
   const advance = (by: number): void => {
@@ -160,8 +163,10 @@ function* run(cursor: DwarfCursor, end: number, program: Program): Generator<Lin
         const size = cursor.uleb();
         const next = cursor.at + size;
         const extended = size === 0 ? 0 : cursor.u8();
-        if (extended === 1) state = start();
-        else if (extended === 2) state.address = program.address === 8 ? cursor.u64() : BigInt(cursor.u32());
+        if (extended === 1) {
+          yield { ...state, endsSequence: true };
+          state = start();
+        } else if (extended === 2) state.address = program.address === 8 ? cursor.u64() : BigInt(cursor.u32());
         if (next > end) return;
         cursor.at = next;
         break;

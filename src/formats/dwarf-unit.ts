@@ -13,6 +13,8 @@ export type DwarfSectionName =
   | "addr"
   | "line"
   | "aranges"
+  | "ranges"
+  | "rnglists"
   | "types";
 
 /** What a unit asks of the file that it is in. */

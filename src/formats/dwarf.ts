@@ -4,6 +4,7 @@ import { DW_AT, DW_TAG } from "./dwarf-constants.js";
 import { DwarfCursor } from "./dwarf-cursor.js";
 import type { FormSizes } from "./dwarf-form.js";
 import { type LineTable, parseLineTable } from "./dwarf-line.js";
+import { type AddressRange, rangesOf } from "./dwarf-ranges.js";
 import {
   type Die,
   type DwarfSectionName,
@@ -70,7 +71,7 @@ export class Dwarf implements UnitFile {
   private readonly byAddress = new Map<bigint, Die>();
   private readonly byName = new Map<string, Die>();
   private readonly types = new Map<string, Die>();
-  private ranges: readonly { readonly start: bigint; readonly end: bigint; readonly unit: number }[] | undefined;
+  private ranges: readonly UnitRange[] | undefined;
   /** Of split units that were not found. */
   private readonly lost: string[] = [];
 
@@ -175,7 +176,8 @@ export class Dwarf implements UnitFile {
       }
       if (wanted.size === 0) continue;
       for (const row of table.rows()) {
-        if (row.line !== line || !row.isStatement || !wanted.has(row.file) || row.address === 0n) continue;
+        if (row.endsSequence || row.line !== line || !row.isStatement || !wanted.has(row.file) || row.address === 0n)
+          continue;
         if ((column === 0 || row.column === column) && (best === undefined || row.address < best)) best = row.address;
       }
     }
@@ -186,15 +188,23 @@ export class Dwarf implements UnitFile {
   private *lineTables(): Generator<LineTable> {
     const seen = new Set<number>();
     for (const unit of this.units()) {
-      const root = unit.root();
-      const at = root?.number(DW_AT.stmtList);
-      if (root === undefined || at === undefined || seen.has(at)) continue;
+      const at = unit.root()?.number(DW_AT.stmtList);
+      if (at === undefined || seen.has(at)) continue;
       seen.add(at);
-      const cursor = new DwarfCursor(this.section("line"), `${this.what}: .debug_line`, at);
-      yield parseLineTable(cursor, root.text(DW_AT.compDir) ?? "", unit.header.sizes.address, (value) =>
-        unit.text(value),
-      );
+      const table = this.lineTable(unit);
+      if (table !== undefined) yield table;
     }
+  }
+
+  /** The lines of a unit; undefined if it has none. */
+  lineTable(unit: DwarfUnit): LineTable | undefined {
+    const root = unit.root();
+    const at = root?.number(DW_AT.stmtList);
+    if (root === undefined || at === undefined) return undefined;
+    const cursor = new DwarfCursor(this.section("line"), `${this.what}: .debug_line`, at);
+    return parseLineTable(cursor, root.text(DW_AT.compDir) ?? "", unit.header.sizes.address, (value) =>
+      unit.text(value),
+    );
   }
 
   /** Asks again after each unit that is looked through. */
@@ -284,12 +294,42 @@ export class Dwarf implements UnitFile {
     for (const [address, die] of other.byAddress) if (!this.byAddress.has(address)) this.byAddress.set(address, die);
   }
 
-  /** The unit that .debug_aranges (DWARF 5, 6.1.2) names for an address: a hint, as compilers need not write it. */
-  private unitAt(address: bigint): DwarfUnit | undefined {
-    this.ranges ??= parseAranges(this.section("aranges"), this.what);
-    const range = this.ranges.find(({ start, end }) => address >= start && address < end);
-    return range === undefined ? undefined : this.units().find((unit) => unit.header.offset === range.unit);
+  /** The unit whose code lies at an address: by .debug_aranges (DWARF 5, 6.1.2), or what units say of themselves. */
+  unitAt(address: bigint): DwarfUnit | undefined {
+    this.ranges ??= this.unitRanges();
+    let [low, high] = [0, this.ranges.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.ranges[middle]?.start ?? 0n) <= address) low = middle + 1;
+      else high = middle;
+    }
+    const found = this.ranges[low - 1];
+    return found === undefined || address >= found.end ? undefined : found.unit;
   }
+
+  private unitRanges(): readonly UnitRange[] {
+    const byOffset = new Map(this.units().map((unit) => [unit.header.offset, unit]));
+    const ranges: UnitRange[] = [];
+    const told = new Set<DwarfUnit>();
+    for (const { start, end, unit: offset } of parseAranges(this.section("aranges"), this.what)) {
+      const unit = byOffset.get(offset);
+      // 0: the linker has dropped the code.
+      if (unit === undefined || start === 0n) continue;
+      told.add(unit);
+      ranges.push({ start, end, unit });
+    }
+    // Compilers need not write that section: clang does not.
+    for (const unit of byOffset.values()) {
+      const root = told.has(unit) ? undefined : unit.root();
+      for (const { start, end } of root === undefined ? [] : rangesOf(root))
+        if (start !== 0n) ranges.push({ start, end, unit });
+    }
+    return ranges.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
+  }
+}
+
+interface UnitRange extends AddressRange {
+  readonly unit: DwarfUnit;
 }
 
 function parseAranges(

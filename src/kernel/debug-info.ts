@@ -12,16 +12,18 @@ import { withElf } from "./open-elf.js";
 export interface DebugPlaces {
   /** Directories of --debuginfo, in their order; those that are not absolute start from the traced file. */
   readonly folders: readonly string[];
-  /** Where distributions put what they strip: /usr/lib/debug. */
+  /** Where distributions put what they strip. */
   readonly root: string;
 }
+
+export const debugRoot = "/usr/lib/debug";
 
 /** The debugging information of a program or library: its own, or that of the file that was split off from it. */
 export function readDebugInfo(path: string, places: DebugPlaces): Dwarf | Missing {
   try {
     const found = withElf(path, (elf) => {
       if (hasDebugInfo(elf)) return path;
-      return separateFiles(elf, path, places).find((file) => isDebugFileOf(file, elf));
+      return separateDebugFile(elf, path, places);
     });
     if (found === undefined)
       return {
@@ -34,7 +36,49 @@ export function readDebugInfo(path: string, places: DebugPlaces): Dwarf | Missin
   }
 }
 
-const hasDebugInfo = (elf: Elf): boolean => elf.section(".debug_info") !== undefined;
+/** The file that was split off from a program or library and has its debugging information; undefined if there is none. */
+export const separateDebugFile = (elf: Elf, path: string, places: DebugPlaces): string | undefined =>
+  separateFiles(elf, path, places).find((file) => isDebugFileOf(file, elf));
+
+/** What line tables of a file need more than that is not read: nobody wants to wait for it, or to have the memory for it. */
+const maxLineSections = 2 ** 28;
+
+/**
+ * Debugging information for the lines of a file that stays open, or of the one that was split off from it; undefined if
+ * there is none, or if it has more than 256 MiB. `onRead` is told how many bytes were read. Throws FormatError.
+ */
+export function lineInfo(
+  elf: Elf,
+  path: string,
+  separate: string | undefined,
+  onRead: (bytes: number) => void,
+): Dwarf | undefined {
+  const source = separate === undefined ? openSource(elf, path) : fileSource(separate, "", path);
+  const size =
+    separate === undefined
+      ? debugSize(elf)
+      : withElf(separate, (other) => (hasDebugInfo(other) ? debugSize(other) : Number.POSITIVE_INFINITY));
+  if (size > maxLineSections) return undefined;
+  return new Dwarf({
+    ...source,
+    section: (name) => {
+      const bytes = source.section(name);
+      onRead(bytes?.length ?? 0);
+      return bytes;
+    },
+  });
+}
+
+const debugSize = (elf: Elf): number =>
+  elf.sections.reduce((sum, { name, size }) => (name.startsWith(".debug_") ? sum + size : sum), 0);
+
+const openSource = (elf: Elf, path: string): DwarfSource => ({
+  what: path,
+  section: (name) => sectionOf(elf, `.debug_${name}`),
+  split: (unit) => splitSource(unit, path),
+});
+
+export const hasDebugInfo = (elf: Elf): boolean => elf.section(".debug_info") !== undefined;
 
 /** Where a debugger looks: GDB manual, Separate Debug Files. */
 function separateFiles(elf: Elf, path: string, { folders, root }: DebugPlaces): readonly string[] {
@@ -61,7 +105,7 @@ function isDebugFileOf(file: string, elf: Elf): boolean {
     if (!statSync(file).isFile()) return false;
     return withElf(file, (other) => {
       const [own, its] = [elf.buildId(), other.buildId()];
-      return hasDebugInfo(other) && (own === undefined || its === undefined || own === its);
+      return hasDebugInfo(other) && (own === undefined || own === its);
     });
   } catch {
     return false;

@@ -11,7 +11,7 @@ import type { KernelView, Missing, UsdtProbe, UserFile, UserFunction, UserSymbol
 import type { FeatureAnswer, FeatureName } from "../language/needs.js";
 import type { Sys } from "../sys/sys.js";
 import { readCpus } from "./cpus.js";
-import { type DebugPlaces, readDebugInfo } from "./debug-info.js";
+import { type DebugPlaces, debugRoot, readDebugInfo } from "./debug-info.js";
 import { features } from "./features.js";
 import { findBinary } from "./find-binary.js";
 import { readKernelFunctions } from "./kernel-functions.js";
@@ -47,7 +47,7 @@ export class LiveKernelView implements KernelView {
 
   constructor(sys: Sys, options: KernelViewOptions) {
     this.sys = sys;
-    this.debugPlaces = { folders: options.debugFolders ?? [], root: "/usr/lib/debug" };
+    this.debugPlaces = { folders: options.debugFolders ?? [], root: debugRoot };
     this.arch = sys.arch;
   }
 

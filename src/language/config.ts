@@ -66,7 +66,10 @@ export const configKeys = {
     ["Dual MIT/GPL", "Dual BSD/GPL", "Dual MPL/GPL", "GPL and additional rights", "GPL v2", "GPL"],
     "GPL",
   ),
-  show_debug_info: flag("Accepted as bpftrace does; stacks show what symbol tables say.", true),
+  show_debug_info: flag(
+    "Stacks of programs show lines of the source and inlined functions, where there is debugging information (of at most 256 MiB a file).",
+    true,
+  ),
   use_blazesym: flag("Accepted as bpftrace did; symbols are looked up by beetrace itself.", true),
   unstable_import: unstable("import"),
   unstable_map_decl: unstable("map declarations"),

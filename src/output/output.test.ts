@@ -293,6 +293,26 @@ test("stacks", () => {
     "\nffffffff814b096d\nffffffff81415b70\n",
     '"\\nffffffff814b096d\\nffffffff81415b70\\n"',
   );
+  const inlined: Value = {
+    ...(user as Extract<Value, { kind: "stack" }>),
+    frames: [
+      {
+        ...frame(0x401088n, "outer", 72n, "/bin/a"),
+        source: "/src/a.c:24",
+        inlined: [{ symbol: "inner", source: "/src/a.h:7" }, { symbol: "middle" }],
+      },
+    ],
+  };
+  checkValue(
+    { ...inlined, mode: "bpftrace" },
+    "\n        [inlined] inner@/src/a.h:7\n        [inlined] middle\n        outer+72@/src/a.c:24\n",
+    '"\\n        [inlined] inner@/src/a.h:7\\n        [inlined] middle\\n        outer+72@/src/a.c:24\\n"',
+  );
+  checkValue(
+    inlined,
+    "\n\t401088 inner (inlined)\n\t401088 middle (inlined)\n\t401088 outer+72 (/bin/a)\n",
+    '"\\n\\t401088 inner (inlined)\\n\\t401088 middle (inlined)\\n\\t401088 outer+72 (/bin/a)\\n"',
+  );
   // Ours: why a stack is empty.
   checkValue(
     { ...kernel, frames: [], missing: "hash collision" } as Value,

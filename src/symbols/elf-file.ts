@@ -1,7 +1,8 @@
-import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { FormatError } from "../base/errors.js";
+import { type CodePlace, CodePlaces } from "../formats/dwarf-places.js";
 import { type ByteSource, Elf, type ElfSymbol } from "../formats/elf.js";
+import { type DebugPlaces, hasDebugInfo, lineInfo, separateDebugFile } from "../kernel/debug-info.js";
 
 /** A file as bytes that are read when they are wanted; the caller closes it. */
 export interface OpenFile extends ByteSource, Disposable {
@@ -44,26 +45,32 @@ export type FileSymbol =
 const maxAnswers = 16384;
 
 /**
- * Symbols of one file. It is held open until its tables are read, so that a process that ends in between, or a container
- * that goes away, does not take the names along.
+ * Symbols of one file. It is held open until its tables are read (where it has debugging information: for good), so that a
+ * process that ends in between, or a container that goes away, does not take the names along.
  */
 export class ElfFile implements Disposable {
   private file: OpenFile | undefined;
   private elf: Elf | undefined;
-  private readonly debugRoot: string;
+  private loaded = false;
+  private readonly places: DebugPlaces;
   private readonly what: string;
   private debug: Elf | undefined;
+  /** Path of the file that was split off from this one. */
+  private separate: string | undefined;
+  private lines: CodePlaces | "none" | undefined;
+  private lineBytes = 0;
   private readonly answers = new Map<number, FileSymbol>();
+  private readonly codes = new Map<number, CodePlace | undefined>();
 
-  constructor(file: OpenFile, what: string, debugRoot = "/usr/lib/debug") {
+  constructor(file: OpenFile, what: string, places: DebugPlaces) {
     this.file = file;
     this.what = what;
-    this.debugRoot = debugRoot;
+    this.places = places;
   }
 
-  /** Bytes of symbol tables in memory. */
+  /** Bytes of symbol tables and debugging information in memory. */
   get memory(): number {
-    let sum = 0;
+    let sum = this.lineBytes;
     for (const elf of [this.elf, this.debug]) {
       sum += (elf?.symbols("symtab")?.memory ?? 0) + (elf?.symbols("dynsym")?.memory ?? 0);
     }
@@ -93,8 +100,7 @@ export class ElfFile implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.file?.[Symbol.dispose]();
-    this.file = undefined;
+    this.close();
   }
 
   private lookUp(fileOffset: number): FileSymbol {
@@ -109,39 +115,76 @@ export class ElfFile implements Disposable {
     return { kind: "unknown", reason: "stripped" };
   }
 
-  private load(): Elf | undefined {
-    if (this.elf !== undefined || this.file === undefined) return this.elf;
-    using file = this.file;
-    this.file = undefined;
+  /** Where in the source a byte of the file comes from; undefined if nobody tells. */
+  code(fileOffset: number): CodePlace | undefined {
+    if (this.codes.has(fileOffset)) return this.codes.get(fileOffset);
+    const code = this.lookUpCode(fileOffset);
+    if (this.codes.size >= maxAnswers) this.codes.clear();
+    this.codes.set(fileOffset, code);
+    return code;
+  }
+
+  private lookUpCode(fileOffset: number): CodePlace | undefined {
+    const elf = this.load();
+    const address = elf?.addressOf(fileOffset);
+    if (elf === undefined || address === undefined) return undefined;
     try {
-      const elf = Elf.parse(file, this.what);
-      // Read all now: the file is closed afterwards.
+      this.lines ??= this.openLines(elf);
+      return this.lines === "none" ? undefined : this.lines.at(address);
+    } catch (error) {
+      if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
+      this.lines = "none";
+      return undefined;
+    }
+  }
+
+  private openLines(elf: Elf): CodePlaces | "none" {
+    if (!hasDebugInfo(elf) && this.separate === undefined) return "none";
+    const dwarf = lineInfo(elf, this.what, this.separate, (bytes) => {
+      this.lineBytes += bytes;
+    });
+    return dwarf === undefined ? "none" : new CodePlaces(dwarf);
+  }
+
+  private load(): Elf | undefined {
+    if (this.loaded || this.file === undefined) return this.elf;
+    this.loaded = true;
+    try {
+      const elf = Elf.parse(this.file, this.what);
+      // Read all now: the file is closed afterwards, unless it has more to tell.
       const full = elf.symbols("symtab");
       elf.symbols("dynsym");
-      if (full === undefined) this.debug = this.readDebugFile(elf);
+      if (!hasDebugInfo(elf)) {
+        // Only a build id makes sure that another file belongs to this one, whatever container it is in.
+        if (elf.buildId() !== undefined) this.separate = separateDebugFile(elf, this.what, this.places);
+        if (full === undefined && this.separate !== undefined) this.debug = readSymbols(this.separate);
+        this.close();
+      }
       this.elf = elf;
     } catch (error) {
+      this.close();
       if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
     }
     return this.elf;
   }
 
-  /** Where distributions put what they strip: by build id (GDB manual, Separate Debug Files). */
-  private readDebugFile(elf: Elf): Elf | undefined {
-    const id = elf.buildId();
-    if (id === undefined || id.length < 4) return undefined;
-    const path = join(this.debugRoot, ".build-id", id.slice(0, 2), `${id.slice(2)}.debug`);
-    if (!existsSync(path)) return undefined;
-    try {
-      using file = openFile(path);
-      const debug = Elf.parse(file, path);
-      debug.symbols("symtab");
-      debug.symbols("dynsym");
-      return debug;
-    } catch (error) {
-      if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
-      return undefined;
-    }
+  private close(): void {
+    this.file?.[Symbol.dispose]();
+    this.file = undefined;
+  }
+}
+
+/** Symbol tables of a file, without keeping it open. */
+function readSymbols(path: string): Elf | undefined {
+  try {
+    using file = openFile(path);
+    const elf = Elf.parse(file, path);
+    elf.symbols("symtab");
+    elf.symbols("dynsym");
+    return elf;
+  } catch (error) {
+    if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
+    return undefined;
   }
 }
 

@@ -1,3 +1,5 @@
+import type { CodePlace } from "../formats/dwarf-places.js";
+
 /**
  * What lies at an address. Not to find a name is a result, with the reason:
  * `unmapped` nothing is there; `anonymous` no file is (code made at run time, stacks, the heap); `stripped` the file has no
@@ -13,6 +15,8 @@ export type Symbolized =
       readonly offset: bigint;
       /** Path as the process sees it, or the kernel module; undefined for the kernel itself. */
       readonly module: string | undefined;
+      /** Where in the source, if that was asked for and debugging information tells. */
+      readonly code?: CodePlace;
     }
   | {
       readonly kind: "unknown";

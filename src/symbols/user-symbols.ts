@@ -1,7 +1,9 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { bytesSource } from "../formats/byte-source.js";
+import type { CodePlace } from "../formats/dwarf-places.js";
 import { demangle } from "../formats/itanium-demangle.js";
 import { type ProcMap, parseProcMaps } from "../formats/proc-maps.js";
+import { type DebugPlaces, debugRoot } from "../kernel/debug-info.js";
 import { ElfFile, isSystemError, type OpenFile, openFile } from "./elf-file.js";
 import { KnownProcess, readIdentity, readProcessImage } from "./process-maps.js";
 import { type Symbolized, unknown } from "./symbolized.js";
@@ -11,10 +13,20 @@ export interface UserSymbolsOptions {
   readonly procRoot?: string;
   /** Whether C++ names are shown as they were written; true if not given. */
   readonly demangle?: boolean;
-  /** Bytes of symbol tables to keep. */
+  /** Where debugging information is, beside what files carry themselves. */
+  readonly debug?: DebugPlaces;
+  /** Bytes of symbol tables and debugging information to keep. */
   readonly maxMemory?: number;
   /** Milliseconds, only differences count. */
   readonly now?: () => number;
+}
+
+/** How an address is looked up. */
+export interface Lookup {
+  /** It is where a call goes on: the call itself stands in front of it, maybe at the end of its function. */
+  readonly isReturn?: boolean;
+  /** Debugging information is asked for the place in the source, too. */
+  readonly code?: boolean;
 }
 
 /** Processes remembered; the one not asked for the longest goes first. */
@@ -32,6 +44,7 @@ const trustMilliseconds = 100;
 export class UserSymbols implements Disposable {
   private readonly procRoot: string;
   private readonly demangles: boolean;
+  private readonly debug: DebugPlaces;
   private readonly maxMemory: number;
   private readonly now: () => number;
   /** Both are in the order of last use. */
@@ -42,6 +55,7 @@ export class UserSymbols implements Disposable {
   constructor(options: UserSymbolsOptions = {}) {
     this.procRoot = options.procRoot ?? "/proc";
     this.demangles = options.demangle ?? true;
+    this.debug = options.debug ?? { folders: [], root: debugRoot };
     this.maxMemory = options.maxMemory ?? 256 << 20;
     this.now = options.now ?? (() => performance.now());
   }
@@ -55,7 +69,8 @@ export class UserSymbols implements Disposable {
   }
 
   /** The function at an address of a process. */
-  resolve(pid: number, address: bigint): Symbolized {
+  resolve(pid: number, given: bigint, lookup: Lookup = {}): Symbolized {
+    const address = lookup.isReturn === true ? given - 1n : given;
     const known = this.process(pid);
     let map = known.at(address);
     if (map === undefined && !known.gone && this.now() - known.readAt >= known.patience) {
@@ -65,7 +80,7 @@ export class UserSymbols implements Disposable {
       known.patience = map === undefined ? Math.min(2 * known.patience + 1, trustMilliseconds) : 0;
     }
     if (map === undefined) return unknown(known.seen ? "unmapped" : "process-gone");
-    return this.resolveIn(pid, map, address);
+    return this.resolveIn(pid, map, address, given - address, lookup.code === true);
   }
 
   /** The address of a function or variable in a process: of its program first, then of its libraries. */
@@ -92,17 +107,29 @@ export class UserSymbols implements Disposable {
     this.processes.clear();
   }
 
-  private resolveIn(pid: number, map: ProcMap, address: bigint): Symbolized {
+  private resolveIn(pid: number, map: ProcMap, address: bigint, behind: bigint, withCode: boolean): Symbolized {
     const { path } = map;
     if (path === undefined || (path.startsWith("[") && path !== "[vdso]") || path.startsWith("//")) {
       return unknown("anonymous", path);
     }
     const file = this.file(pid, map);
     if (file === undefined) return unknown("unreadable", path);
-    const found = file.at(Number(address - map.start + map.offset));
+    const place = Number(address - map.start + map.offset);
+    const found = file.at(place);
     if (found.kind === "unknown") return unknown(found.reason, path);
     const { symbol } = found;
-    return { kind: "symbol", name: this.display(symbol.name), offset: found.address - symbol.address, module: path };
+    const code = withCode ? file.code(place) : undefined;
+    return {
+      kind: "symbol",
+      name: this.display(symbol.name),
+      offset: found.address - symbol.address + behind,
+      module: path,
+      ...(code === undefined ? {} : { code: this.displayCode(code) }),
+    };
+  }
+
+  private displayCode({ place, inlined }: CodePlace): CodePlace {
+    return { place, inlined: inlined.map((each) => ({ ...each, name: this.display(each.name) })) };
   }
 
   private display(symbol: string): string {
@@ -173,7 +200,7 @@ export class UserSymbols implements Disposable {
       return known;
     }
     const opened = map.path === "[vdso]" ? this.openVdso(pid, map) : this.openMapped(pid, map);
-    const file = opened === undefined ? undefined : new ElfFile(opened, map.path ?? "");
+    const file = opened === undefined ? undefined : new ElfFile(opened, map.path ?? "", this.debug);
     this.makeRoom();
     this.files.set(key, file);
     return file;

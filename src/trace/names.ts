@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import type { CodePlace, SourcePlace } from "../formats/dwarf-places.js";
+import { debugRoot } from "../kernel/debug-info.js";
 import type { Config } from "../language/config.js";
 import type { Target } from "../language/probe.js";
 import type { LoadedObject } from "../load/loaded-object.js";
@@ -22,17 +24,29 @@ export class Names implements Resolver, Disposable {
   private readonly texts: readonly string[];
   private readonly kernel = new KernelSymbols();
   private readonly users: UserSymbols;
+  private readonly showsCode: boolean;
   readonly cut: Resolver["cut"];
   private userNames: ReadonlyMap<string, string> | undefined;
   /** The monotonic clock's zero on the wall clock; measured once, so that differences of times stay exact. */
   private readonly bootMicroseconds = wallMicroseconds() - process.hrtime.bigint() / 1000n;
 
-  constructor(sys: Sys, loaded: LoadedObject, targets: readonly Target[], texts: readonly string[], config: Config) {
+  constructor(
+    sys: Sys,
+    loaded: LoadedObject,
+    targets: readonly Target[],
+    texts: readonly string[],
+    config: Config,
+    debugFolders: readonly string[],
+  ) {
     this.sys = sys;
     this.loaded = loaded;
     this.targets = targets;
     this.texts = texts;
-    this.users = new UserSymbols({ demangle: config.cpp_demangle });
+    this.users = new UserSymbols({
+      demangle: config.cpp_demangle,
+      debug: { folders: debugFolders, root: debugRoot },
+    });
+    this.showsCode = config.show_debug_info;
     this.cut = { length: config.max_strlen, trailer: config.str_trunc_trailer };
   }
 
@@ -103,18 +117,35 @@ export class Names implements Resolver, Disposable {
     for (let i = 0; i < depth; i++) {
       const address = view.getBigUint64(8 * i, true);
       if (address === 0n) break;
-      frames.push(this.frame(address, pid, user, mode));
+      frames.push(this.frame(address, pid, user, mode, i > 0));
     }
     return { frames };
   }
 
-  private frame(address: bigint, pid: number, user: boolean, mode: StackMode): Frame {
+  private frame(address: bigint, pid: number, user: boolean, mode: StackMode, isReturn: boolean): Frame {
     if (mode === "raw") return { address, symbol: undefined, offset: 0n, module: undefined };
-    const found = user ? this.users.resolve(pid, address) : this.kernel.resolve(address);
-    if (found.kind === "symbol") return { address, symbol: found.name, offset: found.offset, module: found.module };
+    const found = user
+      ? this.users.resolve(pid, address, { isReturn, code: this.showsCode })
+      : this.kernel.resolve(address);
+    if (found.kind === "symbol")
+      return {
+        address,
+        symbol: found.name,
+        offset: found.offset,
+        module: found.module,
+        ...(found.code === undefined ? {} : codeOf(found.code)),
+      };
     return { address, symbol: undefined, offset: 0n, module: found.module, reason: found.reason };
   }
 }
+
+const codeOf = ({ place, inlined }: CodePlace): Pick<Frame, "source" | "inlined"> => ({
+  ...sourceOf(place),
+  ...(inlined.length === 0 ? {} : { inlined: inlined.map((each) => ({ symbol: each.name, ...sourceOf(each.place) })) }),
+});
+
+const sourceOf = (place: SourcePlace | undefined): { readonly source?: string } =>
+  place === undefined ? {} : { source: `${place.file}:${place.line}` };
 
 /** Frames up to the first empty one; where a file has no build id the kernel gives the address. */
 function buildIdFrames(view: DataView): readonly Frame[] {

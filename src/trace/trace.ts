@@ -27,6 +27,8 @@ import { ScriptMaps } from "./script-maps.js";
 export interface TraceOptions {
   readonly sys: Sys;
   readonly kernel: KernelView;
+  /** Directories with debugging information of programs, searched first. */
+  readonly debugFolders?: readonly string[];
   readonly compiled: Compiled;
   /** Told every event, in the kernel's order. */
   readonly onEvent: (event: TraceEvent) => void;
@@ -103,7 +105,7 @@ export class Trace implements Disposable {
     this.loaded = this.owned.use(loadObject(sys, object, kernel));
     this.port = this.owned.use(new KernelAttachPort(sys, this.loaded));
     const { script, texts, config } = compiled;
-    this.names = this.owned.use(new Names(sys, this.loaded, script.targets, texts, config));
+    this.names = this.owned.use(new Names(sys, this.loaded, script.targets, texts, config, options.debugFolders ?? []));
     this.maps = new ScriptMaps(sys, script.maps, this.loaded);
     this.host = this.makeHost();
     const events = object.maps.find((map) => map.name === systemMaps.events);

@@ -7,6 +7,10 @@ export interface Frame {
   /** Object file or kernel module; undefined if unknown. */
   readonly module: string | undefined;
   readonly reason?: string;
+  /** `file:line`, where debugging information tells. */
+  readonly source?: string;
+  /** Functions that the compiler has put into this one, innermost first. */
+  readonly inlined?: readonly { readonly symbol: string; readonly source?: string }[];
 }
 
 /** A decoded value of the language: what a printf argument, a map key or a map value is in user space. */
