@@ -26,6 +26,7 @@ const table = (head, rows) =>
     `|${head.map(() => " --- ").join("|")}|`,
     ...rows.map((row) => `| ${row.map(cell).join(" | ")} |`),
   ].join("\n");
+const targets = { task: "task", attachment: "-p", nothing: "none" };
 const note = "<!-- Written by `npm run gen` from src/language; change it there. -->\n";
 
 const builtinRows = builtins
@@ -63,14 +64,37 @@ ${table(
   "docs/probes.md": `${note}# Probe types
 
 ${table(
-  ["probe type", "short names", "written as", "what it is"],
+  ["probe type", "short names", "written as", "what it is", "targets"],
   probes.map((probe) => [
     `\`${probe.name}\``,
     probe.aliases.map((alias) => `\`${alias}\``).join(", "),
     probe.forms.map((form) => `\`${form}\``).join(", "),
     probe.doc,
+    targets[probe.limitedBy ?? "task"],
   ]),
 )}
+
+## Targets
+
+With \`-p\`, \`--tree\`, \`--cgroup\`, \`--container\`, \`--uid\` and \`--comm\` any script looks at some tasks only: the programs
+ask in front of the action whether the current task is one of them. All that is given must hold; of several entries of one
+option one must. The last column says what that means to a probe type: **task**, the probe fires for the task that it finds
+running, which must be one of the targets; **-p**, the probe is attached to the process, and other targets do not apply
+(beetrace warns); **none**, the task that runs then has nothing to do with it.
+
+- \`-p PID\`: all threads of the process, by its number in the tracer's pid namespace. The trace ends with the process.
+- \`--tree PID\`, or \`--tree\` with \`-c\`: the process and its descendants, those that are there and those that come. A
+  process whose parent had ended before the trace began is nobody's descendant. At most 32,768 at one time; those beyond are
+  counted as lost. The trace ends with the last process, with \`-c\` when the command ends.
+- \`--cgroup PATH\`: the control group (version 2) and all below it, by its directory, or its path below the mount point.
+- \`--container ID\`: the control group of the container with that id, or of which these are the first digits: docker,
+  podman, containerd, CRI-O, Kubernetes; LXC and systemd-machined by name. It must be running.
+- \`--uid USER\`: tasks of the user, by name (/etc/passwd) or number in the initial user namespace.
+- \`--comm NAME\`: threads of that name, as in /proc/PID/comm.
+
+\`-c\` alone limits what can be attached to a process (user probes, software and hardware events, watchpoints) to the
+command, and nothing else, as in bpftrace, where \`-c 'sleep 10'\` is a way to trace everything for ten seconds; \`--tree -c\`
+limits all probes.
 `,
 };
 

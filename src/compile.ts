@@ -2,7 +2,7 @@ import { machines } from "./abi/registers.js";
 import { type Diagnostic, Diagnostics } from "./base/diagnostics.js";
 import type { Source } from "./base/span.js";
 import { disassemble } from "./bpf/disassemble.js";
-import { emitFunctions } from "./bpf/emit.js";
+import { type EmittedFunctions, emitFunctions } from "./bpf/emit.js";
 import { StackOverflowError } from "./bpf/frame.js";
 import type { BpfObject, ProgramSpec } from "./bpf/object.js";
 import { type Headers, noHeaders } from "./c/preprocess.js";
@@ -21,10 +21,12 @@ import type { Action } from "./language/action.js";
 import type { Config } from "./language/config.js";
 import type { KernelView } from "./language/kernel-view.js";
 import { type Parameter, Parameters } from "./language/parameters.js";
+import { looksAtTasks, type TaskFilter } from "./language/task-filter.js";
 import type { TypedProgram, TypedScript } from "./language/typed.js";
 import { lowerProgram } from "./lower/lower.js";
 import { mapSpecs } from "./lower/map-specs.js";
 import { ObjectBuilder } from "./lower/object-builder.js";
+import { lowerProcessTree } from "./lower/process-tree.js";
 import { parse } from "./syntax/parser.js";
 
 export type Stage = "ast" | "types" | "ir" | "bytecode";
@@ -39,8 +41,10 @@ export interface CompileOptions {
   readonly unsafe: boolean;
   /** Programs tell when a helper fails. */
   readonly checkHelpers?: boolean;
-  /** Process that probes are limited to. */
+  /** Process that probes are attached to, where they can be. */
   readonly pid: number | undefined;
+  /** Tasks that the programs are limited to. */
+  readonly filter?: TaskFilter;
   /** Process of the command that is traced, what `cpid` says. */
   readonly childPid?: number | undefined;
   /** Where `#include` looks; nowhere if it is left out. */
@@ -68,6 +72,15 @@ export interface Compiled {
   readonly config: Config;
   /** Addresses of processes will have to be named. */
   readonly userAddresses: boolean;
+  /** Programs that keep the map of the tree's processes, and the events of tracefs that they belong on. */
+  readonly trackers: readonly Tracker[];
+}
+
+export interface Tracker {
+  readonly program: string;
+  readonly category: string;
+  readonly event: string;
+  readonly id: number;
 }
 
 export interface CompileResult {
@@ -91,8 +104,9 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   options.dump?.("ast", source.name, dumpAst(ast));
   const config = readConfig(ast, options.settings, diags);
   if (diags.failed) return failed();
-  const { pid, positional, unsafe } = options;
-  const bound = bindProbes(ast, kernel, { config, pid, positional, only: options.only }, diags);
+  const { pid, positional, unsafe, filter = {} } = options;
+  const onTasks = looksAtTasks(filter);
+  const bound = bindProbes(ast, kernel, { config, pid, onTasks, positional, only: options.only }, diags);
   const machine = machines[kernel.arch];
   const parameters = new Parameters(new Map([...(options.named ?? [])].filter(([name]) => name !== "help")));
   const script = check(
@@ -114,7 +128,10 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   if (options.named?.has("help") === true) return { ...failed(), parameters: parameters.declared };
   if (diags.failed) return failed();
   options.dump?.("types", source.name, dumpTypes(script));
-  const builder = new ObjectBuilder(script, machine, config, kernel, options.checkHelpers === true);
+  const builder = new ObjectBuilder(script, machine, config, kernel, {
+    checkHelpers: options.checkHelpers === true,
+    filter,
+  });
   const programs = script.programs.flatMap((program, index) => {
     const emitted = emitWithin(program, index, builder, kernel, options);
     if (!(emitted instanceof StackOverflowError)) return [emitted];
@@ -123,8 +140,13 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     diags.error("stack-overflow", place, message, { hint: "use fewer variables at a time, or maps" });
     return [];
   });
+  const trackers = filter.tree === true ? compileTrackers(builder, kernel, diags) : [];
   if (diags.failed) return failed();
-  const object: BpfObject = { license: config.license, maps: mapSpecs(builder, config), programs };
+  const object: BpfObject = {
+    license: config.license,
+    maps: mapSpecs(builder, config),
+    programs: [...programs, ...trackers.map(({ spec }) => spec)],
+  };
   const compiled = {
     object,
     script,
@@ -132,6 +154,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     texts: builder.texts,
     config,
     userAddresses: builder.userAddresses,
+    trackers: trackers.map(({ tracker }) => tracker),
   };
   return { diagnostics: diags.list, suppressed: 0, compiled };
 }
@@ -182,17 +205,36 @@ function emit(
   const needsCookie = program.targets.length > 1 && program.targets[0]?.provider.moment === undefined;
   const cookie = needsCookie && kernel.feature(cookieFeature) === "yes" ? "helper" : "constant";
   const emitted = emitFunctions(functions, { cpuV4: kernel.feature("cpuV4") === "yes", cookie });
-  const { code, relocations, spans } = emitted;
+  const { code, relocations } = emitted;
   dump?.("bytecode", program.name, disassemble(code, { relocations }).join("\n"));
   const { type, expectedAttachType, attachBtf } = variant;
-  return {
-    name: program.name,
-    type,
-    expectedAttachType,
-    attachBtf,
-    code,
-    relocations,
-    spans,
-    functions: emitted.functions,
-  };
+  return { name: program.name, type, expectedAttachType, attachBtf, ...partsOf(emitted) };
+}
+
+const partsOf = ({ code, relocations, spans, functions }: EmittedFunctions) => ({
+  code,
+  relocations,
+  spans,
+  functions,
+});
+
+/** The programs of --tree. */
+function compileTrackers(
+  builder: ObjectBuilder,
+  kernel: KernelView,
+  diags: Diagnostics,
+): readonly { readonly tracker: Tracker; readonly spec: ProgramSpec }[] {
+  const lowered = lowerProcessTree(kernel, builder);
+  if (lowered === undefined) {
+    const message = "--tree needs the kernel's events task:task_newtask and sched:sched_process_free";
+    diags.error("no-tracefs", undefined, message, { hint: "mount -t tracefs tracefs /sys/kernel/tracing" });
+    return [];
+  }
+  return lowered.map(({ fn, ...place }) => {
+    const emitted = emitFunctions([optimize(fn)], { cpuV4: false, cookie: "constant" });
+    return {
+      tracker: { program: fn.name, ...place },
+      spec: { name: fn.name, type: "tracepoint", expectedAttachType: 0, ...partsOf(emitted) },
+    };
+  });
 }

@@ -27,6 +27,7 @@ export const BPF_MAP_TYPE_ARRAY = 2;
 export const BPF_MAP_TYPE_PERCPU_HASH = 5;
 export const BPF_MAP_TYPE_PERCPU_ARRAY = 6;
 export const BPF_MAP_TYPE_STACK_TRACE = 7;
+export const BPF_MAP_TYPE_CGROUP_ARRAY = 8;
 export const BPF_MAP_TYPE_LRU_HASH = 9;
 export const BPF_MAP_TYPE_LRU_PERCPU_HASH = 10;
 export const BPF_MAP_TYPE_RINGBUF = 27;
@@ -232,3 +233,6 @@ export const progInfo = {
 
 /** struct bpf_link_info, what we read of it. */
 export const linkInfo = { size: 16, fields: { type: 0, id: 4 } } as const;
+
+/** struct bpf_pidns_info, uapi/linux/bpf.h: `{ u32 pid; u32 tgid }`. */
+export const pidnsInfo = { pid: 0, tgid: 4, size: 8 } as const;

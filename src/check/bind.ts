@@ -23,6 +23,8 @@ export interface Bound {
 export interface BindOptions {
   readonly config: Config;
   readonly pid: number | undefined;
+  /** Programs are limited by what the current task is, beyond a process's id. */
+  readonly onTasks?: boolean;
   readonly positional: readonly string[];
   /** Which attach points are wanted, by their full names; all, if it is left out. */
   readonly only?: ((name: string, moment: Probe["moment"]) => boolean) | undefined;
@@ -45,6 +47,11 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
         });
       }
       for (const provider of providers) {
+        if (options.onTasks === true && provider.limitedBy === "attachment") {
+          diags.warning("not-limited", point.span, `of the targets only -p applies to ${provider.name} probes`, {
+            hint: "what they go over is not what runs: compare its members in the script",
+          });
+        }
         const missing = options.config.missing_probes;
         const context = { kernel, diags, span: point.span, facts, pid: options.pid, missing };
         for (const candidate of provider.bind(parts, context)) {

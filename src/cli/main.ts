@@ -19,6 +19,7 @@ import { formatScript } from "../syntax/format.js";
 import { parse } from "../syntax/parser.js";
 import { openSys } from "../sys/ffi.js";
 import { Child } from "../trace/child.js";
+import { requireProcess, resolveTargets, type TaskTargets } from "../trace/task-targets.js";
 import { Trace } from "../trace/trace.js";
 import { helpText, OptionError, type Options, parseOptions, usageText } from "./options.js";
 import { runPrograms } from "./programs.js";
@@ -45,12 +46,13 @@ async function main(args: readonly string[]): Promise<number> {
   if (options.mode === "info") return print((await import("./info.js")).infoText(kernel, options.format));
   if (source === undefined) return failure;
   checkPrivileges();
-  if (options.pid !== undefined) requireProcess(options.pid);
   const child = options.command === undefined ? undefined : await Child.start(options.command);
   if (child !== undefined) kernel.expectProgram(child.pid, child.program);
   let compiled: Compiled | undefined;
   try {
-    const result = compileScript(source, kernel, options, child?.pid);
+    const { tree, ...given } = options.targets;
+    const targets = resolveTargets({ ...given, tree: tree === "command" ? child?.pid : tree }, kernel);
+    const result = compileScript(source, kernel, options, targets, child?.pid);
     if (result.parameters !== undefined) {
       // As bpftrace: whoever asks gets an answer, but nothing was traced.
       print(parametersText(result.parameters));
@@ -65,7 +67,8 @@ async function main(args: readonly string[]): Promise<number> {
       debugFolders: options.debugFolders,
       compiled,
       child,
-      pid: options.pid,
+      pid: given.pid,
+      targets,
       onEvent: (event) => output.event(event),
       afterTurn: () => output.flush(),
     });
@@ -114,19 +117,11 @@ function readScript(script: NonNullable<Options["script"]>): { name: string; tex
   }
 }
 
-function requireProcess(pid: number): void {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH")
-      throw new BeetraceError(`there is no process ${pid}`, { hint: "ps -e lists the processes" });
-  }
-}
-
 function compileScript(
   source: { name: string; text: string },
   kernel: KernelView,
   options: Options,
+  { filter, root }: TaskTargets,
   childPid: number | undefined,
 ): CompileResult {
   const settings: Record<string, string> = {};
@@ -148,7 +143,9 @@ function compileScript(
     named,
     unsafe,
     checkHelpers,
-    pid: options.pid ?? childPid,
+    // What is attached to one process would miss the others of a tree.
+    pid: options.targets.pid ?? (root === undefined ? childPid : undefined),
+    filter,
     childPid,
     imports: importFiles,
     headers: openHeaders({ directories: options.includePath, release: kernel.release, arch: kernel.arch }),
@@ -210,7 +207,8 @@ function report(diagnostics: readonly Diagnostic[], suppressed: number, options:
 
 async function list(options: Options, kernel: KernelView): Promise<number> {
   const { isFile, listPatterns, listScript, looksLikeFile } = await import("./list.js");
-  const { verbose, pid, pattern = "" } = options;
+  const { verbose, pattern = "" } = options;
+  const { pid } = options.targets;
   if (pid !== undefined) requireProcess(pid);
   const writer = new Writer(1, () => undefined);
   const diags = new Diagnostics();

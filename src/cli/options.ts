@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { BeetraceError } from "../base/errors.js";
 import { nearest } from "../base/nearest.js";
 import type { Stage } from "../compile.js";
+import type { TargetOptions } from "../trace/task-targets.js";
 
 /** The command line is wrong; the message says how. */
 export class UsageError extends BeetraceError {}
@@ -23,7 +24,8 @@ export interface Options {
   readonly pattern: string | undefined;
   /** Of --probe-filter: which probes run, by their names. */
   readonly probeFilter: RegExp | undefined;
-  readonly pid: number | undefined;
+  /** Tasks that all probes are limited to; -p among them. */
+  readonly targets: Omit<TargetOptions, "tree"> & { readonly tree: number | "command" | undefined };
   readonly command: string | undefined;
   readonly outputFile: string | undefined;
   readonly format: "text" | "json";
@@ -49,7 +51,12 @@ const stages: readonly Stage[] = ["ast", "types", "ir", "bytecode"];
 const table = [
   ["execute", "e", "PROGRAM", "run this program"],
   ["list", "l", undefined, "list probes; with a pattern those that match; with -v what is known of each"],
-  ["pid", "p", "PID", "trace this process: user probes and sampling; the trace ends when it does"],
+  ["pid", "p", "PID", "trace this process, all its threads; the trace ends when it does"],
+  ["tree", "", "[PID]", "trace this process and its descendants, or those of -c; it ends with the last of them"],
+  ["cgroup", "", "PATH", "trace tasks in this control group (version 2) or below it"],
+  ["container", "", "ID", "trace tasks in the container whose id begins so"],
+  ["uid", "", "USER", "trace tasks of this user, a name or number; several have commas between them"],
+  ["comm", "", "NAME", "trace threads of this name; several have commas between them"],
   ["cmd", "c", "COMMAND", "run this command and trace it; it starts when the probes are attached"],
   ["output", "o", "FILE", "write to this file instead of standard output"],
   ["format", "f", "FORMAT", "text (default) or json, one object a line"],
@@ -125,7 +132,14 @@ export function parseOptions(args: readonly string[]): Options {
     ...scriptArguments(positional),
     pattern: mode === "list" ? first : undefined,
     probeFilter: filterOf(last("probe-filter")),
-    pid: pidOf(last("pid")),
+    targets: {
+      pid: pidOf("-p", last("pid")),
+      tree: treeOf(last("tree"), last("cmd")),
+      cgroup: texts("cgroup"),
+      container: texts("container"),
+      uid: listed("--uid", texts("uid")),
+      comm: listed("--comm", texts("comm")),
+    },
     command: last("cmd"),
     outputFile: last("output"),
     format: formatOf(last("format") ?? "text"),
@@ -176,6 +190,14 @@ function splitArguments(args: readonly string[]): { own: string[]; rest: string[
       rest.push(arg);
       continue;
     }
+    if (arg === "--tree") {
+      // Its value may be left out, where the command of -c is meant.
+      const next = args[i + 1] ?? "";
+      const given = /^\d+$/.test(next);
+      own.push(`--tree=${given ? next : ""}`);
+      if (given) i++;
+      continue;
+    }
     own.push(arg);
     const takesNext = arg.startsWith("--")
       ? withValue.has(arg)
@@ -219,9 +241,22 @@ function parseOwn(own: string[]): Partial<Record<OptionName, (string | boolean)[
   }
 }
 
-function pidOf(text: string | undefined): number | undefined {
+/** Entries of options that take several, each with commas between them. */
+function listed(option: string, texts: readonly string[]): readonly string[] {
+  const entries = texts.flatMap((text) => text.split(","));
+  if (entries.includes("")) throw new UsageError(`an entry of ${option} is empty`);
+  return entries;
+}
+
+function treeOf(text: string | undefined, command: string | undefined): Options["targets"]["tree"] {
+  if (text !== "") return pidOf("--tree", text);
+  if (command !== undefined) return "command";
+  throw new UsageError("--tree needs a process", { hint: "give its id, or a command with -c" });
+}
+
+function pidOf(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const hint = "-p takes a number, e.g. -p $(pgrep -n nginx)";
+  const hint = `${option} takes a number, e.g. ${option} $(pgrep -n nginx)`;
   if (!/^[0-9]+$/.test(text)) {
     const what = /^[0-9]/.test(text) ? "invalid trailing bytes" : "invalid integer";
     throw new UsageError(`Failed to parse pid: ${what}: ${text}`, { hint });

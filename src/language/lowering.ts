@@ -22,7 +22,7 @@ export interface Dest {
 }
 
 /** Counters of what was lost; map-full has one a map, behind these. */
-export type LossCounter = "ring-full" | "stack-collision" | "scratch-busy" | "loop-too-long";
+export type LossCounter = "ring-full" | "stack-collision" | "scratch-busy" | "loop-too-long" | "tree-full";
 
 /** What builtins and map functions build their kernel half with. */
 export interface Lowering {

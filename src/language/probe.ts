@@ -132,6 +132,12 @@ export interface Probe {
   describe?(name: string, kernel: KernelView): readonly string[];
   /** Runs for what there is when the trace begins; then nothing more can happen. */
   readonly finite?: boolean;
+  /**
+   * What the targets of the command line (-p, --tree, --cgroup ...) mean to it. `task` (also if left out): the task that
+   * runs when it fires must be one of them. `attachment`: that task says nothing; -p is looked at when it is attached, the
+   * others do not apply. `nothing`: none applies.
+   */
+  readonly limitedBy?: "task" | "attachment" | "nothing";
   /** Run by user space, by BPF_PROG_TEST_RUN, instead of being attached. */
   readonly moment?: Moment;
 }

@@ -98,6 +98,8 @@ export class KernelAttachPort implements AttachPort, Disposable {
   /** Events of probes that are detached; closing them is slow and done for many at once. */
   private leftovers: Fd[] = [];
   private sweeping = false;
+  /** What may be missing, to be told. */
+  readonly warnings: string[] = [];
   /** Those that are attached, to be read. */
   readonly iterators: KernelIterator[] = [];
 
@@ -109,17 +111,18 @@ export class KernelAttachPort implements AttachPort, Disposable {
   perfEvent(program: ProgramName, target: PerfEventTarget, cookie: bigint): Attachment {
     const what = `perf event ${target.type}:${target.config}`;
     return this.attach(what, "quick", (held) => {
-      const { sample } = target;
+      const { sample, pid } = target;
+      const flags = ("frequency" in sample ? attrFlags.freq : 0) | (pid === undefined ? 0 : attrFlags.inherit);
       const attr = {
         type: target.type,
         config: target.config,
-        ...("period" in sample
-          ? { sample_period: sample.period }
-          : { sample_freq: sample.frequency, flags: BigInt(attrFlags.freq) }),
+        ...("period" in sample ? { sample_period: sample.period } : { sample_freq: sample.frequency }),
+        flags: BigInt(flags),
       };
-      const pid = target.pid ?? -1;
-      const cpus = target.cpu !== "all" ? [target.cpu] : pid >= 0 ? [-1] : readCpus("online");
-      for (const cpu of cpus) this.linkEvent(held, program, { attr, pid, cpu, what }, cookie);
+      if (pid !== undefined) this.linkToThreads(held, program, { attr, what }, pid, cookie);
+      else
+        for (const cpu of target.cpu === "all" ? readCpus("online") : [target.cpu])
+          this.linkEvent(held, program, { attr, pid: -1, cpu, what }, cookie);
     });
   }
 
@@ -136,18 +139,8 @@ export class KernelAttachPort implements AttachPort, Disposable {
         // Threads that are made later are watched, too.
         flags: BigInt(attrFlags.inherit),
       };
-      const places =
-        target.pid === undefined
-          ? readCpus("online").map((cpu) => ({ pid: -1, cpu }))
-          : threadsOf(target.pid).map((pid) => ({ pid, cpu: -1 }));
-      for (const place of places) {
-        try {
-          this.linkEvent(held, program, { attr, ...place, what }, cookie);
-        } catch (error) {
-          // A thread that has ended meanwhile.
-          if (!(error instanceof SyscallError) || error.errno !== ESRCH || place === places.at(-1)) throw error;
-        }
-      }
+      if (target.pid !== undefined) this.linkToThreads(held, program, { attr, what }, target.pid, cookie);
+      else for (const cpu of readCpus("online")) this.linkEvent(held, program, { attr, pid: -1, cpu, what }, cookie);
     });
   }
 
@@ -288,6 +281,34 @@ export class KernelAttachPort implements AttachPort, Disposable {
     held.events.push(fd);
     const loaded = this.loaded.program(program, cookie);
     held.links.push(linkPerfEvent(this.sys, loaded, fd, this.linkCookie(program, cookie)));
+  }
+
+  /**
+   * Events of a process are those of each thread. Threads that are made later inherit them, and the program with them, but
+   * not the attach cookie (kernel/events/core.c, perf_event_alloc(), v6.18). A thread that another one makes before its
+   * own event is there has none; whether that happened cannot be known, so that the least is said if it may have.
+   */
+  private linkToThreads(
+    held: Held,
+    program: ProgramName,
+    event: Pick<NewPerfEvent, "attr" | "what">,
+    process: number,
+    cookie: bigint,
+  ): void {
+    const threads = threadsOf(process);
+    for (const pid of threads) {
+      try {
+        this.linkEvent(held, program, { ...event, pid, cpu: -1 }, cookie);
+      } catch (error) {
+        // A thread that has ended meanwhile.
+        if (!(error instanceof SyscallError) || error.errno !== ESRCH || pid === threads.at(-1)) throw error;
+      }
+    }
+    const unsure = threadsOf(process).filter((pid) => !threads.includes(pid));
+    if (unsure.length > 0)
+      this.warnings.push(
+        `${unsure.length} threads of process ${process} began while it was attached to; what they do may not be counted`,
+      );
   }
 
   private linkCookie(program: ProgramName, cookie: bigint): bigint {

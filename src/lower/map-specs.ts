@@ -3,6 +3,7 @@ import {
   BPF_F_RDONLY_PROG,
   BPF_F_STACK_BUILD_ID,
   BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_CGROUP_ARRAY,
   BPF_MAP_TYPE_HASH,
   BPF_MAP_TYPE_LRU_HASH,
   BPF_MAP_TYPE_LRU_PERCPU_HASH,
@@ -14,7 +15,16 @@ import {
 import type { Config } from "../language/config.js";
 import type { TypedMap } from "../language/typed.js";
 import { align8 } from "../wire/layout.js";
-import { buildIdFrame, firstLossSlot, lossCounters, startWords, storageOf, systemMaps } from "../wire/map-storage.js";
+import {
+  buildIdFrame,
+  firstLossSlot,
+  lossCounters,
+  mostTreeProcesses,
+  startWords,
+  storageOf,
+  systemMaps,
+  treeState,
+} from "../wire/map-storage.js";
 import { syscallTableName } from "./context.js";
 import type { ObjectBuilder } from "./object-builder.js";
 
@@ -65,6 +75,23 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
   if (object.zeroSize > 8 || script.maps.size > 0)
     specs.push(array(systemMaps.zero, object.zeroSize, new Uint8Array(align8(object.zeroSize))));
   if (object.usesStart) specs.push(array(systemMaps.start, startWords.size, new Uint8Array(startWords.size)));
+  const { cgroups = 0, tree = false } = object.filter;
+  if (cgroups > 0) {
+    const type = BPF_MAP_TYPE_CGROUP_ARRAY;
+    specs.push({ name: systemMaps.cgroups, type, keySize: 4, valueSize: 4, maxEntries: cgroups, flags: 0 });
+  }
+  if (tree) {
+    for (const name of [systemMaps.tree, systemMaps.births])
+      specs.push({
+        name,
+        type: BPF_MAP_TYPE_HASH,
+        keySize: 4,
+        valueSize: 4,
+        maxEntries: mostTreeProcesses,
+        flags: BPF_F_NO_PREALLOC,
+      });
+    specs.push(array(systemMaps.treeState, treeState.size));
+  }
   for (const [name, { depth, buildIds }] of object.stackMaps) {
     specs.push({
       name,

@@ -3,6 +3,7 @@ import type { Action } from "../language/action.js";
 import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { LossCounter } from "../language/lowering.js";
+import type { TaskFilter } from "../language/task-filter.js";
 import type { TypedMap, TypedScript } from "../language/typed.js";
 import { firstLossSlot, lossCounters, stackMapName } from "../wire/map-storage.js";
 
@@ -31,8 +32,18 @@ export class ObjectBuilder {
   /** Programs tell when a helper fails. */
   readonly checkHelpers: boolean;
 
-  constructor(script: TypedScript, machine: Machine, config: Config, kernel: KernelView, checkHelpers: boolean) {
+  /** Tasks that the script is limited to from outside. */
+  readonly filter: TaskFilter;
+
+  constructor(
+    script: TypedScript,
+    machine: Machine,
+    config: Config,
+    kernel: KernelView,
+    { checkHelpers, filter }: { readonly checkHelpers: boolean; readonly filter: TaskFilter },
+  ) {
     this.checkHelpers = checkHelpers;
+    this.filter = filter;
     this.script = script;
     this.machine = machine;
     this.config = config;

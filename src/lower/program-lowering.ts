@@ -19,6 +19,7 @@ import { copyEntry, countEntries, deleteEntry, findEntry, keyOf } from "./maps.j
 import { copyFrom, forgetPointer, readC, readForeign } from "./memory.js";
 import type { ObjectBuilder } from "./object-builder.js";
 import { sendBytes, sendFields } from "./records.js";
+import { limitToTasks } from "./task-filter.js";
 import { variablesReadUnset } from "./unset-variables.js";
 
 /** Which part of a program may use scratch memory; looking it up costs each event, so it comes as late as it can. */
@@ -75,6 +76,7 @@ export class ProgramLowering implements Lowering {
     watchHelpers(this, this.b);
     this.b.span = program.span;
     if (this.variant.context.kind === "syscall") this.fn.id = syscallId(this);
+    limitToTasks(this, object.filter);
     if (scratchStage === "predicate") this.openScratch();
     if (this.facts.inPredicate) this.openFrame();
   }

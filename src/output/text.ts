@@ -2,6 +2,7 @@ import { assertNever } from "../base/assert-never.js";
 import { callFrames, renderDiagnostic } from "../base/diagnostics.js";
 import { positionOf, type Span } from "../base/span.js";
 import type { Loss } from "../wire/event.js";
+import { mostTreeProcesses } from "../wire/map-storage.js";
 import type { MapSnapshot } from "../wire/value.js";
 import { errnoText } from "./errno-text.js";
 import type { OutputEvent, Rendered } from "./event.js";
@@ -67,6 +68,8 @@ function lossText({ reason, subject, count }: Loss): string {
       return `Lost ${count} stacks: another stack has the same hash`;
     case "loop-too-long":
       return `${count} for loops did not run: the kernel allows 8,388,608 rounds`;
+    case "tree-full":
+      return `${count} processes of the tree were not followed: it has more than the ${mostTreeProcesses} that are kept`;
     case "scratch-busy":
       return `Lost ${count} events: the buffer was in use by an interrupted probe`;
     case "unhandled":

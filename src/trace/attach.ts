@@ -7,6 +7,7 @@ import { openKernelView } from "../kernel/kernel-view.js";
 import { checkPrivileges } from "../kernel/privileges.js";
 import { openSys } from "../sys/ffi.js";
 import type { TraceEvent } from "../wire/event.js";
+import { resolveTargets, type TargetOptions } from "./task-targets.js";
 import { Trace } from "./trace.js";
 
 /** The script is wrong; `diagnostics` says where and why. */
@@ -19,15 +20,14 @@ export class ScriptError extends BeetraceError {
   }
 }
 
-export interface AttachOptions {
+/** `pid` and the others of {@link TargetOptions} limit all probes to some tasks. */
+export interface AttachOptions extends TargetOptions {
   /** Ends the trace; what has happened until then is still delivered. */
   readonly signal?: AbortSignal;
   /** `$1`, `$2` ... of the script. */
   readonly positional?: readonly string[];
   /** What the script's getopt() finds: `{ limit: "20" }` is `--limit=20`. */
   readonly parameters?: Readonly<Record<string, string>>;
-  /** Limits user probes and sampling to this process; the trace ends with it. */
-  readonly pid?: number;
   /** Allows system() and others that change the system. */
   readonly unsafe?: boolean;
   /** Settings as in the script's config block, e.g. `{ max_map_keys: "10000" }`. */
@@ -47,25 +47,28 @@ export interface RunningTrace extends AsyncIterable<TraceEvent>, AsyncDisposable
 }
 
 /**
- * Compiles a script and attaches its probes. Throws ScriptError, PrivilegeError, VerifierError or AttachError. Leaving the
+ * Compiles a script and attaches its probes. Throws ScriptError, TargetError, PrivilegeError, VerifierError or AttachError. Leaving the
  * block of `await using` or a `for await` loop detaches every probe.
  */
 export async function attach(script: string, options: AttachOptions = {}): Promise<RunningTrace> {
   checkPrivileges();
   const sys = openSys();
   const kernel = openKernelView(sys);
+  const targets = resolveTargets(options, kernel);
   const { diagnostics, compiled } = compile({ name: options.name ?? "script", text: script }, kernel, {
     settings: options.settings ?? {},
     positional: options.positional ?? [],
     named: new Map(Object.entries(options.parameters ?? {})),
     unsafe: options.unsafe ?? false,
     pid: options.pid,
+    filter: targets.filter,
     imports: importFiles,
     headers: openHeaders({ directories: options.includePath ?? [], release: kernel.release, arch: kernel.arch }),
   });
   if (compiled === undefined) throw new ScriptError(diagnostics);
   const queue = new EventQueue();
-  const trace = new Trace({ sys, kernel, compiled, pid: options.pid, onEvent: (event) => queue.push(event) });
+  const { pid } = options;
+  const trace = new Trace({ sys, kernel, compiled, pid, targets, onEvent: (event) => queue.push(event) });
   const stop = (): void => trace.stop();
   options.signal?.addEventListener("abort", stop, { once: true });
   const ended = trace.run().then(

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { compileGlob } from "../base/glob.js";
 
-interface Hierarchy {
+export interface Hierarchy {
   /** As paths are shown: `unified` for version 2, else the names of its controllers. */
   readonly name: string;
   readonly mountPoint: string;
@@ -24,7 +24,7 @@ export function cgroupPaths(id: bigint, pattern: string | undefined): string {
 }
 
 /** Mounted hierarchies, version 2 first, then by name. */
-function readHierarchies(): readonly Hierarchy[] {
+export function readHierarchies(): readonly Hierarchy[] {
   const unified: Hierarchy[] = [];
   const others: Hierarchy[] = [];
   for (const line of readFileSync("/proc/self/mounts", "utf8").split("\n")) {
@@ -44,12 +44,20 @@ function readHierarchies(): readonly Hierarchy[] {
 
 /** The directory below a mount point whose inode is the cgroup's id, as a path from there. */
 function findDirectory(mountPoint: string, id: bigint): string | undefined {
+  for (const path of directories(mountPoint)) {
+    const stat = statSync(join(mountPoint, path), { bigint: true, throwIfNoEntry: false });
+    if (stat?.ino === id) return path === "" ? "/" : path;
+  }
+  return undefined;
+}
+
+/** Every directory below a mount point, as a path from there: empty for itself, `/a/b`; parents first. */
+export function* directories(mountPoint: string): Generator<string> {
   const work = [""];
-  for (let seen = 0; seen < mostDirectories; seen++) {
-    const path = work.shift();
-    if (path === undefined) return undefined;
+  for (let at = 0; at < work.length && at < mostDirectories; at++) {
+    const path = work[at] ?? "";
+    yield path;
     try {
-      if (statSync(join(mountPoint, path), { bigint: true }).ino === id) return path === "" ? "/" : path;
       for (const entry of readdirSync(join(mountPoint, path), { withFileTypes: true })) {
         if (entry.isDirectory()) work.push(`${path}/${entry.name}`);
       }
@@ -57,5 +65,4 @@ function findDirectory(mountPoint: string, id: bigint): string | undefined {
       // Removed meanwhile.
     }
   }
-  return undefined;
 }

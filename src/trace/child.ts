@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { BeetraceError } from "../base/errors.js";
+import { parseProcStat } from "../formats/proc-stat.js";
 
 /** The command of -c cannot be run. */
 export class CommandError extends BeetraceError {}
@@ -52,7 +53,7 @@ export class Child {
       } catch {
         throw new CommandError(`cannot start '${file}'`);
       }
-      if (stat.slice(stat.lastIndexOf(")") + 2).startsWith("T")) return;
+      if (parseProcStat(stat)?.state === "T") return;
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { CodePlace, SourcePlace } from "../formats/dwarf-places.js";
 import { debugRoot } from "../kernel/debug-info.js";
 import type { Config } from "../language/config.js";
@@ -15,6 +14,7 @@ import type { Resolver } from "../wire/decode.js";
 import { buildIdFrame, stackMapName } from "../wire/map-storage.js";
 import type { Frame } from "../wire/value.js";
 import { cgroupPaths } from "./cgroups.js";
+import { readPasswd } from "./passwd.js";
 
 /** Text for the numbers that a trace's programs send: symbols, users, probes, times. Reads what it needs when asked first. */
 export class Names implements Resolver, Disposable {
@@ -170,15 +170,6 @@ export const wallMicroseconds = (): bigint => BigInt(Math.round((performance.tim
 /** User names by id, as passwd(5) has them; the first of an id counts. */
 function readUserNames(): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
-  let text = "";
-  try {
-    text = readFileSync("/etc/passwd", "utf8");
-  } catch {
-    // Without the file, ids are all there is to show.
-  }
-  for (const line of text.split("\n")) {
-    const [name, , uid] = line.split(":");
-    if (name !== undefined && uid !== undefined && !names.has(uid)) names.set(uid, name);
-  }
+  for (const { name, uid } of readPasswd()) if (!names.has(uid)) names.set(uid, name);
   return names;
 }

@@ -21,8 +21,10 @@ import type { Child } from "./child.js";
 import { readIterator } from "./iterators.js";
 import { readLosses, readLostExit } from "./losses.js";
 import { Names, wallMicroseconds } from "./names.js";
+import { isThere, isTreeGone, seedTree } from "./process-tree.js";
 import { type Measured, measure, type ProgramRun } from "./programs.js";
 import { ScriptMaps } from "./script-maps.js";
+import { enterCgroups, type TaskTargets } from "./task-targets.js";
 
 export interface TraceOptions {
   readonly sys: Sys;
@@ -38,6 +40,8 @@ export interface TraceOptions {
   readonly child?: Child | undefined;
   /** The trace ends when this process does. */
   readonly pid?: number | undefined;
+  /** Tasks that it is limited to, for which `compiled` was made. */
+  readonly targets?: Pick<TaskTargets, "root" | "cgroups"> | undefined;
 }
 
 /** One of the programs of runPrograms(). */
@@ -103,6 +107,7 @@ export class Trace implements Disposable {
     const { sys, kernel, compiled } = options;
     const object = { ...compiled.object, maps: compiled.object.maps.map(withStartTime) };
     this.loaded = this.owned.use(loadObject(sys, object, kernel));
+    enterCgroups(sys, this.loaded, options.targets?.cgroups ?? []);
     this.port = this.owned.use(new KernelAttachPort(sys, this.loaded));
     const { script, texts, config } = compiled;
     this.names = this.owned.use(new Names(sys, this.loaded, script.targets, texts, config, options.debugFolders ?? []));
@@ -137,6 +142,7 @@ export class Trace implements Disposable {
     const stopped = new Promise<void>((resolve) => {
       this.wakeUp = resolve;
     });
+    this.followTree();
     this.runMoment("begin");
     // What begin says is handled now, because it may end the trace, but told behind the number of probes.
     const early: TraceEvent[] = [];
@@ -168,7 +174,7 @@ export class Trace implements Disposable {
         child.go();
         void child.ended.then(() => this.stop());
       }
-      if (pid !== undefined && child === undefined) timers.defer(this.watch(pid));
+      if (child === undefined) timers.defer(this.watch(pid));
       const traced = child?.pid ?? pid;
       if (traced !== undefined && this.options.compiled.userAddresses) timers.defer(this.remember(traced));
       // Without a ring nothing else keeps Node's event loop alive.
@@ -332,6 +338,7 @@ export class Trace implements Disposable {
         if (compiled.config.missing_probes === "warn") this.emit({ kind: "warning", message: error.message });
       }
     }
+    for (const message of this.port.warnings) this.emit({ kind: "warning", message });
     return this.countMoments() + attached.size;
   }
 
@@ -348,13 +355,21 @@ export class Trace implements Disposable {
     return () => clearTimeout(timer);
   }
 
-  private watch(pid: number): () => void {
+  /** Attaches what keeps the tree's processes, then looks for those that are there. */
+  private followTree(): void {
+    const { sys, compiled, targets } = this.options;
+    if (targets?.root === undefined) return;
+    for (const { program, ...event } of compiled.trackers) this.port.tracepoint(program, event, 0n);
+    seedTree(sys, this.loaded, targets.root);
+  }
+
+  /** Ends the trace when there is nothing left of what it is limited to. */
+  private watch(pid: number | undefined): () => void {
+    const { sys, targets } = this.options;
+    if (pid === undefined && targets?.root === undefined) return () => undefined;
     const timer = setInterval(() => {
-      try {
-        process.kill(pid, 0);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ESRCH") this.stop();
-      }
+      if (pid !== undefined && !isThere(pid)) this.stop();
+      else if (targets?.root !== undefined && isTreeGone(sys, this.loaded)) this.stop();
     }, pidCheckMilliseconds);
     return () => clearInterval(timer);
   }

@@ -9,6 +9,7 @@ export interface Loss {
     | "stack-collision"
     | "scratch-busy"
     | "loop-too-long"
+    | "tree-full"
     | "missed"
     | "unhandled";
   /** The map, for `map-full`; the probe, for `missed`. */

@@ -47,7 +47,21 @@ export const systemMaps = {
   zero: "zero",
   /** Clocks at the start: {@link startWords}. */
   start: "start",
+  /** Control groups that the trace is limited to: an array of references that bpf_current_task_under_cgroup() takes. */
+  cgroups: "cgroups",
+  /** Processes of the tree that the trace is limited to, u32 ids in the initial pid namespace; the value is their parent's. */
+  tree: "tree",
+  /** Parents by their children, of all processes that are made while user space looks for those of the tree. */
+  births: "births",
+  /** {@link treeState}. */
+  treeState: "tree_state",
 } as const;
+
+/** Words of the tree_state map: not 0 while births are noted. */
+export const treeState = { noting: 0, size: 8 } as const;
+
+/** Processes that a tree can have at one time, and births that can be noted. */
+export const mostTreeProcesses = 32768;
 
 /** Words of the start map: monotonic time of the start, and what to add to such times for nanoseconds since 1970. */
 export const startWords = { monotonic: 0, wallOffset: 8, size: 16 } as const;
@@ -64,7 +78,7 @@ export const exitedSlot = 1;
 /** Word of the first counter in the loss map. */
 export const firstLossSlot = 2;
 
-export const lossCounters = ["ring-full", "stack-collision", "scratch-busy", "loop-too-long"] as const;
+export const lossCounters = ["ring-full", "stack-collision", "scratch-busy", "loop-too-long", "tree-full"] as const;
 
 /** Stacks of addresses, or of places in files by the files' build ids. */
 export const stackMapName = (depth: number, buildIds = false): string => `${buildIds ? "build_ids" : "stacks"}${depth}`;

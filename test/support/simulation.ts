@@ -30,6 +30,7 @@ export interface SimulationOptions extends ScriptOptions {
   readonly cpus?: number;
   readonly environment?: InterpreterOptions["environment"];
   readonly stepLimit?: number;
+  readonly helpers?: InterpreterOptions["helpers"];
 }
 
 /**
@@ -46,10 +47,15 @@ export class Simulation {
   private readonly host: Host;
 
   constructor(script: string, options: SimulationOptions = {}) {
-    const { cpus = 2, environment, stepLimit, ...rest } = options;
+    const { cpus = 2, environment, stepLimit, helpers, ...rest } = options;
     this.compiled = compileScript(script, rest);
     const { maps } = this.compiled.object;
-    this.machine = new Interpreter({ maps, cpus, ...(stepLimit === undefined ? {} : { stepLimit }) });
+    this.machine = new Interpreter({
+      maps,
+      cpus,
+      ...(stepLimit === undefined ? {} : { stepLimit }),
+      ...(helpers === undefined ? {} : { helpers }),
+    });
     Object.assign(this.machine.environment, environment);
     this.machine.environment.task = this.machine.memory.map("task", "kernel", this.task).start;
     this.host = this.makeHost();

@@ -1,5 +1,6 @@
 // Who runs: process, thread, user, cgroup, processor.
 
+import { pidnsInfo } from "../../abi/bpf.js";
 import { u32, u64 } from "../../types/type.js";
 import type { Builtin } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
@@ -13,9 +14,6 @@ const half = (helper: string, high: boolean) => (l: Lowering) => {
 };
 
 const namespaces = ["curr_ns", "init"];
-
-/** struct bpf_pidns_info, uapi/linux/bpf.h: `{ u32 pid; u32 tgid }`. */
-const pidnsInfo = { pid: 0, tgid: 4, size: 8 } as const;
 
 /** pid or tid: as the tracer's pid namespace numbers them, or the initial one. */
 function processId(name: string, isProcess: boolean, doc: string): Builtin {

@@ -28,6 +28,8 @@ export const iter: Probe = {
   doc: "Runs for each object of the kernel of one type (task, task_file, task_vma ...), as members of ctx, and the trace ends. A member that is a null pointer, as behind the last object, ends the action. With PIN, a file in /sys/fs/bpf, it runs whenever that file is read, which then holds what printf prints.",
   forms,
   finite: true,
+  // The program runs in the task that reads.
+  limitedBy: "attachment",
   bind(parts, context): readonly Candidate[] {
     const [type = "", pin] = parts;
     const name = ["iter", ...parts].join(":");

@@ -33,6 +33,8 @@ function attach(port: AttachPort, program: string, _variant: ProgramVariant, ite
 }
 
 function timed(name: string, alias: string, doc: string, cpu: number | "all"): Probe {
+  // An interval has to fire whoever runs. What profile samples, its program looks at: a timer for each thread would miss
+  // those that begin while it is attached.
   const forms = [`${name}:s:N`, `${name}:ms:N`, `${name}:us:N`, `${name}:hz:N`, `${name}:N`];
   return {
     name,
@@ -44,12 +46,11 @@ function timed(name: string, alias: string, doc: string, cpu: number | "all"): P
       if (sample === undefined) {
         return wrongForm(context, forms.slice(0, 4), `'${[name, ...parts].join(":")}' does not say how often to fire`);
       }
-      // Only profile looks at processes; an interval has to fire whoever runs.
-      const pid = cpu === "all" ? context.pid : undefined;
-      const place: Place = { type: PERF_TYPE_SOFTWARE, config: PERF_COUNT_SW_CPU_CLOCK, sample, cpu, pid };
+      const place: Place = { type: PERF_TYPE_SOFTWARE, config: PERF_COUNT_SW_CPU_CLOCK, sample, cpu, pid: undefined };
       return [{ name: [name, ...parts].join(":"), func: "", place, variant }];
     },
     attach,
+    ...(cpu === "all" ? {} : { limitedBy: "nothing" }),
     list: () => forms.slice(0, 4).map((form) => form.replace(/:N$/, ":")),
   };
 }
@@ -102,7 +103,10 @@ function counted(name: string, alias: string, doc: string, type: number, events:
       return found.map((event): Candidate => {
         const sample = { period: count ?? event.every };
         const place: Place = { type, config: BigInt(event.config), sample, cpu: "all", pid: context.pid };
-        return { name: `${name}:${event.name}:${countText}`, func: "", place, variant };
+        const full = `${name}:${event.name}:${countText}`;
+        // Limited to a process, a program of its own: see threadsOf().
+        const own = context.pid === undefined ? variant : { ...variant, key: `${context.span.start}:${full}` };
+        return { name: full, func: "", place, variant: own };
       });
     },
     attach,

@@ -63,13 +63,20 @@ test("periods of interval and profile", () => {
   }
 });
 
-test("an interval fires on one processor whoever runs; profile samples all, and only the process that is looked at", () => {
+test("an interval fires on one processor, profile on all; whose task it is the program looks at", () => {
   assert.deepEqual(pick(only("interval:s:1", { pid: 5 }).place), { cpu: 0, pid: undefined });
-  assert.deepEqual(pick(only("profile:hz:99", { pid: 5 }).place), { cpu: "all", pid: 5 });
+  assert.deepEqual(pick(only("profile:hz:99", { pid: 5 }).place), { cpu: "all", pid: undefined });
   function pick(place: unknown): unknown {
     const { cpu, pid } = place as { readonly cpu: unknown; readonly pid: unknown };
     return { cpu, pid };
   }
+});
+
+test("events that are counted for one process have a program each", () => {
+  const [one, other] = [only("software:page-faults:1", { pid: 5 }), only("software:cs:1", { pid: 5 })];
+  assert.equal((one.place as { readonly pid: unknown }).pid, 5);
+  assert.notEqual(one.variant.key, other.variant.key);
+  assert.equal(only("software:page-faults:1").variant.key, only("software:cs:1").variant.key);
 });
 
 test("software and hardware events, by either name, with and without a count", () => {
@@ -145,7 +152,7 @@ test("where raw tracepoints are preempted, and so lose events, records are used"
 test("wildcards in both parts of a tracepoint", () => {
   assert.deepEqual(
     bind("tracepoint:sched:sched_process_*").map((found) => found.name),
-    ["exec", "exit", "fork"].map((what) => `tracepoint:sched:sched_process_${what}`),
+    ["exec", "exit", "fork", "free"].map((what) => `tracepoint:sched:sched_process_${what}`),
   );
   assert.deepEqual(
     bind("t:s*:*_sw[ix]tch").map((found) => found.name),
