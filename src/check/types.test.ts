@@ -104,7 +104,7 @@ const cases: readonly Case[] = [
   ["BEGIN { $x = exit(); }", ["error type-mismatch 'exit()': void cannot be assigned"]],
   ["BEGIN { @x[exit()] = 1; }", ["error bad-key 'exit()': void cannot be part of a key"]],
   ["BEGIN { $x = (1, exit()); }", ["error bad-tuple 'exit()': void cannot be in a tuple"]],
-  ["BEGIN { if (comm) { } }", ["error type-mismatch '(comm)': a condition is a number or a pointer, not string[16]"]],
+  ["BEGIN { if (comm) { } }", ["error type-mismatch 'comm': a condition is a number or a pointer, not string[16]"]],
   ["BEGIN /comm/ { }", ["error type-mismatch 'comm': a condition is a number or a pointer, not string[16]"]],
   ["BEGIN { $x = comm + 1; }", ["error type-mismatch 'comm': + needs integers, not string[16]"]],
   [
@@ -113,8 +113,8 @@ const cases: readonly Case[] = [
       "error type-mismatch 'comm < \"a\"': string[16] and string[2] cannot be compared by < | texts are compared by == and !=",
     ],
   ],
-  ["BEGIN { if (comm == 1) { } }", ["error type-mismatch '(comm == 1)': string[16] and int8 cannot be compared by =="]],
-  ["BEGIN { if (!comm) { } }", ["error type-mismatch '(!comm)': ! needs a number or a pointer, not string[16]"]],
+  ["BEGIN { if (comm == 1) { } }", ["error type-mismatch 'comm == 1': string[16] and int8 cannot be compared by =="]],
+  ["BEGIN { if (!comm) { } }", ["error type-mismatch '!comm': ! needs a number or a pointer, not string[16]"]],
   ["BEGIN { if (comm && 1) { } }", ["error type-mismatch 'comm': && needs numbers or pointers, not string[16]"]],
   ["BEGIN { $x = -comm; }", ["error type-mismatch 'comm': an integer is needed here, not string[16]"]],
   [
@@ -153,7 +153,7 @@ const cases: readonly Case[] = [
   [
     "BEGIN { $x = ((struct in6_addr *)pid)->in6_u.u6_addr8[16]; }",
     [
-      "error bad-index '((struct in6_addr *)pid)->in6_u.u6_addr8[16]': the index 16 is out of bounds for array of size 16 | elements are numbered from 0",
+      "error bad-index '(struct in6_addr *)pid)->in6_u.u6_addr8[16]': the index 16 is out of bounds for array of size 16 | elements are numbered from 0",
     ],
   ],
   [
@@ -176,18 +176,18 @@ const cases: readonly Case[] = [
       "error unknown-member 'offsetof(struct task_struct, pidd)': struct task_struct has no member 'pidd' | did you mean 'pid'?",
     ],
   ],
-  ["BEGIN { unroll (0) { } }", ["error bad-unroll '(0)': unroll minimum value is 1"]],
+  ["BEGIN { unroll (0) { } }", ["error bad-unroll '0': unroll minimum value is 1"]],
   [
     "BEGIN { unroll ($x) { } }",
     [
-      "error undefined-variable '($x)': Undefined or undeclared variable: $x | assign it first, in this block or one around: $x = ...",
-      "error bad-unroll '($x)': unroll() takes a literal number from 1 to 100",
+      "error undefined-variable '$x': Undefined or undeclared variable: $x | assign it first, in this block or one around: $x = ...",
+      "error bad-unroll '$x': unroll() takes a literal number from 1 to 100",
     ],
   ],
   [
     "BEGIN { $n = 3; unroll ($n) { } }",
     [
-      "error bad-unroll '($n)': unroll() takes a literal number from 1 to 100 | for ($i : 0..$n) { } runs as often as a value says",
+      "error bad-unroll '$n': unroll() takes a literal number from 1 to 100 | for ($i : 0..$n) { } runs as often as a value says",
     ],
   ],
   ["BEGIN { break; }", ["error outside-loop 'break': break is only allowed inside a loop"]],
@@ -252,7 +252,7 @@ const cases: readonly Case[] = [
   [
     "BEGIN { $x = ((uint64 *)pid) % 2; }",
     [
-      "error type-mismatch '((uint64 *)pid) % 2': % is not defined for uint64 * and int8 | cast the pointer to an integer: (uint64)p",
+      "error type-mismatch '(uint64 *)pid) % 2': % is not defined for uint64 * and int8 | cast the pointer to an integer: (uint64)p",
     ],
   ],
   [

@@ -272,7 +272,8 @@ export class ExpressionParser {
     const first = this.parse();
     if (!this.tokens.is(",")) {
       this.tokens.expect(")", "to close the parenthesis");
-      return { ...first, span: this.tokens.span(start) };
+      // Places are told without the parentheses, as bpftrace tells them.
+      return first;
     }
     const items = [first];
     while (this.tokens.accept(",")) if (!this.tokens.is(")")) items.push(this.parse());

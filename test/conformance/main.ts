@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Machine, parseInfo, variablesFact } from "./applicable.js";
-import { fullName } from "./case.js";
+import { type Case, fullName } from "./case.js";
 import { conformancePage } from "./page.js";
 import { installPrograms } from "./programs.js";
 import { reasons, required } from "./reasons.js";
@@ -44,7 +44,8 @@ const { values, positionals } = parseArgs({
     out: { type: "string" },
     program: { type: "string" },
     patience: { type: "string" },
-    // How the machine's results reach the host: as records instead of lines.
+    // What the host tells the machine: which cases to run, by their numbers, and to report them as records, not lines.
+    cases: { type: "string" },
     records: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -76,6 +77,9 @@ if (!values.records) {
   if (values.out !== undefined) writeFileSync(values.out, printReport({ run: cases.run, cases: cases.records }));
 }
 process.exitCode = cases.records.some(({ status }) => status === "fail") ? 1 : 0;
+
+/** More than any case takes in a machine. */
+const silentMilliseconds = 300_000;
 
 interface Results {
   readonly run: RunRecord;
@@ -113,12 +117,21 @@ async function runHere(): Promise<Results> {
   const context = { directory, program, path, scratch, patience: Number(values.patience ?? 1) };
   if (values.suite === undefined)
     return { run, records: await runTools({ ...context, slot: 0, facts, onTool: onCase }) };
-  const records = await runSuite(chosen(), {
-    ...context,
-    jobs: Number(values.jobs),
-    machine: machineFacts,
-    onCase,
-  });
+  const records = await runSuite(
+    chosen().map(({ test }) => test),
+    {
+      ...context,
+      jobs: Number(values.jobs),
+      machine: machineFacts,
+      onCase,
+      ...(values.records
+        ? {
+            onStart: (test) => say(`${JSON.stringify({ starts: fullName(test) } satisfies Progress)}\n`),
+            onRetry: (test) => say(`${JSON.stringify({ waits: fullName(test) } satisfies Progress)}\n`),
+          }
+        : {}),
+    },
+  );
   return { run, records };
 }
 
@@ -126,17 +139,65 @@ function info(program: string): Map<string, boolean> {
   return parseInfo(spawnSync(program, ["--info"], { encoding: "utf8" }).stdout ?? "");
 }
 
-function chosen(): ReturnType<typeof readSuite> {
+function chosen(): readonly { readonly test: Case; readonly number: number }[] {
   const positive = values.filter.filter((text) => !text.startsWith("-")).map((text) => new RegExp(text));
   const negative = values.filter.filter((text) => text.startsWith("-")).map((text) => new RegExp(text.slice(1)));
-  return readSuite(directory).filter((test) => {
+  const numbers = values.cases === undefined ? undefined : parseNumbers(values.cases);
+  const every = readSuite(directory).map((test, number) => ({ test, number }));
+  return every.filter(({ test, number }) => {
+    if (numbers !== undefined && !numbers.has(number)) return false;
     const name = fullName(test);
     return (positive.length === 0 || positive.some((regex) => regex.test(name))) && !negative.some((r) => r.test(name));
   });
 }
 
-/** The same command in a machine; its results come as records. */
+/** What a machine tells of a case that has no result yet. */
+type Progress = { readonly starts: string } | { readonly waits: string };
+
+/** The same command in a machine; its results come as records. A case may bring the machine down: another goes on. */
 async function runInMachine(kernel: string): Promise<Results> {
+  if (values.suite === undefined) return await oneMachine(kernel, undefined);
+  const all = readSuite(directory).map(fullName);
+  const records: CaseRecord[] = [];
+  const suspects: string[] = [];
+  let run: RunRecord | undefined;
+  // By numbers: two cases of a suite may have one name.
+  let rest = chosen().map(({ number }) => number);
+  const nameOf = (number: number): string => all[number] ?? "";
+  const go = async (numbers: readonly number[]): Promise<MachineResults> => {
+    const results = await oneMachine(kernel, numbers);
+    run = results.run;
+    records.push(...results.records);
+    return results;
+  };
+  while (rest.length > 0) {
+    const { running } = await go(rest);
+    const known = new Set(records.map((record) => `${record.suite}.${record.name}`));
+    suspects.push(...running);
+    const left = rest.filter((number) => !known.has(nameOf(number)) && !running.has(nameOf(number)));
+    if (left.length === rest.length)
+      throw new Error(`no machine comes as far as its first case: ${nameOf(left[0] ?? 0)}`);
+    rest = left;
+  }
+  for (const name of suspects) {
+    say(`alone, because the machine ended while it ran: ${name}\n`);
+    const { running } = await go([all.indexOf(name)]);
+    if (running.size === 0) continue;
+    const [suite = "", ...words] = name.split(".");
+    const record: CaseRecord = { suite, name: words.join("."), status: "fail", reason: "the machine ends", seconds: 0 };
+    records.push(record);
+    say(`${caseLine(record)}\n`);
+  }
+  if (run === undefined) throw new Error("no case was chosen");
+  return { run, records };
+}
+
+interface MachineResults extends Results {
+  /** Cases that had begun when the machine ended. */
+  readonly running: ReadonlySet<string>;
+}
+
+async function oneMachine(kernel: string, cases: readonly number[] | undefined): Promise<MachineResults> {
   const options = [
     values.suite === undefined ? "--tools" : "--suite",
     directory,
@@ -146,7 +207,7 @@ async function runInMachine(kernel: string): Promise<Results> {
     "--patience",
     values.patience ?? "6",
   ];
-  for (const text of values.filter) options.push(`--filter=${text}`);
+  if (cases !== undefined) options.push("--cases", printNumbers(cases));
   if (values.program !== undefined) options.push("--program", values.program);
   const vm = ["scripts/vm.mjs", "--kernel", kernel, "--seconds", "28800"];
   const child = spawn(process.execPath, [...vm, "--", process.execPath, process.argv[1] ?? "", ...options], {
@@ -155,22 +216,54 @@ async function runInMachine(kernel: string): Promise<Results> {
   });
   let run: RunRecord = { kernel: "", where: kernel, program: "", day: "" };
   const records: CaseRecord[] = [];
+  const running = new Set<string>();
   let pending = "";
+  let heard = Date.now();
+  // A kernel that hangs says nothing more.
+  const watch = setInterval(() => {
+    if (running.size > 0 && Date.now() - heard > silentMilliseconds) child.kill();
+  }, 1000);
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    heard = Date.now();
     const lines = (pending + text).split("\n");
     pending = lines.pop() ?? "";
     for (const line of lines) {
       if (!line.startsWith("{")) continue;
-      const record = JSON.parse(line) as CaseRecord | RunRecord;
-      if ("kernel" in record) run = { ...record, where: kernel };
+      const record = JSON.parse(line) as CaseRecord | RunRecord | Progress;
+      if ("starts" in record) running.add(record.starts);
+      else if ("waits" in record) running.delete(record.waits);
+      else if ("kernel" in record) run = { ...record, where: kernel };
       else {
+        running.delete(`${record.suite}.${record.name}`);
         records.push(record);
         say(`${caseLine(record)}\n`);
       }
     }
   });
   const status = await new Promise<number>((done) => child.on("close", (code) => done(code ?? 1)));
+  clearInterval(watch);
   // vm.mjs has said why; 1 is the run's own way of saying that cases failed.
-  if (status > 1 || run.kernel === "") process.exit(Math.max(status, 1));
-  return { run, records };
+  if (run.kernel === "" || (status > 1 && running.size === 0)) process.exit(Math.max(status, 1));
+  return { run, records, running };
+}
+
+/** `0-3,7`: the numbers of cases in the suite. */
+function parseNumbers(text: string): ReadonlySet<number> {
+  const numbers = new Set<number>();
+  for (const part of text.split(",")) {
+    const [first = 0, last = first] = part.split("-").map(Number);
+    for (let n = first; n <= last; n++) numbers.add(n);
+  }
+  return numbers;
+}
+
+function printNumbers(numbers: readonly number[]): string {
+  const parts: string[] = [];
+  for (let i = 0; i < numbers.length; i++) {
+    const first = numbers[i] ?? 0;
+    let last = first;
+    while (numbers[i + 1] === last + 1) last = numbers[++i] ?? last;
+    parts.push(first === last ? `${first}` : `${first}-${last}`);
+  }
+  return parts.join(",");
 }

@@ -42,6 +42,9 @@ export interface SuiteOptions extends Omit<RunContext, "slot"> {
   readonly machine: Machine;
   /** Told of each case when its result is final. */
   readonly onCase: (record: CaseRecord) => void;
+  /** Told of each that begins to run, and of each that will run again. */
+  readonly onStart?: (test: Case) => void;
+  readonly onRetry?: (test: Case) => void;
 }
 
 /** Runs all; those that fail run once more, alone, because several traces at a time disturb each other. */
@@ -59,13 +62,17 @@ export async function runSuite(cases: readonly Case[], options: SuiteOptions): P
   const again: Case[] = [];
   const worker = async (slot: number): Promise<void> => {
     for (let test = queue.shift(); test !== undefined; test = queue.shift()) {
+      options.onStart?.(test);
       const record = await runOne(test, options, slot);
-      if (record.status === "fail") again.push(test);
-      else settle(record);
+      if (record.status === "fail") {
+        again.push(test);
+        options.onRetry?.(test);
+      } else settle(record);
     }
   };
   await Promise.all(Array.from({ length: options.jobs }, (_, slot) => worker(slot)));
   for (const test of again) {
+    options.onStart?.(test);
     const record = await runOne(test, options, 0);
     const reason = record.status === "fail" ? missingInKernel(test, options.machine.facts, readScript) : undefined;
     if (reason === undefined) settle({ ...record, retried: true });
