@@ -106,7 +106,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   if (diags.failed) return failed();
   const { pid, positional, unsafe, filter = {} } = options;
   const onTasks = looksAtTasks(filter);
-  const bound = bindProbes(ast, kernel, { config, pid, onTasks, positional, only: options.only }, diags);
+  const bound = bindProbes(ast, kernel, { config, pid, onTasks, positional, unsafe, only: options.only }, diags);
   const machine = machines[kernel.arch];
   const parameters = new Parameters(new Map([...(options.named ?? [])].filter(([name]) => name !== "help")));
   const script = check(

@@ -26,6 +26,7 @@ export interface BindOptions {
   /** Programs are limited by what the current task is, beyond a process's id. */
   readonly onTasks?: boolean;
   readonly positional: readonly string[];
+  readonly unsafe: boolean;
   /** Which attach points are wanted, by their full names; all, if it is left out. */
   readonly only?: ((name: string, moment: Probe["moment"]) => boolean) | undefined;
 }
@@ -53,7 +54,7 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
           });
         }
         const missing = options.config.missing_probes;
-        const context = { kernel, diags, span: point.span, facts, pid: options.pid, missing };
+        const context = { kernel, diags, span: point.span, facts, pid: options.pid, missing, unsafe: options.unsafe };
         for (const candidate of provider.bind(parts, context)) {
           if (options.only?.(candidate.name, provider.moment) === false) continue;
           const target: Target = {

@@ -90,7 +90,9 @@ function* matching(
     // Files of all processes are listed for those only who name the probe type.
     if (probe.listsFile === true && exact === undefined && pid === undefined && isAny(parts[0])) continue;
     const matches = matcher(probe, whole && exact === undefined ? written : undefined, parts);
-    for (const name of [...probe.list(kernel, parts, pid)].sort()) if (matches(name)) yield { name, probe };
+    const all = probe.list(kernel, parts, pid);
+    // Names in files are many, and come sorted.
+    for (const name of probe.listsFile === true ? all : [...all].sort()) if (matches(name)) yield { name, probe };
   }
 }
 

@@ -26,7 +26,8 @@ const STB_WEAK = 2;
  */
 export class ElfSymbols {
   private readonly view: DataView;
-  private readonly strings: Buffer;
+  /** The section that the names are in. */
+  readonly strings: Buffer;
   private readonly entrySize: 16 | 24;
   private readonly sectionEnds: readonly bigint[];
   /** Symbol numbers of the functions that are defined here. */
@@ -116,6 +117,11 @@ export class ElfSymbols {
       position = first - 1;
     }
     return undefined;
+  }
+
+  /** Names of the functions: where they start in {@link strings}, in the order of the table. */
+  nameStarts(): Uint32Array {
+    return this.functionIndexes.map((index) => this.view.getUint32(index * this.entrySize, true));
   }
 
   /** Every function, in the order of the table. */

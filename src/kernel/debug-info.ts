@@ -38,7 +38,7 @@ export function readDebugInfo(path: string, places: DebugPlaces): Dwarf | Missin
 
 /** The file that was split off from a program or library and has its debugging information; undefined if there is none. */
 export const separateDebugFile = (elf: Elf, path: string, places: DebugPlaces): string | undefined =>
-  separateFiles(elf, path, places).find((file) => isDebugFileOf(file, elf));
+  separateFiles(elf, path, places).find((file) => isOtherHalf(file, elf, hasDebugInfo));
 
 /** What line tables of a file need more than that is not read: nobody wants to wait for it, or to have the memory for it. */
 const maxLineSections = 2 ** 28;
@@ -99,13 +99,23 @@ function separateFiles(elf: Elf, path: string, { folders, root }: DebugPlaces): 
   return found.filter((file) => file !== path);
 }
 
+/** The symbol table that was stripped from a file, if it is installed or beside it. */
+export function readSeparateSymbols(elf: Elf, path: string, places: DebugPlaces): Elf | undefined {
+  for (const file of separateFiles(elf, path, places)) {
+    if (!isOtherHalf(file, elf, (other) => other.symbols("symtab") !== undefined)) continue;
+    // Its tables are read now: the file is closed afterwards.
+    return withElf(file, (other) => (other.symbols("symtab") === undefined ? undefined : other));
+  }
+  return undefined;
+}
+
 /** A file of that name may be of another build: the build ids must be the same, where there are any. */
-function isDebugFileOf(file: string, elf: Elf): boolean {
+function isOtherHalf(file: string, elf: Elf, hasWhatIsWanted: (other: Elf) => boolean): boolean {
   try {
     if (!statSync(file).isFile()) return false;
     return withElf(file, (other) => {
       const [own, its] = [elf.buildId(), other.buildId()];
-      return hasDebugInfo(other) && (own === undefined || own === its);
+      return hasWhatIsWanted(other) && (own === undefined || own === its);
     });
   } catch {
     return false;

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
+import { insideArchive } from "./open-elf.js";
 
 /** Where to look for programs and libraries that are given by name only. */
 export interface SearchPlaces {
@@ -18,7 +19,7 @@ export function findBinary(name: string, places: SearchPlaces): string | undefin
   const { root = "" } = places;
   if (name.includes("/")) {
     const path = root + (isAbsolute(name) ? name : resolve(places.cwd, name));
-    return existsSync(path) ? path : undefined;
+    return existsSync(insideArchive(path)?.archive ?? path) ? path : undefined;
   }
   for (const folder of places.path.split(":")) {
     const path = root + join(folder === "" ? places.cwd : folder, name);

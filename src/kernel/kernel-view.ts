@@ -7,7 +7,7 @@ import { Btf } from "../formats/btf.js";
 import type { Dwarf } from "../formats/dwarf.js";
 import { Kallsyms } from "../formats/kallsyms.js";
 import type { TracepointFormat } from "../formats/tracepoint-format.js";
-import type { KernelView, Missing, UsdtProbe, UserFile, UserFunction, UserSymbol } from "../language/kernel-view.js";
+import type { KernelView, Missing, UsdtProbe, UserFile, UserFunctions, UserSymbol } from "../language/kernel-view.js";
 import type { FeatureAnswer, FeatureName } from "../language/needs.js";
 import type { Sys } from "../sys/sys.js";
 import { readCpus } from "./cpus.js";
@@ -173,8 +173,8 @@ export class LiveKernelView implements KernelView {
     return this.once(`usdt ${path}`, () => readUsdtProbes(path, this.arch));
   }
 
-  userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing {
-    return this.once(`file ${path}`, () => readUserFunctions(path, searchPlaces()));
+  userFunctions(path: string): UserFunctions | Missing {
+    return this.once(`file ${path}`, () => readUserFunctions(path, this.debugPlaces));
   }
 
   userSymbol(path: string, name: string, probed: string): UserSymbol | Missing {

@@ -52,6 +52,8 @@ test("tracefs that cannot be read is said so; names do not lead out of it", () =
   for (const name of ["..", "../..", "a/b", ""]) assert.equal(readEventFormat("/sys", name, name), undefined);
 });
 
+const debugPlaces = { folders: [], root: "/nonexistent" };
+
 test("binaries are found by path, in PATH, and libraries by their name", () => {
   const folder = mkdtempSync(join(tmpdir(), "beetrace-"));
   try {
@@ -62,9 +64,9 @@ test("binaries are found by path, in PATH, and libraries by their name", () => {
     assert.equal(findBinary(join(folder, "tool"), places), join(folder, "tool"));
     assert.equal(findBinary("no-tool", places), undefined);
     assert.equal(findBinary("libnothing_at_all", places), undefined);
-    assert.ok("missing" in readUserFunctions("tool", places));
-    assert.ok("missing" in readUserFunctions("no-tool", places));
-    assert.ok("missing" in readUserFunctions("..", places));
+    assert.ok("missing" in readUserFunctions(join(folder, "tool"), debugPlaces));
+    assert.ok("missing" in readUserFunctions(join(folder, "no-tool"), debugPlaces));
+    assert.ok("missing" in readUserFunctions("..", debugPlaces));
     assert.ok("missing" in readUserSymbol("tool", "x", "main", places));
   } finally {
     rmSync(folder, { recursive: true });
@@ -73,9 +75,9 @@ test("binaries are found by path, in PATH, and libraries by their name", () => {
 
 test("functions and variables of a real program", () => {
   const places = { path: "", cwd: "/" };
-  const own = readUserFunctions(process.execPath, places);
+  const own = readUserFunctions(process.execPath, debugPlaces);
   assert.ok(!("missing" in own));
-  const main = own.functions.find((f) => f.name === "main");
+  const main = own.find("main");
   if (main !== undefined) {
     const symbol = readUserSymbol(process.execPath, "main", "main", places);
     assert.ok(!("missing" in symbol));

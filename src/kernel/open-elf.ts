@@ -1,15 +1,49 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
 import { FormatError } from "../base/errors.js";
 import { type ByteSource, Elf } from "../formats/elf.js";
+import { findInZip } from "../formats/zip.js";
 
-/** Opens a file for the time of `use`. */
+/** Opens a program or library for the time of `use`; `archive.zip!/path` is one inside of an archive. */
 export function withElf<T>(path: string, use: (elf: Elf) => T): T {
-  const fd = openSync(path, "r");
+  return withPart(path, ({ source }) => use(Elf.parse(source, path)));
+}
+
+/** The file that the kernel knows, and where in it what `path` names begins: 0, unless that is inside of an archive. */
+export const fileOf = (path: string): { readonly path: string; readonly start: number } =>
+  insideArchive(path) === undefined ? { path, start: 0 } : withPart(path, ({ file, start }) => ({ path: file, start }));
+
+interface Part {
+  readonly file: string;
+  readonly start: number;
+  readonly source: ByteSource;
+}
+
+function withPart<T>(path: string, use: (part: Part) => T): T {
+  const inside = insideArchive(path);
+  const file = inside?.archive ?? path;
+  const fd = openSync(file, "r");
   try {
-    return use(Elf.parse(fileSource(fd, path), path));
+    const source = fileSource(fd, file);
+    if (inside === undefined) return use({ file, start: 0, source });
+    const { offset, size } = findInZip(source, inside.name, file);
+    const part: ByteSource = {
+      size,
+      read(at, length) {
+        if (at >= 0 && length >= 0 && at + length <= size) return source.read(offset + at, length);
+        throw new FormatError(`${path}: ${length} bytes at offset ${at} lie outside its ${size} bytes`);
+      },
+    };
+    return use({ file, start: offset, source: part });
   } finally {
     closeSync(fd);
   }
+}
+
+/** As Android's linker and libbpf write it; a path with `!/` in it that is there is meant itself. */
+export function insideArchive(path: string): { readonly archive: string; readonly name: string } | undefined {
+  const at = path.indexOf("!/");
+  if (at < 0 || existsSync(path)) return undefined;
+  return { archive: path.slice(0, at), name: path.slice(at + 2) };
 }
 
 function fileSource(fd: number, path: string): ByteSource {

@@ -1,22 +1,20 @@
 import { BeetraceError } from "../base/errors.js";
 import { ET_DYN } from "../formats/elf.js";
-import type { Missing, UserFunction, UserSymbol } from "../language/kernel-view.js";
+import { ElfFunctions } from "../formats/elf-functions.js";
+import type { Missing, UserFunctions, UserSymbol } from "../language/kernel-view.js";
+import { type DebugPlaces, readSeparateSymbols } from "./debug-info.js";
 import { findSymbol } from "./elf-symbol.js";
 import { findBinary, type SearchPlaces } from "./find-binary.js";
 import { withElf } from "./open-elf.js";
 
-/** The functions of a program or library. */
-export function readUserFunctions(
-  name: string,
-  places: SearchPlaces,
-): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing {
-  const path = findBinary(name, places);
-  if (path === undefined) return { missing: `there is no program or library '${name}'` };
+/** The functions of a program or library, also of one that was stripped, if what was stripped is installed. */
+export function readUserFunctions(path: string, places: DebugPlaces): UserFunctions | Missing {
   try {
-    return withElf(path, (elf) => ({
-      path,
-      functions: Array.from(elf.functions(), ({ name, fileOffset, address }) => ({ name, fileOffset, address })),
-    }));
+    return withElf(path, (elf) => {
+      const separate = elf.symbols("symtab") === undefined ? readSeparateSymbols(elf, path, places) : undefined;
+      elf.symbols("dynsym");
+      return new ElfFunctions(elf, separate);
+    });
   } catch (error) {
     if (error instanceof BeetraceError) return { missing: error.message };
     return { missing: `${path} cannot be read: ${(error as Error).message}` };

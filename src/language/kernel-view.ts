@@ -8,10 +8,25 @@ import type { FeatureAnswer, FeatureName } from "./needs.js";
 /** A function of a program or library that a uprobe can be set on. */
 export interface UserFunction {
   readonly name: string;
+  /** Bytes; 0 if the file does not say. */
+  readonly size: number;
   /** In the file, as uprobes want it. */
   readonly fileOffset: number;
   /** Virtual address in the file. */
   readonly address: bigint;
+}
+
+/** The functions of a program or library. */
+export interface UserFunctions {
+  /** Sorted, each once. */
+  names(): readonly string[];
+  /** In the order of their names. */
+  matching(matches: (name: string) => boolean): readonly UserFunction[];
+  find(name: string): UserFunction | undefined;
+  /** The one that has code at a virtual address. */
+  at(address: bigint): UserFunction | undefined;
+  /** Where in the file a virtual address is; undefined if nowhere. */
+  fileOffset(address: bigint): number | undefined;
 }
 
 /** A program or library that an attach point names. */
@@ -93,8 +108,8 @@ export interface KernelView {
   userFiles(target: string, pid: number | undefined): readonly UserFile[] | Missing;
   /** The statically defined probes of an ELF file by its path, sorted; none if it has none. */
   usdtProbes(path: string): readonly UsdtProbe[] | Missing;
-  /** Functions of an ELF file; `path` is absolute or searched in PATH and the library directories. */
-  userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing;
+  /** Functions of an ELF file by its path. */
+  userFunctions(path: string): UserFunctions | Missing;
   /** Debugging information of an ELF file, read at first use; or why there is none. */
   debugInfo(path: string): Dwarf | Missing;
 }

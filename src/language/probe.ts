@@ -106,6 +106,8 @@ export interface BindContext {
   readonly pid: number | undefined;
   /** What to do about a probe that is not there: the setting missing_probes. */
   readonly missing: Config["missing_probes"];
+  /** --unsafe: what seems not to be there is tried all the same. */
+  readonly unsafe: boolean;
 }
 
 export type AttachItems = readonly { readonly target: Target; readonly id: bigint }[];
@@ -126,10 +128,12 @@ export interface Probe {
   attach(port: AttachPort, program: string, variant: ProgramVariant, items: AttachItems): readonly Attachment[];
   /** Every attach point that the machine offers, as full names; in the files of a process, if one is given with -p. */
   list?(kernel: KernelView, parts: readonly string[], pid: number | undefined): Iterable<string>;
-  /** They are in files: list() has matched `parts`, which name one, and without them lists nothing but a process's. */
+  /** They are in files: list() has matched `parts`, which name one, and sorted; without them it lists nothing but a process's. */
   readonly listsFile?: boolean;
   /** What -lv says below the name: one `type name` a line. */
   describe?(name: string, kernel: KernelView): readonly string[];
+  /** Of programs at one place the kernel runs the one first that was attached last. */
+  readonly runsLastFirst?: boolean;
   /** Runs for what there is when the trace begins; then nothing more can happen. */
   readonly finite?: boolean;
   /**

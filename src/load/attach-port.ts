@@ -5,6 +5,7 @@ import { BPF_TRACE_RAW_TP } from "../abi/program-type.js";
 import { cString } from "../abi/struct.js";
 import { BeetraceError } from "../base/errors.js";
 import { readCpus } from "../kernel/cpus.js";
+import { fileOf } from "../kernel/open-elf.js";
 import { type Pmu, readPmu } from "../kernel/pmu.js";
 import type {
   Attachment,
@@ -212,12 +213,14 @@ export class KernelAttachPort implements AttachPort, Disposable {
   ): Attachment {
     const what = `${target.ret ? "uretprobe" : "uprobe"} ${target.path}:0x${target.offset.toString(16)}`;
     return this.attach(what, "slow", (held) => {
+      const { path, start } = fileOf(target.path);
       const attr = {
         type: this.pmu("uprobe").type,
         // Bit 0 retprobe, bits 32-63 ref_ctr_offset: /sys/bus/event_source/devices/uprobe/format/, v4.20.
-        config: (target.ret ? 1n : 0n) | (BigInt(target.refCounter ?? 0) << 32n),
-        uprobe_path: cString(target.path),
-        probe_offset: BigInt(target.offset),
+        config:
+          (target.ret ? 1n : 0n) | (BigInt(target.refCounter === undefined ? 0 : start + target.refCounter) << 32n),
+        uprobe_path: cString(path),
+        probe_offset: BigInt(start + target.offset),
       };
       const where = target.pid === undefined ? anywhere : { pid: target.pid, cpu: -1 };
       this.linkEvent(held, program, { attr, ...where, what }, cookie);
@@ -236,9 +239,17 @@ export class KernelAttachPort implements AttachPort, Disposable {
     cookies: readonly bigint[],
   ): Attachment {
     const what = `${target.ret ? "uretprobe" : "uprobe"} of ${target.offsets.length} places in ${target.path}`;
-    return this.attach(what, "slow", (held) =>
-      held.links.push(linkUprobeMulti(this.sys, this.loaded.program(program, 0n), target, cookies)),
-    );
+    return this.attach(what, "slow", (held) => {
+      const { path, start } = fileOf(target.path);
+      const inFile = {
+        ...target,
+        path,
+        offsets: target.offsets.map((offset) => start + offset),
+        // 0 is none.
+        refCounters: target.refCounters?.map((offset) => (offset === 0 ? 0 : start + offset)),
+      };
+      held.links.push(linkUprobeMulti(this.sys, this.loaded.program(program, 0n), inFile, cookies));
+    });
   }
 
   iterator(program: ProgramName, target: IteratorTarget): Attachment {

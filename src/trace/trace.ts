@@ -8,6 +8,7 @@ import { RingReader } from "../events/ring-reader.js";
 import type { Host } from "../language/action.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Moment, Target } from "../language/probe.js";
+import type { TypedProgram } from "../language/typed.js";
 import { AttachError, KernelAttachPort } from "../load/attach-port.js";
 import { type LoadedObject, loadObject } from "../load/loaded-object.js";
 import { errnoText } from "../output/errno-text.js";
@@ -326,7 +327,10 @@ export class Trace implements Disposable {
     const { programs, targets } = compiled.script;
     const idOf = new Map(targets.map((target, id) => [target, BigInt(id)] as const));
     const attached = new Set<Target>();
-    for (const program of programs) {
+    const lastFirst = (program: TypedProgram): boolean => program.targets[0]?.provider.runsLastFirst === true;
+    const reversed = programs.filter(lastFirst).reverse();
+    // Actions at one place run in the order of the script.
+    for (const program of [...programs.filter((each) => !lastFirst(each)), ...reversed]) {
       const items = program.targets.map((target) => ({ target, id: idOf.get(target) ?? 0n }));
       const [first] = items;
       if (first === undefined || first.target.provider.moment !== undefined) continue;

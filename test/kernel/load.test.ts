@@ -99,9 +99,10 @@ kernelTest("raw tracepoints with types find their BTF id; an unknown one is repo
 kernelTest("uprobes by offset: one each, and many in one link with cookies", async (sys, t) => {
   const kernel = openKernelView(sys);
   if (kernel.feature("uprobe") !== "yes") return t.skip("no uprobes");
-  const libc = kernel.userFunctions("libc");
+  const path = kernel.findBinary("libc") ?? "";
+  const libc = kernel.userFunctions(path);
   assert.ok(!("missing" in libc));
-  const offsets = ["getuid", "getgid"].map((name) => libc.functions.find((f) => f.name === name)?.fileOffset ?? 0);
+  const offsets = ["getuid", "getgid"].map((name) => libc.find(name)?.fileOffset ?? 0);
   const code = onlyMe(new Assembler()).mov(1, 6).call("get_attach_cookie").loadMapValue(1, "counters", 0);
   end(code.atomicAdd(1, 0, 0));
   const single = code.program({ name: "single", type: "kprobe" });
@@ -113,14 +114,14 @@ kernelTest("uprobes by offset: one each, and many in one link with cookies", asy
   };
   {
     using port = new KernelAttachPort(sys, loaded);
-    port.uprobe("single", { path: libc.path, offset: offsets[0] ?? 0, ret: false }, 3n);
-    port.uprobe("single", { path: libc.path, offset: offsets[1] ?? 0, ret: true, pid: process.pid }, 40n);
+    port.uprobe("single", { path, offset: offsets[0] ?? 0, ret: false }, 3n);
+    port.uprobe("single", { path, offset: offsets[1] ?? 0, ret: true, pid: process.pid }, 40n);
     work();
   }
   assert.equal(counter(sys, loaded, 0), 43);
   if (kernel.feature("uprobeMulti") === "yes") {
     using port = new KernelAttachPort(sys, loaded);
-    port.uprobeMulti("multi", { path: libc.path, offsets, ret: false, pid: process.pid }, [100n, 1000n]);
+    port.uprobeMulti("multi", { path, offsets, ret: false, pid: process.pid }, [100n, 1000n]);
     work();
     assert.equal(counter(sys, loaded, 0), 1143);
   }

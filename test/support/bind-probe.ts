@@ -5,6 +5,7 @@ import { FixtureKernel, type FixtureOptions } from "./fixture-kernel.js";
 
 export interface BindOptions extends FixtureOptions {
   readonly pid?: number;
+  readonly unsafe?: boolean;
   readonly numberedArguments?: readonly number[];
 }
 
@@ -29,6 +30,7 @@ export function bindProbe(
     },
     pid: options.pid,
     missing: "error",
+    unsafe: options.unsafe ?? false,
   });
   return { candidates: candidates ?? [], messages: diags.list.map((diagnostic) => diagnostic.message) };
 }

@@ -5,6 +5,7 @@ import { compileGlob, hasWildcard } from "../../src/base/glob.js";
 import { Btf } from "../../src/formats/btf.js";
 import { Dwarf } from "../../src/formats/dwarf.js";
 import { Elf } from "../../src/formats/elf.js";
+import { ElfFunctions } from "../../src/formats/elf-functions.js";
 import { parseTracepointFormat, type TracepointFormat } from "../../src/formats/tracepoint-format.js";
 import { usdtProbes } from "../../src/kernel/usdt-probes.js";
 import type {
@@ -12,7 +13,7 @@ import type {
   Missing,
   UsdtProbe,
   UserFile,
-  UserFunction,
+  UserFunctions,
   UserSymbol,
 } from "../../src/language/kernel-view.js";
 import type { FeatureAnswer, FeatureName } from "../../src/language/needs.js";
@@ -148,11 +149,9 @@ export class FixtureKernel implements KernelView {
     return "missing" in elf ? elf : usdtProbes(elf, this.arch);
   }
 
-  userFunctions(path: string): { readonly path: string; readonly functions: readonly UserFunction[] } | Missing {
+  userFunctions(path: string): UserFunctions | Missing {
     const elf = this.elf(path);
-    if ("missing" in elf) return elf;
-    const functions = Array.from(elf.functions(), ({ name, fileOffset, address }) => ({ name, fileOffset, address }));
-    return { path, functions };
+    return "missing" in elf ? elf : new ElfFunctions(elf);
   }
 
   userSymbol(path: string, name: string, probed: string): UserSymbol | Missing {

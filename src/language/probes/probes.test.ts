@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type BindOptions, bindProbe } from "../../../test/support/bind-probe.js";
 import { FixtureKernel, type FixtureOptions } from "../../../test/support/fixture-kernel.js";
 import { Diagnostics } from "../../base/diagnostics.js";
 import type { ActionFacts, Candidate } from "../probe.js";
@@ -25,7 +26,15 @@ function bind(text: string, options: Options = {}, kernel = new FixtureKernel(op
   const diags = new Diagnostics();
   const span = { source: { name: "test", text }, start: 0, end: text.length };
   const facts = { ...nothing, ...options.facts };
-  const found = findProbe(provider)?.bind(parts, { kernel, diags, span, facts, pid: options.pid, missing: "error" });
+  const found = findProbe(provider)?.bind(parts, {
+    kernel,
+    diags,
+    span,
+    facts,
+    pid: options.pid,
+    missing: "error",
+    unsafe: false,
+  });
   assert.deepEqual(diags.list, []);
   assert.ok(found, `no probe type ${provider}`);
   return found;
@@ -198,25 +207,14 @@ test("functions of programs: by name, wildcard, offset, address", () => {
     offset: offset + 4,
     pid: undefined,
   });
-  assert.deepEqual(only(`u:/fixture/tiny:0x${offset.toString(16)}`).place, {
-    path: "/fixture/tiny",
-    offset,
-    pid: undefined,
-  });
   assert.equal(twice.variant.key, "uprobe:multi");
-  // A program that is not relocated is mapped elsewhere than its file's offsets say: the address counts.
+  // An address is one in memory, and not the same as an offset in the file.
   const listed = new FixtureKernel().userFunctions("/fixture/tiny");
-  assert.ok(!("missing" in listed));
-  const fixed = new FixtureKernel();
-  fixed.userFunctions = (path) => ({
-    path,
-    functions: listed.functions.map((f) => ({ ...f, address: f.address + 0x400000n })),
-  });
-  const twiceAt = fixed.userFunctions("/fixture/tiny");
-  assert.ok(!("missing" in twiceAt));
-  const address = twiceAt.functions.find((f) => f.name === "twice")!.address + 3n;
-  const [found] = bind(`u:/fixture/tiny:0x${address.toString(16)}`, {}, fixed);
-  assert.deepEqual(found!.place, { path: "/fixture/tiny", offset: offset + 3, pid: undefined });
+  const known = "missing" in listed ? undefined : listed.find("twice");
+  assert.ok(known !== undefined && known.address !== BigInt(offset));
+  const at = only(`u:/fixture/tiny:0x${(known.address + 3n).toString(16)}`);
+  assert.deepEqual(at.place, { path: "/fixture/tiny", offset: offset + 3, pid: undefined });
+  assert.equal(at.func, "twice");
   assert.equal(only("uprobe:/fixture/tiny:twice", { pid: 7 }).variant.key, "uprobe");
   const all = bind("uretprobe:/fixture/tiny:*").map((found) => (found.place as { readonly offset: number }).offset);
   assert.equal(new Set(all).size, all.length, "an address with two names is one probe");
@@ -255,4 +253,25 @@ test("usdt: patterns of file, provider and name, and the counters of the files",
   assert.equal(place?.refCounter, 0x260);
   assert.match(counted.variant.key, /:multi$/);
   assert.ok(!bind("usdt:/fixture/probes:counted", { pid: 7 })[0]!.variant.key.endsWith(":multi"));
+});
+
+test("uprobes where no instruction need begin are refused, unless somebody insists", () => {
+  const said = (text: string, options: BindOptions = {}) => bindProbe(text, options).messages;
+  assert.deepEqual(said("uprobe:/fixture/tiny:10"), ["Could not resolve address: /fixture/tiny:0xa"]);
+  assert.deepEqual(said("uprobe:/fixture/tiny:10", { unsafe: true }), []);
+  assert.match(
+    said("uprobe:/fixture/tiny:twice+1000")[0]!,
+    /^Offset outside the function bounds \('twice' size is \d+\)$/,
+  );
+  assert.match(said("uprobe:/fixture/tiny:twice+1000", { unsafe: true })[0]!, /outside/);
+  // Written in assembler, without a size.
+  assert.match(
+    said("uprobe:/fixture/probes:endless")[0]!,
+    /^Could not determine boundary for endless \(symbol has size 0\)/,
+  );
+  assert.deepEqual(said("uprobe:/fixture/probes:endless", { unsafe: true }), []);
+  assert.deepEqual(said("uprobe:/fixture/probes:endl*"), []);
+  assert.match(said("uretprobe:/fixture/tiny:twice+4")[0]!, /uretprobes cannot be attached at an offset/);
+  assert.match(said("uprobe:/fixture/tiny.c:0x10")[0]!, /cannot be probed: .* no ELF file/);
+  assert.equal(bindProbe("uprobe:/fixture/tiny.c:0x10", { unsafe: true }).candidates.length, 1);
 });

@@ -1,10 +1,10 @@
-import { compileGlob } from "../../base/glob.js";
+import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { u64 } from "../../types/type.js";
 import type { UserFile, UserFunction } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { parseCount, unknownProbe, wrongForm } from "./common.js";
 import { lineAddress, parameterLines, withArguments, withTypes } from "./user-arguments.js";
-import { asMulti, attachPlaces, canBeMulti, listedFiles, type UserPlace } from "./user-places.js";
+import { asMulti, attachPlaces, canBeMulti, listedFiles, runsLastFirst, type UserPlace } from "./user-places.js";
 
 function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Probe {
   const ret = name === "uretprobe";
@@ -64,7 +64,7 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
       {
         name: `${name}:${file.shown}@${label}`,
         func: label,
-        place: { path: file.path, offset: fileOffset(listed.functions, found.address), pid } satisfies UserPlace,
+        place: { path: file.path, offset: listed.fileOffset(found.address) ?? 0, pid } satisfies UserPlace,
         variant: context.facts.usesTypeNames ? withTypes(base, kernel, file.path) : base,
       },
     ];
@@ -87,17 +87,22 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
       const absolute = parseCount(written);
       if (absolute !== undefined && !ret) {
         const file = oneFile(target, context);
-        const listed = file === undefined ? undefined : kernel.userFunctions(file.path);
-        if (file === undefined || listed === undefined) return [];
-        if ("missing" in listed)
-          return unknownProbe(context, `${target} cannot be probed: ${listed.missing}`, target, []);
-        return [make(file, written, fileOffset(listed.functions, absolute), pid, base)];
+        const place = file === undefined ? undefined : placeOf(file, absolute, context);
+        if (file === undefined || place === undefined) return [];
+        return [{ ...make(file, written, place.offset, pid, base), func: place.func ?? written }];
       }
       const plus = written.lastIndexOf("+");
       const delta = plus < 0 ? undefined : parseCount(written.slice(plus + 1));
       const symbol = delta === undefined ? written : written.slice(0, plus);
+      if (ret && delta !== undefined) {
+        const message = `'${written}': uretprobes cannot be attached at an offset of a function, which returns as a whole`;
+        return wrongForm(context, forms, message);
+      }
       const label = (fn: UserFunction): string => `${fn.name}${delta === undefined ? "" : `+${delta}`}`;
-      const found = findFunctions(target, symbol, context);
+      const found = findFunctions(target, symbol, context).map(({ file, functions }) => ({
+        file,
+        functions: functions.filter((fn) => isSafe(fn, delta, hasWildcard(symbol), context)),
+      }));
       const many = canBeMulti(kernel, pid);
       return found.flatMap(({ file, functions }) => {
         const plain = many ? asMulti(base) : base;
@@ -117,23 +122,27 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
         items.map(({ target, id }) => ({ place: target.place as UserPlace, id })),
       ),
     listsFile: true,
+    runsLastFirst,
     *list(kernel, parts, pid) {
       const wanted = listedFiles(parts, pid);
       const files = wanted === undefined ? [] : kernel.userFiles(wanted.target, pid);
       if (wanted === undefined || "missing" in files) return;
       const matches = compileGlob(wanted.names.join(":") || "*");
-      for (const file of files) {
+      for (const file of [...files].sort((a, b) => (a.shown < b.shown ? -1 : 1))) {
         const listed = kernel.userFunctions(file.path);
         if ("missing" in listed) continue;
-        for (const fn of listed.functions) if (matches(fn.name)) yield `${name}:${file.shown}:${fn.name}`;
+        const prefix = `${name}:${file.shown}:`;
+        for (const fn of listed.names().filter(matches)) yield prefix + fn;
       }
     },
     describe(full, kernel) {
       if (ret) return [];
       const [, path = "", ...rest] = full.split(":");
-      const listed = kernel.userFunctions(path);
-      const fn = "missing" in listed ? undefined : listed.functions.find((each) => each.name === rest.join(":"));
-      return "missing" in listed || fn === undefined ? [] : parameterLines(kernel, listed.path, fn);
+      const files = kernel.userFiles(path, undefined);
+      const [file] = "missing" in files ? [] : files;
+      const listed = file === undefined ? undefined : kernel.userFunctions(file.path);
+      const fn = listed === undefined || "missing" in listed ? undefined : listed.find(rest.join(":"));
+      return file === undefined || fn === undefined ? [] : parameterLines(kernel, file.path, fn);
     },
   };
 }
@@ -151,6 +160,7 @@ function findFunctions(target: string, symbol: string, context: BindContext): re
   const matches = compileGlob(symbol);
   const found: FoundFunctions[] = [];
   const names: string[] = [];
+  let empty = true;
   for (const file of files) {
     const listed = kernel.userFunctions(file.path);
     if ("missing" in listed) {
@@ -159,27 +169,61 @@ function findFunctions(target: string, symbol: string, context: BindContext): re
       return unknownProbe(context, `${file.shown} cannot be probed: ${listed.missing}`, target, []);
     }
     const seen = new Set<number>();
-    const functions = listed.functions.filter(
-      (fn) => matches(fn.name) && !seen.has(fn.fileOffset) && seen.add(fn.fileOffset),
-    );
+    const one = hasWildcard(symbol) ? undefined : listed.find(symbol);
+    const all = hasWildcard(symbol) ? listed.matching(matches) : one === undefined ? [] : [one];
+    const functions = all.filter((fn) => !seen.has(fn.fileOffset) && seen.add(fn.fileOffset));
     if (functions.length > 0) found.push({ file, functions });
-    else if (names.length < 1e6) for (const fn of listed.functions) names.push(fn.name);
+    else if (!hasWildcard(symbol)) names.push(...listed.names());
+    empty &&= listed.names().length === 0;
   }
   if (found.length > 0) return found;
   const [only] = files;
   const where =
     files.length === 1 && only !== undefined ? `${only.shown} has no` : `none of ${files.length} files has a`;
-  const more = names.length === 0 ? "The file has no symbols; install its debug symbols." : undefined;
+  const more = empty ? "The file has no symbols; install its debug symbols." : undefined;
   return unknownProbe(context, `${where} function '${symbol}'`, symbol, names, more);
 }
 
-/** Where in the file an address of its code lies: as far behind the function in front of it as in memory. */
-function fileOffset(functions: readonly UserFunction[], address: bigint): number {
-  let nearest: UserFunction | undefined;
-  for (const f of functions)
-    if (f.address <= address && (nearest === undefined || f.address > nearest.address)) nearest = f;
-  // A file without symbols, or with code in front of the first of them: the two are the same in most of those.
-  return nearest === undefined ? Number(address) : nearest.fileOffset + Number(address - nearest.address);
+const unsafeHint =
+  "Use --unsafe to force attachment. WARNING: This option could lead to data corruption in the target process.";
+
+/** Where in the file a virtual address is; only of code that a symbol vouches for, unless the user insists. */
+function placeOf(
+  file: UserFile,
+  address: bigint,
+  context: BindContext,
+): { readonly offset: number; readonly func: string | undefined } | undefined {
+  const listed = context.kernel.userFunctions(file.path);
+  // A file that is no ELF file may hold code all the same, which its program knows how to find.
+  if ("missing" in listed) {
+    if (context.unsafe) return { offset: Number(address), func: undefined };
+    unknownProbe(context, `${file.shown} cannot be probed: ${listed.missing}`, file.shown, [], unsafeHint);
+    return undefined;
+  }
+  const fn = listed.at(address);
+  if (fn === undefined && !context.unsafe) {
+    // The message names the attach point, and stands alone as bpftrace's does.
+    const message = `Could not resolve address: ${file.shown}:0x${address.toString(16)}`;
+    context.diags.error("unknown-address", undefined, message, { hint: `no function is there. ${unsafeHint}` });
+    return undefined;
+  }
+  return { offset: listed.fileOffset(address) ?? Number(address), func: fn?.name };
+}
+
+/** Whether a probe there hits an instruction of the function: a breakpoint anywhere else breaks the program. */
+function isSafe(fn: UserFunction, delta: bigint | undefined, found: boolean, context: BindContext): boolean {
+  const { diags, span, unsafe } = context;
+  const offset = delta ?? 0n;
+  // That a function found by a wildcard has no size is no reason to doubt where it begins.
+  if (fn.size === 0 && offset === 0n && (unsafe || found)) return true;
+  if (fn.size === 0 && offset === 0n) {
+    const message = `Could not determine boundary for ${fn.name} (symbol has size 0).\n${unsafeHint}`;
+    diags.error("no-boundary", undefined, message);
+    return false;
+  }
+  if (offset < BigInt(fn.size)) return true;
+  diags.error("outside-function", span, `Offset outside the function bounds ('${fn.name}' size is ${fn.size})`);
+  return false;
 }
 
 export const uprobe = userProbe("uprobe", "u", "Entry of a function of a program or library, or an instruction in it.");

@@ -3,7 +3,7 @@ import type { UsdtArgument } from "../../formats/usdt-arguments.js";
 import type { KernelView, UsdtLocation, UsdtProbe, UserFile } from "../kernel-view.js";
 import type { ActionFacts, BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { unknownProbe, wrongForm } from "./common.js";
-import { asMulti, attachPlaces, canBeMulti, listedFiles, type UserPlace } from "./user-places.js";
+import { asMulti, attachPlaces, canBeMulti, listedFiles, runsLastFirst, type UserPlace } from "./user-places.js";
 
 /** Locations of one probe by the program that they want: the key of its variant. */
 type Places = ReadonlyMap<string, readonly UserPlace[]>;
@@ -126,7 +126,7 @@ function* list(kernel: KernelView, parts: readonly string[], pid: number | undef
   const files = wanted === undefined ? [] : kernel.userFiles(wanted.target, pid);
   if (wanted === undefined || "missing" in files) return;
   const matches = probeMatcher(wanted.names);
-  for (const file of files) {
+  for (const file of [...files].sort((a, b) => (a.shown < b.shown ? -1 : 1))) {
     const probes = kernel.usdtProbes(file.path);
     if ("missing" in probes) continue;
     for (const probe of probes) if (matches(probe)) yield { file, probe };
@@ -146,6 +146,7 @@ export const usdt: Probe = {
     return attachPlaces(port, program, variant, false, places);
   },
   listsFile: true,
+  runsLastFirst,
   *list(kernel, parts, pid) {
     for (const found of list(kernel, parts, pid)) yield fullName(found);
   },

@@ -24,6 +24,9 @@ export const asMulti = (variant: ProgramVariant): ProgramVariant => ({
 export const canBeMulti = (kernel: KernelView, pid: number | undefined): boolean =>
   pid === undefined && kernel.feature("uprobeMulti") === "yes";
 
+/** consumer_add(), kernel/events/uprobes.c, v5.15 to v6.18: new consumers of a place go to the front of its list. */
+export const runsLastFirst = true;
+
 /** Attaches a program to places, each with the id of its target. */
 export function attachPlaces(
   port: AttachPort,

@@ -1,0 +1,93 @@
+import type { Elf, ElfFunction } from "./elf.js";
+import { sortNames } from "./sort-names.js";
+
+/**
+ * The functions of a file that uprobes can be set on, of both symbol tables, each name once. 180,000 of them (node) are
+ * looked through by their names; addresses are read of those that are wanted.
+ */
+export class ElfFunctions {
+  private readonly elf: Elf;
+  /** Symbol tables of another file: what was stripped from this one. */
+  private readonly separate: Elf | undefined;
+  private list: readonly string[] | undefined;
+
+  constructor(elf: Elf, separate?: Elf) {
+    this.elf = elf;
+    this.separate = separate;
+  }
+
+  /** Sorted, each once. */
+  names(): readonly string[] {
+    if (this.list !== undefined) return this.list;
+    const tables = this.tables();
+    const bytes = Buffer.concat(tables.map(({ strings }) => strings));
+    let before = 0;
+    const starts = tables.map((table) => {
+      const own = table.nameStarts().map((start) => (start < table.strings.length ? start + before : bytes.length));
+      before += table.strings.length;
+      return own;
+    });
+    const all = new Uint32Array(starts.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const own of starts) {
+      all.set(own, at);
+      at += own.length;
+    }
+    this.list = decode(bytes, sortNames(bytes, all)).filter((name) => name !== "");
+    return this.list;
+  }
+
+  /** Those whose names match, in the order of their names. */
+  matching(matches: (name: string) => boolean): readonly ElfFunction[] {
+    return this.names()
+      .filter(matches)
+      .flatMap((name) => this.find(name) ?? []);
+  }
+
+  /** By its exact name; an exported one before others. */
+  find(name: string): ElfFunction | undefined {
+    for (const table of this.tables()) {
+      const symbol = table.find(name);
+      const fileOffset = symbol === undefined ? undefined : this.elf.fileOffset(symbol.address);
+      if (symbol === undefined || fileOffset === undefined) continue;
+      return { name, address: symbol.address, size: symbol.size, fileOffset };
+    }
+    return undefined;
+  }
+
+  /** The function that has code at a virtual address. */
+  at(address: bigint): ElfFunction | undefined {
+    const fileOffset = this.elf.fileOffset(address);
+    if (fileOffset === undefined) return undefined;
+    for (const table of this.tables()) {
+      const symbol = table.at(address);
+      if (symbol === undefined) continue;
+      const { name, size } = symbol;
+      return { name, address: symbol.address, size, fileOffset: fileOffset - Number(address - symbol.address) };
+    }
+    return undefined;
+  }
+
+  /** Where in the file a virtual address is. */
+  fileOffset(address: bigint): number | undefined {
+    return this.elf.fileOffset(address);
+  }
+
+  private tables() {
+    return [this.elf.symbols("symtab"), this.separate?.symbols("symtab"), this.elf.symbols("dynsym")].filter(
+      (table) => table !== undefined,
+    );
+  }
+}
+
+/** One string of all bytes and slices of it: many times faster than decoding each name. */
+function decode(bytes: Buffer, starts: Uint32Array): string[] {
+  const all = bytes.toString("latin1");
+  // Names are ASCII but in few languages.
+  const ascii = !bytes.some((byte) => byte > 0x7f);
+  return Array.from(starts, (start) => {
+    const found = all.indexOf("\0", start);
+    const end = found < 0 ? all.length : found;
+    return ascii ? all.slice(start, end) : bytes.toString("utf8", start, end);
+  });
+}
