@@ -34,6 +34,10 @@ export function* listScript(
   const seen = new Set<string>();
   for (const probe of parse(source, diags).probes) {
     for (const { provider, parts } of probe.attachPoints) {
+      // Moments of the trace itself are nothing to look for.
+      if (findProbe(provider)?.moment !== undefined) continue;
+      // Moments of the trace itself are nothing to look for.
+      if (findProbe(provider)?.moment !== undefined) continue;
       for (const line of listProbes([provider, ...parts].join(":"), kernel, options)) {
         if (!seen.has(line)) yield line;
         seen.add(line);
@@ -73,43 +77,57 @@ function* listProbes(written: string, kernel: KernelView, options: ListOptions):
   }
 }
 
-/** Full names of all attach points that a pattern matches, sorted. */
-function* matching(
-  written: string,
-  kernel: KernelView,
-  pid: number | undefined,
-): Generator<{ readonly name: string; readonly probe: Probe }> {
-  const [provider = "*", ...parts] = written.split(":");
-  const whole = parts.length === 0;
-  const exact = findProbe(provider);
-  const matchesProvider = compileGlob(provider);
-  const selected =
-    exact !== undefined ? [exact] : whole ? probes : probes.filter((probe) => matchesProvider(probe.name));
-  for (const probe of selected) {
-    if (probe.list === undefined) continue;
-    // Files of all processes are listed for those only who name the probe type.
-    if (probe.listsFile === true && exact === undefined && pid === undefined && isAny(parts[0])) continue;
-    const matches = matcher(probe, whole && exact === undefined ? written : undefined, parts);
-    const all = probe.list(kernel, parts, pid);
+interface Found {
+  readonly name: string;
+  readonly probe: Probe;
+}
+
+/** All attach points that a pattern matches, sorted by type and name. */
+function* matching(written: string, kernel: KernelView, pid: number | undefined): Generator<Found> {
+  let found = false;
+  for (const each of search(written.includes(":") ? written : `*:${written}`, kernel, pid)) {
+    found = true;
+    yield each;
+  }
+  if (found) return;
+  // bpftrace finds nothing there; what is not complete may still mean something.
+  const typed = findProbe(written);
+  if (typed !== undefined) yield* search(`${written}:*`, kernel, pid);
+  else if (!hasWildcard(written)) yield* search(written.includes(":") ? `${written}:*` : `*:*${written}*`, kernel, pid);
+}
+
+function* search(pattern: string, kernel: KernelView, pid: number | undefined): Generator<Found> {
+  const [type = "", ...parts] = pattern.split(":");
+  const exact = findProbe(type);
+  const matchesType = compileGlob(type);
+  const selected = exact === undefined ? probes.filter((probe) => matchesType(probe.name)) : [exact];
+  for (const probe of selected.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (exact === undefined && !isListed(probe, parts, pid)) continue;
+    const matches = matcher(probe, parts);
+    const all = probe.list?.(kernel, parts, pid) ?? [];
     // Names in files are many, and come sorted.
-    for (const name of probe.listsFile === true ? all : [...all].sort()) if (matches(name)) yield { name, probe };
+    for (const name of probe.listsFile === true ? all : [...new Set(all)].sort())
+      if (matches(name)) yield { name, probe };
   }
 }
 
-const isAny = (part: string | undefined): boolean => part === undefined || part === "" || part === "*";
+/** Whether those who do not name the type want it, too. Files of all processes take long. */
+function isListed(probe: Probe, parts: readonly string[], pid: number | undefined): boolean {
+  const [file = "*"] = parts;
+  return probe.listedByType !== true && (probe.listsFile !== true || pid !== undefined || !["", "*"].includes(file));
+}
 
-/** Without a colon the pattern is one for whole names; otherwise its parts are, and missing ones match all. */
-function matcher(probe: Probe, whole: string | undefined, parts: readonly string[]): (name: string) => boolean {
-  if (whole !== undefined) return compileGlob(hasWildcard(whole) ? whole : `*${whole}*`);
-  if (probe.listsFile === true || parts.length === 0 || parts.every((part) => part === "" || part === "*"))
-    return () => true;
-  const written = [probe.name, ...parts].join(":");
-  const full = compileGlob(written);
-  const prefix = compileGlob([probe.name, ...parts, "*"].join(":").replace(/:+\*$/, ":*"));
-  const last = compileGlob(parts.at(-1) ?? "*");
-  // rawtracepoint:EVENT leaves the module out.
-  if (probe.name === "rawtracepoint" && parts.length === 1)
-    return (name) => last(name.slice(name.lastIndexOf(":") + 1));
+/** Parts that a name has in front of those that are written match all: the category of a tracepoint, a module. */
+function matcher(probe: Probe, parts: readonly string[]): (name: string) => boolean {
+  if (probe.listsFile === true || parts.every((part) => part === "" || part === "*")) return () => true;
+  const written = parts.join(":");
+  const whole = compileGlob(`${probe.name}:${written}`);
+  const last = compileGlob(`${probe.name}:*:${written}`);
+  const length = 1 + parts.length;
   // An event with a count or a period, as in a script, is listed as `software:page-faults:`.
-  return (name) => full(name) || prefix(name) || (name.endsWith(":") && written.startsWith(name));
+  const counted = `${probe.name}:${written}`;
+  return (name) => {
+    if (name.endsWith(":")) return whole(name) || counted.startsWith(name);
+    return (name.split(":").length > length ? last : whole)(name);
+  };
 }

@@ -18,6 +18,7 @@ test("a scheduler event", () => {
     ["prev_comm", "prev_pid", "prev_prio", "prev_state", "next_comm", "next_pid", "next_prio"],
   );
   assert.deepEqual(fields[0], {
+    declaration: "char prev_comm[16]",
     name: "prev_comm",
     cType: "char",
     offset: 8,
@@ -26,7 +27,9 @@ test("a scheduler event", () => {
     kind: "array",
     arrayCount: 16,
   });
-  assert.deepEqual(fields[1], { name: "prev_pid", cType: "pid_t", offset: 24, size: 4, signed: true, kind: "scalar" });
+  const { declaration, ...second } = fields[1] ?? {};
+  assert.equal(declaration, "pid_t prev_pid");
+  assert.deepEqual(second, { name: "prev_pid", cType: "pid_t", offset: 24, size: 4, signed: true, kind: "scalar" });
   assert.match(format.printFmt, /^"prev_comm=%s/);
 });
 

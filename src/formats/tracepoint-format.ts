@@ -1,6 +1,8 @@
 import { FormatError } from "../base/errors.js";
 
 export interface TracepointField {
+  /** As the kernel declares it: `char comm[16]`, `__data_loc char[] name`. */
+  readonly declaration: string;
   readonly name: string;
   /** As the kernel declares it, without array brackets: `const char *`, `unsigned long`, `pid_t`, `char`. */
   readonly cType: string;
@@ -65,16 +67,18 @@ function parseField(line: string): TracepointField {
   if (dynamic !== null) {
     // `__data_loc char[] name`: brackets stand before the name here.
     const { type, name } = splitName((dynamic[2] ?? "").replace(/\[[^\]]*\]/g, " "), line);
-    return { name, cType: type, offset, size, signed, kind: dynamic[1] === "data" ? "data-loc" : "rel-loc" };
+    const kind = dynamic[1] === "data" ? "data-loc" : "rel-loc";
+    return { declaration, name, cType: type, offset, size, signed, kind };
   }
   const bracket = declaration.indexOf("[");
   if (bracket < 0) {
     const { type, name } = splitName(declaration, line);
-    return { name, cType: type, offset, size, signed, kind: "scalar" };
+    return { declaration, name, cType: type, offset, size, signed, kind: "scalar" };
   }
   const { type, name } = splitName(declaration.slice(0, bracket), line);
   const count = arrayCount(declaration.slice(bracket), type, size);
   return {
+    declaration,
     name,
     cType: type,
     offset,

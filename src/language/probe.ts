@@ -128,6 +128,8 @@ export interface Probe {
   attach(port: AttachPort, program: string, variant: ProgramVariant, items: AttachItems): readonly Attachment[];
   /** Every attach point that the machine offers, as full names; in the files of a process, if one is given with -p. */
   list?(kernel: KernelView, parts: readonly string[], pid: number | undefined): Iterable<string>;
+  /** Listed to those only who name the type: what a wildcard for types would show twice, or what is always the same. */
+  readonly listedByType?: boolean;
   /** They are in files: list() has matched `parts`, which name one, and sorted; without them it lists nothing but a process's. */
   readonly listsFile?: boolean;
   /** What -lv says below the name: one `type name` a line. */

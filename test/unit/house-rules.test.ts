@@ -55,8 +55,6 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   "src/lower/program-lowering.ts": ["retval"],
   // str("literal") where a literal is wanted.
   "src/check/call.ts": ["str"],
-  // How `-l PROBE:...` shortens what follows.
-  "src/cli/list.ts": ["rawtracepoint"],
 };
 
 test("shared code compares no name of a builtin, map function or probe type: its entry has a property", () => {

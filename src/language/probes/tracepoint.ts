@@ -84,17 +84,11 @@ export const tracepoint: Probe = {
   describe(name, kernel) {
     const [, category = "", event = ""] = name.split(":");
     const format = kernel.tracepoint(category, event);
-    return format === undefined ? [] : format.fields.filter((field) => !isCommonField(field)).map(declare);
+    return format === undefined
+      ? []
+      : format.fields.filter((field) => !isCommonField(field)).map((field) => field.declaration);
   },
 };
-
-/** `char comm[16]`, as -lv shows a field. */
-function declare(field: TracepointField): string {
-  const brackets = field.kind === "array" ? `[${field.arrayCount ?? field.size}]` : "";
-  const word = field.kind === "data-loc" ? "__data_loc " : field.kind === "rel-loc" ? "__rel_loc " : "";
-  const type = field.kind === "data-loc" || field.kind === "rel-loc" ? `${field.cType}[]` : field.cType;
-  return `${word}${type} ${field.name}${brackets}`;
-}
 
 function candidate(category: string, event: string, format: TracepointFormat, context: BindContext): Candidate {
   const name = `tracepoint:${category}:${event}`;

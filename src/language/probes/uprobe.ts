@@ -123,6 +123,7 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
       ),
     listsFile: true,
     runsLastFirst,
+    listedByType: ret,
     *list(kernel, parts, pid) {
       const wanted = listedFiles(parts, pid);
       const files = wanted === undefined ? [] : kernel.userFiles(wanted.target, pid);
