@@ -149,7 +149,8 @@ export class Trace implements Disposable {
     const early: TraceEvent[] = [];
     this.holdBack = early;
     this.drain();
-    const attached = this.exiting ? this.countMoments() : this.attachAll();
+    // Also after an exit() in begin: whether probes can be attached is what such a script asks.
+    const attached = this.attachAll();
     this.holdBack = undefined;
     this.tellAttached();
     this.emit({ kind: "attached", probes: attached });

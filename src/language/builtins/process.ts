@@ -1,23 +1,15 @@
 // Who runs: process, thread, user, cgroup, processor.
 
-import { pidnsInfo } from "../../abi/bpf.js";
 import { u32, u64 } from "../../types/type.js";
 import type { Builtin } from "../builtin.js";
-import type { Lowering } from "../lowering.js";
 import { comm } from "./comm.js";
 import { builtin } from "./define.js";
-
-/** One half of bpf_get_current_pid_tgid() or bpf_get_current_uid_gid(): high or low 32 bits. */
-const half = (helper: string, high: boolean) => (l: Lowering) => {
-  const both = l.b.call(helper, []);
-  return high ? l.b.bin("lshr", both, l.b.const(32)) : l.b.ext(4, false, both);
-};
+import { half, initialId, ownId } from "./process-id.js";
 
 const namespaces = ["curr_ns", "init"];
 
 /** pid or tid: as the tracer's pid namespace numbers them, or the initial one. */
 function processId(name: string, isProcess: boolean, doc: string): Builtin {
-  const initial = half("get_current_pid_tgid", isProcess);
   return {
     name,
     bare: true,
@@ -32,14 +24,8 @@ function processId(name: string, isProcess: boolean, doc: string): Builtin {
       return u32;
     },
     value: (l, args) => {
-      const namespace = args[0]?.kind === "word" && args[0].word === "init" ? undefined : l.kernel.pidNamespace();
-      if (namespace === undefined) return initial(l);
-      const { b } = l;
-      const info = l.temporary(pidnsInfo.size, "ids");
-      const { device, inode } = namespace;
-      // Of a process outside of the namespace the helper writes zeros; since Linux 5.7.
-      b.call("get_ns_current_pid_tgid", [b.const(device), b.const(inode), l.address(info), b.const(pidnsInfo.size)]);
-      return b.load(4, false, info.base, info.offset + (isProcess ? pidnsInfo.tgid : pidnsInfo.pid));
+      const initial = args[0]?.kind === "word" && args[0].word === "init";
+      return initial ? initialId(l, isProcess) : ownId(l, isProcess);
     },
   };
 }

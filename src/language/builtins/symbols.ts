@@ -6,6 +6,7 @@ import type { Builtin, CheckContext } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
 import type { TypedArg } from "../typed.js";
 import { builtin, literalNumber, valueArg } from "./define.js";
+import { ownId } from "./process-id.js";
 
 /** BPF_F_USER_STACK, uapi/linux/bpf.h. */
 const BPF_F_USER_STACK = 1n << 8n;
@@ -78,7 +79,7 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
         b.const(user ? BPF_F_USER_STACK : 0n),
       ]);
       b.store(8, dest.base, dest.offset + stackLayout.id, id);
-      const process = user ? b.bin("lshr", b.call("get_current_pid_tgid", []), b.const(32)) : b.const(0);
+      const process = user ? ownId(l, true) : b.const(0);
       b.store(4, dest.base, dest.offset + stackLayout.pid, process);
       b.store(
         4,
@@ -124,7 +125,7 @@ const usym = builtin({
     l.noteUserAddresses();
     const { b } = l;
     b.store(8, dest.base, dest.offset + usymLayout.address, l.value(valueArg(args, 0)));
-    b.store(8, dest.base, dest.offset + usymLayout.pid, b.bin("lshr", b.call("get_current_pid_tgid", []), b.const(32)));
+    b.store(8, dest.base, dest.offset + usymLayout.pid, ownId(l, true));
   },
 });
 
