@@ -19,11 +19,25 @@ export function rootOf(pid: number): string {
   }
 }
 
+/**
+ * A path of `/proc/PID/maps` or `/proc/PID/exe` as it is seen from here. They start from the root of the process's mount
+ * namespace, as far as that can be told: behind chroot(2) its own root directory is in front (d_path(), fs/d_path.c).
+ */
+function seenFromHere(root: string, path: string): string {
+  if (root === "") return path;
+  try {
+    const own = readlinkSync(root);
+    return own !== "/" && path.startsWith(`${own}/`) ? root + path.slice(own.length) : root + path;
+  } catch {
+    return root + path;
+  }
+}
+
 /** The file of a process's program; undefined if it has ended or is a kernel thread. */
 export function programOf(pid: number): UserFile | undefined {
   try {
     const link = readlinkSync(`/proc/${pid}/exe`);
-    const path = `${rootOf(pid)}${link}`;
+    const path = seenFromHere(rootOf(pid), link);
     if (existsSync(path)) return { path, shown: path };
     return { path: `/proc/${pid}/exe`, shown: path.replace(/ \(deleted\)$/, "") };
   } catch {
@@ -49,7 +63,7 @@ export function mappedFiles(pid: number): readonly MappedFile[] | undefined {
   for (const map of maps) {
     const identity = `${map.device} ${map.inode}`;
     if (!map.execute || map.path?.startsWith("/") !== true || found.has(identity)) continue;
-    const shown = `${root}${map.path}`;
+    const shown = seenFromHere(root, map.path);
     // The kernel still has the file, at least under the name of its mapping (proc(5), map_files; since Linux 4.3).
     const range = `${map.start.toString(16)}-${map.end.toString(16)}`;
     const path = map.deleted || !existsSync(shown) ? `/proc/${pid}/map_files/${range}` : shown;
