@@ -1,6 +1,7 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { mapAt, type ProcMap, parseProcMaps } from "../formats/proc-maps.js";
 import { isSystemError } from "./elf-file.js";
+import type { JitNames } from "./jit-names.js";
 
 /** What a process had mapped when it was last looked at. */
 export interface ProcessImage {
@@ -35,7 +36,7 @@ export function readIdentity(procRoot: string, pid: number): string | undefined 
 }
 
 /** The images of a process id, newest first: a stack taken before an exec still needs the mappings of then. */
-export class KnownProcess {
+export class KnownProcess implements Disposable {
   private images: readonly ProcessImage[] = [];
   /** When it was last asked who it is. */
   checkedAt: number;
@@ -44,6 +45,9 @@ export class KnownProcess {
   /** Milliseconds after reading the mappings before an unmapped address is worth reading them again; grows in vain. */
   patience = 0;
   gone: boolean;
+  /** Names of code made at run time; undefined where none were found when they were looked for, at `jitAskedAt`. */
+  jit: JitNames | "untrusted" | undefined;
+  jitAskedAt = Number.NEGATIVE_INFINITY;
 
   constructor(image: ProcessImage | undefined, now: number) {
     if (image !== undefined) this.images = [image];
@@ -70,6 +74,11 @@ export class KnownProcess {
       if (map !== undefined) return map;
     }
     return undefined;
+  }
+
+  [Symbol.dispose](): void {
+    if (this.jit !== undefined && this.jit !== "untrusted") this.jit[Symbol.dispose]();
+    this.jit = undefined;
   }
 
   update(image: ProcessImage, now: number): void {

@@ -4,7 +4,8 @@ import type { CodePlace } from "../formats/dwarf-places.js";
  * What lies at an address. Not to find a name is a result, with the reason:
  * `unmapped` nothing is there; `anonymous` no file is (code made at run time, stacks, the heap); `stripped` the file has no
  * symbol for the address; `unreadable` the file cannot be opened or is no ELF file; `process-gone` the process had ended
- * before anything was known of it; `hidden` the kernel does not show its addresses (kptr_restrict).
+ * before anything was known of it; `untrusted-map` the code was made at run time, and the file with its names belongs to
+ * another user; `hidden` the kernel does not show its addresses (kptr_restrict).
  */
 export type Symbolized =
   | {
@@ -20,7 +21,14 @@ export type Symbolized =
     }
   | {
       readonly kind: "unknown";
-      readonly reason: "unmapped" | "anonymous" | "stripped" | "unreadable" | "process-gone" | "hidden";
+      readonly reason:
+        | "unmapped"
+        | "anonymous"
+        | "stripped"
+        | "unreadable"
+        | "process-gone"
+        | "untrusted-map"
+        | "hidden";
       /** Known even where the name is not. */
       readonly module: string | undefined;
     };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -91,6 +91,54 @@ test("an execve just after the process was looked at", (t) => {
   assert.equal(symbols.resolve(7, 0xa00144n).kind, "unknown");
   now = 2;
   assert.equal(symbols.resolve(7, 0xa00144n).kind, "symbol");
+});
+
+test("code that a process makes while it runs", (t) => {
+  const { proc, write, line } = fakeProc(t, "tiny");
+  const code = "500000-501000 rwxp 00000000 00:00 0 \n600000-601000 rw-p 00000000 00:00 0 \n";
+  write(7, line(0x400000, 0) + code);
+  // Its number in its own namespace is 3, and its root directory is its own.
+  const root = join(proc, "7", "root");
+  const map = join(root, "tmp", "perf-3.map");
+  const own = process.getuid?.() ?? 0;
+  rmSync(root);
+  mkdirSync(join(root, "tmp"), { recursive: true });
+  writeFileSync(join(proc, "7", "status"), `Name:\ta\nUid:\t${own}\t${own}\t${own}\t${own}\nNSpid:\t7\t3\n`);
+  writeFileSync(map, "500100 20 JS:~first a.js:1:1\n600000 10 not code\n");
+  let now = 0;
+  using symbols = new UserSymbols({ procRoot: proc, now: () => now });
+  const jit = (name: string, offset: bigint) => ({ kind: "symbol", name, offset, module: "[jit]" });
+  assert.deepEqual(symbols.resolve(7, 0x500105n), jit("JS:~first a.js:1:1", 5n));
+  assert.deepEqual(symbols.resolve(7, 0x500120n, { isReturn: true }), jit("JS:~first a.js:1:1", 0x20n));
+  assert.deepEqual(symbols.resolve(7, 0x500400n), { kind: "unknown", reason: "anonymous", module: undefined });
+  assert.equal(symbols.resolve(7, 0x600001n).kind, "unknown");
+  // More code, then the process ends with its file.
+  writeFileSync(map, "500100 20 JS:~first a.js:1:1\n600000 10 not code\n500400 10 JS:*second a.js:2:1\n");
+  now = 200;
+  assert.deepEqual(symbols.resolve(7, 0x500401n), jit("JS:*second a.js:2:1", 1n));
+  rmSync(map);
+  now = 400;
+  assert.deepEqual(symbols.resolve(7, 0x500401n), jit("JS:*second a.js:2:1", 1n));
+  // Begun anew.
+  writeFileSync(map, "500400 10 other\n");
+  now = 600;
+  assert.equal(symbols.resolve(7, 0x500700n).kind, "unknown");
+  assert.deepEqual(symbols.resolve(7, 0x500401n), jit("other", 1n));
+});
+
+test("names that another user could have written are not believed", (t) => {
+  const { proc, write } = fakeProc(t, "tiny");
+  write(7, "500000-501000 r-xp 00000000 00:00 0 \n");
+  const root = join(proc, "7", "root");
+  rmSync(root);
+  mkdirSync(join(root, "tmp"), { recursive: true });
+  writeFileSync(join(root, "tmp", "perf-7.map"), "500100 20 wrong\n");
+  // As if the process were root's, unless the test is: then as if the file were somebody's.
+  const owner = process.getuid?.() === 0 ? 12345 : 0;
+  writeFileSync(join(proc, "7", "status"), `Name:\ta\nUid:\t${owner}\t${owner}\t${owner}\t${owner}\nNSpid:\t7\n`);
+  if (owner !== 0) chownSync(join(root, "tmp", "perf-7.map"), 54321, 54321);
+  using symbols = new UserSymbols({ procRoot: proc, now: () => 0 });
+  assert.deepEqual(symbols.resolve(7, 0x500101n), { kind: "unknown", reason: "untrusted-map", module: undefined });
 });
 
 test("a replaced file is not taken for the mapped one", (t) => {

@@ -5,6 +5,7 @@ import { demangle } from "../formats/itanium-demangle.js";
 import { type ProcMap, parseProcMaps } from "../formats/proc-maps.js";
 import { type DebugPlaces, debugRoot } from "../kernel/debug-info.js";
 import { ElfFile, isSystemError, type OpenFile, openFile } from "./elf-file.js";
+import { JitNames } from "./jit-names.js";
 import { KnownProcess, readIdentity, readProcessImage } from "./process-maps.js";
 import { type Symbolized, unknown } from "./symbolized.js";
 
@@ -33,6 +34,8 @@ export interface Lookup {
 const maxProcesses = 8192;
 /** Files held open or in memory. */
 const maxFiles = 512;
+/** What stacks in perf mode show as the file of code that was made at run time. */
+const jitModule = "[jit]";
 /** How long a process is taken for the one that it was. */
 const trustMilliseconds = 100;
 
@@ -80,7 +83,33 @@ export class UserSymbols implements Disposable {
       known.patience = map === undefined ? Math.min(2 * known.patience + 1, trustMilliseconds) : 0;
     }
     if (map === undefined) return unknown(known.seen ? "unmapped" : "process-gone");
-    return this.resolveIn(pid, map, address, given - address, lookup.code === true);
+    const found = this.resolveIn(pid, map, address, given - address, lookup.code === true);
+    return found.kind === "unknown" && map.execute
+      ? (this.resolveJit(pid, known, address, given - address) ?? found)
+      : found;
+  }
+
+  /** Code that no file has: what the process itself says of it. */
+  private resolveJit(pid: number, known: KnownProcess, address: bigint, behind: bigint): Symbolized | undefined {
+    this.openJit(pid, known);
+    const { jit } = known;
+    if (jit === "untrusted") return unknown("untrusted-map");
+    let symbol = jit?.at(address);
+    if (symbol === undefined && jit !== undefined && this.now() - known.jitAskedAt >= trustMilliseconds) {
+      known.jitAskedAt = this.now();
+      jit.refresh();
+      symbol = jit.at(address);
+    }
+    return symbol === undefined
+      ? undefined
+      : { kind: "symbol", name: symbol.name, offset: address - symbol.start + behind, module: jitModule };
+  }
+
+  private openJit(pid: number, known: KnownProcess): void {
+    const now = this.now();
+    if (known.jit !== undefined || now - known.jitAskedAt < trustMilliseconds) return;
+    known.jitAskedAt = now;
+    known.jit = JitNames.open(this.procRoot, pid);
   }
 
   /** The address of a function or variable in a process: of its program first, then of its libraries. */
@@ -104,6 +133,7 @@ export class UserSymbols implements Disposable {
   [Symbol.dispose](): void {
     for (const file of this.files.values()) file?.[Symbol.dispose]();
     this.files.clear();
+    for (const known of this.processes.values()) known[Symbol.dispose]();
     this.processes.clear();
   }
 
@@ -154,6 +184,8 @@ export class UserSymbols implements Disposable {
       const fresh = new KnownProcess(image, now);
       this.keep(pid, fresh);
       this.openFiles(pid, fresh);
+      // Code without a file: its names go when the process does, if it has a root directory of its own.
+      if (fresh.maps.some((map) => map.execute && map.path === undefined)) this.openJit(pid, fresh);
       return fresh;
     }
     this.processes.delete(pid);
@@ -181,6 +213,7 @@ export class UserSymbols implements Disposable {
   private keep(pid: number, known: KnownProcess): void {
     for (const oldest of this.processes.keys()) {
       if (this.processes.size < maxProcesses) break;
+      this.processes.get(oldest)?.[Symbol.dispose]();
       this.processes.delete(oldest);
     }
     this.processes.set(pid, known);
