@@ -121,3 +121,24 @@ test("older kernels: no attach cookie, no BTF, no BPF of version 4", () => {
     );
   }
 });
+
+/** Features that a script asks the kernel for. */
+function asked(text: string): readonly string[] {
+  const names = new Set<string>();
+  const kernel = new FixtureKernel();
+  const feature = kernel.feature.bind(kernel);
+  kernel.feature = (name) => {
+    names.add(name);
+    return feature(name);
+  };
+  compileScript(text, { kernel });
+  return [...names].sort();
+}
+
+test("the kernel is asked for nothing that the script does not need", () => {
+  assert.deepEqual(asked('begin { printf("hello\\n"); exit(); }'), []);
+  assert.deepEqual(asked("interval:s:1 { @ = count(); }"), []);
+  assert.deepEqual(asked("kprobe:vfs_read { @[comm] = count(); }"), ["kprobe"]);
+  assert.deepEqual(asked("t:raw_syscalls:sys_enter { @[pid] = count(); }"), ["rawTracepointUnpreempted"]);
+  assert.deepEqual(asked("begin { for ($i : 0..1000) { @ += $i; } }"), ["bpfLoop"]);
+});

@@ -204,7 +204,12 @@ function emit(
   // begin and end are run without a link that could carry a cookie; one attach point needs none.
   const needsCookie = program.targets.length > 1 && program.targets[0]?.provider.moment === undefined;
   const cookie = needsCookie && kernel.feature(cookieFeature) === "yes" ? "helper" : "constant";
-  const emitted = emitFunctions(functions, { cpuV4: kernel.feature("cpuV4") === "yes", cookie });
+  const emitted = emitFunctions(functions, {
+    get cpuV4() {
+      return kernel.feature("cpuV4") === "yes";
+    },
+    cookie,
+  });
   const { code, relocations } = emitted;
   dump?.("bytecode", program.name, disassemble(code, { relocations }).join("\n"));
   const { type, expectedAttachType, attachBtf } = variant;

@@ -18,7 +18,7 @@ import type { CodeFunction, Relocation } from "./object.js";
 import { select } from "./select.js";
 
 export interface EmitOptions {
-  /** Instructions of cpu v4 (kernel 6.6). */
+  /** Instructions of cpu v4 (kernel 6.6). Looked at only if some would help, so that a getter may ask the kernel. */
   readonly cpuV4: boolean;
   /** Where the attach cookie comes from. */
   readonly cookie: "helper" | "constant";
@@ -47,7 +47,7 @@ export function emitFunctions(all: readonly IrFunction[], options: EmitOptions):
     const machine = select(ir, options);
     allocateRegisters(machine, options.registers);
     const frame = layOutFrame(ir, machine);
-    return { ir, frame, insns: flatten(machine, frame, options.cpuV4) };
+    return { ir, frame, insns: flatten(machine, frame, options) };
   });
   const starts = new Map<string, number>();
   let total = 0;

@@ -24,6 +24,7 @@ import {
 import type { Frame } from "./frame.js";
 import { layOutBlocks, skipEmptyBlocks } from "./layout.js";
 import { loadAddress, type MFunction, type MInsn } from "./machine.js";
+import type { SelectOptions } from "./select-context.js";
 
 /** An instruction with machine registers and offsets; jumps know their distance. */
 export type FlatInsn = Omit<MInsn, "slot" | "result">;
@@ -66,7 +67,7 @@ const jumpAlways = (span: MInsn["span"]): FlatInsn => ({
 });
 
 /** Lays a function out as one run of instructions; jumps farther than 16 bits go over cpu v4's jump or islands. */
-export function flatten(fn: MFunction, frame: Frame, cpuV4: boolean): readonly FlatInsn[] {
+export function flatten(fn: MFunction, frame: Frame, options: Pick<SelectOptions, "cpuV4">): readonly FlatInsn[] {
   skipEmptyBlocks(fn);
   const order = layOutBlocks(fn);
   const pieces: { readonly label: number; items: Item[] }[] = [];
@@ -92,7 +93,7 @@ export function flatten(fn: MFunction, frame: Frame, cpuV4: boolean): readonly F
     }
     pieces.push({ label: index, items });
   });
-  return resolveJumps(pieces, cpuV4);
+  return resolveJumps(pieces, options);
 }
 
 /** Pseudo instructions and slots become what the machine has. */
@@ -127,7 +128,7 @@ const fits16 = (n: number): boolean => n >= -0x8000 && n <= 0x7fff;
 
 type Piece = { readonly label: number; items: Item[] };
 
-function resolveJumps(pieces: Piece[], cpuV4: boolean): readonly FlatInsn[] {
+function resolveJumps(pieces: Piece[], options: Pick<SelectOptions, "cpuV4">): readonly FlatInsn[] {
   let islands = 0;
   for (;;) {
     const { labels, total } = measure(pieces);
@@ -145,7 +146,7 @@ function resolveJumps(pieces: Piece[], cpuV4: boolean): readonly FlatInsn[] {
         if (item.target === undefined || item.far === true) continue;
         const distance = (labels.get(item.target) ?? 0) - (here + 1);
         if (fits16(distance)) continue;
-        if (cpuV4) {
+        if (options.cpuV4) {
           makeFar(piece, i, item);
           at = here + (piece.items[i]?.far === true ? 1 : 3);
         } else {
@@ -153,7 +154,7 @@ function resolveJumps(pieces: Piece[], cpuV4: boolean): readonly FlatInsn[] {
           insertIsland(pieces, labels, here, distance, label, item);
         }
         changed = true;
-        if (!cpuV4) break;
+        if (!options.cpuV4) break;
       }
     }
     if (!changed) return patch(pieces, labels);

@@ -302,7 +302,7 @@ function selectSigned(c: SelectContext, instr: IrInstr & { op: "bin" }, bin: "sd
   const { a, b } = instr;
   const divisor = c.constant(b);
   const code = bin === "sdiv" ? BPF_DIV : BPF_MOD;
-  if (c.options.cpuV4 && divisor !== undefined && divisor !== 0n && divisor !== -1n && fits32(divisor)) {
+  if (divisor !== undefined && divisor !== 0n && divisor !== -1n && fits32(divisor) && c.options.cpuV4) {
     c.load(a, dst);
     c.emit(BPF_ALU64 | code | BPF_K, dst, 0, 1, Number(divisor));
     return;
