@@ -54,3 +54,14 @@ test("what a script's attach points mean, each once, with counts", () => {
   const found = [...listScript({ name: "t", text }, kernel, { verbose: false, pid: undefined }, new Diagnostics())];
   assert.deepEqual(found, ["software:cs:", "tracepoint:sched:sched_switch", "interval:s:"]);
 });
+
+test("-lv shows arguments of raw tracepoints as C declares them", () => {
+  const lines = [...listPatterns("rt:sched_switch", kernel, { verbose: true, pid: undefined })];
+  assert.deepEqual(lines, [
+    "rawtracepoint:vmlinux:sched_switch",
+    "    bool preempt",
+    "    struct task_struct * prev",
+    "    struct task_struct * next",
+    "    unsigned int prev_state",
+  ]);
+});

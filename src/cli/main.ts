@@ -43,7 +43,7 @@ async function main(args: readonly string[]): Promise<number> {
   const sys = openSys();
   const kernel = openKernelView(sys, { debugFolders: options.debugFolders });
   if (options.mode === "list") return await list(options, kernel);
-  if (options.mode === "info") return print((await import("./info.js")).infoText(kernel, options.format));
+  if (options.mode === "info") return print((await import("./info.js")).infoText(sys, kernel, options.format));
   if (source === undefined) return failure;
   checkPrivileges();
   const child = options.command === undefined ? undefined : await Child.start(options.command);

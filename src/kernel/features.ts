@@ -29,7 +29,7 @@ import {
 } from "../abi/program-type.js";
 import type { Btf } from "../formats/btf.js";
 import type { Missing } from "../language/kernel-view.js";
-import type { FeatureAnswer, FeatureName } from "../language/needs.js";
+import type { FeatureAnswer, FeatureName, FeatureReply } from "../language/needs.js";
 import type { Fd } from "../sys/fd.js";
 import { linkUprobeMulti, rawTracepointOpen, tryKprobeMulti, tryRawTracepointCookie } from "../sys/link-calls.js";
 import { mapCreate } from "../sys/map-calls.js";
@@ -55,12 +55,14 @@ export interface Feature {
   /** Last mainline version that has it, of what newer ones do not. */
   readonly until?: string;
   readonly what: string;
-  readonly ask: (context: FeatureContext) => FeatureAnswer;
+  /** What a user does without, where it is missing. */
+  readonly costs: string;
+  readonly ask: (context: FeatureContext) => FeatureReply;
 }
 
 const returnZero: Instruction = [BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0];
 const empty = [returnZero, exitInstruction];
-const yesNo = (present: boolean): FeatureAnswer => (present ? "yes" : "no");
+const yesNo = (present: boolean): "yes" | "no" => (present ? "yes" : "no");
 /** EPERM of somebody who may do everything else: a locked down kernel, or one built or booted so. */
 const refused = (context: FeatureContext): FeatureAnswer => (context.privileged ? "no" : "unknown");
 
@@ -71,7 +73,7 @@ const refused = (context: FeatureContext): FeatureAnswer => (context.privileged 
 const asksForNames = (
   context: FeatureContext,
   attachType: typeof BPF_TRACE_KPROBE_MULTI | typeof BPF_TRACE_KPROBE_SESSION,
-): FeatureAnswer =>
+): FeatureReply =>
   withProgram(context.sys, attachType, (program) =>
     answer(() => tryKprobeMulti(context.sys, program, attachType), {
       [EFAULT]: "yes",
@@ -86,11 +88,13 @@ export const features = {
   btf: {
     since: "5.2",
     what: "type information of the kernel (CONFIG_DEBUG_INFO_BTF)",
+    costs: "members of kernel structures need headers; args of raw tracepoints, iterators and fentry do not work",
     ask: ({ btf }) => yesNo(!("missing" in btf())),
   },
   ringBuffer: {
     since: "5.8",
     what: "BPF ring buffers",
+    costs: "nothing works: all that a script says goes through one",
     ask: ({ sys }) =>
       answer(
         () => {
@@ -103,31 +107,37 @@ export const features = {
   attachCookie: {
     since: "5.15",
     what: "attach cookies",
+    costs: "a program with many attach points that says probe or func is loaded once for each",
     ask: ({ sys }) => hasHelper(sys, "kprobe", "get_attach_cookie"),
   },
   kprobe: {
     since: "4.17",
     what: "kprobes (CONFIG_KPROBE_EVENTS)",
+    costs: "kprobe and kretprobe do not work; tracepoints and fentry may do instead",
     ask: () => yesNo(readPmu("kprobe") !== undefined),
   },
   kprobeMulti: {
     since: "5.18",
     what: "many kprobes in one link (CONFIG_FPROBE)",
+    costs: "functions of a wildcard are attached one by one, which takes seconds for hundreds, and again to detach",
     ask: (context) => asksForNames(context, BPF_TRACE_KPROBE_MULTI),
   },
   kprobeSession: {
     since: "6.10",
     what: "one program for the entries and returns of many functions",
+    costs: "entry and return of the same functions are two attachments",
     ask: (context) => asksForNames(context, BPF_TRACE_KPROBE_SESSION),
   },
   uprobe: {
     since: "4.17",
     what: "uprobes (CONFIG_UPROBE_EVENTS)",
+    costs: "uprobe, uretprobe and usdt do not work",
     ask: () => yesNo(readPmu("uprobe") !== undefined),
   },
   uprobeMulti: {
     since: "6.6",
     what: "many uprobes in one link",
+    costs: "places in programs are attached one by one, which takes longer",
     // `/` is no regular file: who knows this kind of link says EBADF.
     // bpf_uprobe_multi_link_attach(), kernel/trace/bpf_trace.c, v6.6 to v6.18.
     ask: ({ sys }) =>
@@ -142,12 +152,13 @@ export const features = {
   fentry: {
     since: "5.5",
     what: "fentry and fexit programs (BPF trampolines)",
+    costs: "fentry and fexit do not work; kprobe and kretprobe see the same functions, without types",
     // bpf_fentry_test1() is in every kernel with CONFIG_NET and is called by tests only (net/bpf/test_run.c, v5.5).
     // Loading is not enough: the trampoline is made by attaching, which a kernel may lack or refuse.
     ask: (context) => {
       const btf = context.btf();
       const id = "missing" in btf ? undefined : btf.find("bpf_fentry_test1", "func");
-      if (id === undefined) return "missing" in btf ? "no" : "unknown";
+      if (id === undefined) return "missing" in btf ? "no" : { unknown: "BTF has no bpf_fentry_test1 to try it on" };
       return answer(
         () => {
           const attach = { expectedAttachType: BPF_TRACE_FENTRY, attachBtfId: id };
@@ -161,10 +172,11 @@ export const features = {
   btfRawTracepoint: {
     since: "5.5",
     what: "raw tracepoints with types (tp_btf)",
+    costs: "system calls go through their perf events, each of which costs more and takes long to detach",
     ask: (context) => {
       const btf = context.btf();
       const id = "missing" in btf ? undefined : btf.find("btf_trace_sched_process_exec", "typedef");
-      if (id === undefined) return "missing" in btf ? "no" : "unknown";
+      if (id === undefined) return "missing" in btf ? "no" : { unknown: "BTF has no sched_process_exec to try it on" };
       const attach = { expectedAttachType: BPF_TRACE_RAW_TP, attachBtfId: id };
       return answer(
         () => loadTrial(context.sys, { type: "tracing", instructions: empty, ...attach })[Symbol.dispose](),
@@ -175,6 +187,7 @@ export const features = {
   rawTracepointCookie: {
     since: "6.10",
     what: "attach cookies of raw tracepoints",
+    costs: "raw tracepoints whose program says probe are loaded once for each",
     // Who does not know the field refuses it (CHECK_ATTR) before looking at the program, which is none.
     // bpf_raw_tracepoint_open(), kernel/bpf/syscall.c, v5.15 to v6.18.
     ask: ({ sys }) => answer(() => tryRawTracepointCookie(sys), { [EBADF]: "yes", [EINVAL]: "no" }),
@@ -183,6 +196,7 @@ export const features = {
     since: "4.17",
     until: "6.18",
     what: "raw tracepoints that run with preemption off, so that no task's event meets the half-done run of another's",
+    costs: "tracepoints go by their records, which costs more for each event, so that none is lost",
     // The only one that goes by the version: nothing that can be tried tells, short of racing. Up to 6.18 the caller
     // disables preemption (include/trace/bpf_probe.h); on 7.2 it only disables migration, and __bpf_trace_run() drops
     // the events of whoever runs on the CPU while a program of the same link is preempted there.
@@ -191,6 +205,7 @@ export const features = {
   testRun: {
     since: "5.10",
     what: "running a program once (BPF_PROG_TEST_RUN of raw tracepoints)",
+    costs: "begin, end, self, test and bench do not work",
     ask: ({ sys }) =>
       answer(
         () => {
@@ -203,16 +218,19 @@ export const features = {
   bpfLoop: {
     since: "5.17",
     what: "the helper bpf_loop",
+    costs: "loops over ranges need a bound that the verifier can see",
     ask: ({ sys }) => hasHelper(sys, "raw_tracepoint", "loop"),
   },
   forEachMapElem: {
     since: "5.13",
     what: "the helper bpf_for_each_map_elem",
+    costs: "loops over maps do not work, nor len() of maps",
     ask: ({ sys }) => hasHelper(sys, "raw_tracepoint", "for_each_map_elem"),
   },
   cpuV4: {
     since: "6.6",
     what: "instructions of BPF CPU version 4",
+    costs: "signed numbers and long jumps take an instruction more",
     // r0 = (s8)r0: the offset 8 of a move was refused before.
     ask: ({ sys }) =>
       loads(sys, {
@@ -223,6 +241,7 @@ export const features = {
   atomicFetch: {
     since: "5.12",
     what: "atomic instructions that give back the old value",
+    costs: "programs that need memory beyond the stack do not work",
     // *(u64 *)(r10 - 8) = 0; r0 = 0; r0 = atomic_fetch_add((u64 *)(r10 - 8), r0)
     ask: ({ sys }) =>
       loads(sys, {
@@ -238,6 +257,8 @@ export const features = {
   hardwareEvents: {
     since: "2.6.32",
     what: "hardware counters (a PMU)",
+    costs:
+      "hardware probes do not work; profile and software:cpu-clock sample by time (virtual machines often have no PMU)",
     ask: ({ sys }) =>
       answer(
         () => {
@@ -250,6 +271,7 @@ export const features = {
   breakpoint: {
     since: "2.6.33",
     what: "hardware breakpoints (the debug registers)",
+    costs: "watchpoint does not work",
     ask: ({ sys }) =>
       answer(
         () => {
@@ -263,6 +285,7 @@ export const features = {
   iter: {
     since: "5.8",
     what: "iterators over objects of the kernel (BPF iterators)",
+    costs: "iter does not work",
     ask: (context) => {
       const btf = context.btf();
       const id = "missing" in btf ? undefined : btf.find("bpf_iter_task", "func");
@@ -277,6 +300,7 @@ export const features = {
   overrideReturn: {
     since: "4.16",
     what: "overriding return values (CONFIG_BPF_KPROBE_OVERRIDE)",
+    costs: "override() does not work",
     ask: ({ sys }) => hasHelper(sys, "kprobe", "override_return"),
   },
 } as const satisfies Record<FeatureName, Feature>;
@@ -290,8 +314,8 @@ function compareVersions(a: string, b: string): number {
 }
 
 /** With a loaded kprobe program for that kind of link; a program that cannot be loaded answers for itself. */
-function withProgram(sys: Sys, expectedAttachType: number, ask: (program: Fd) => FeatureAnswer): FeatureAnswer {
-  let result: FeatureAnswer = "unknown";
+function withProgram(sys: Sys, expectedAttachType: number, ask: (program: Fd) => FeatureReply): FeatureReply {
+  let result: FeatureReply = { unknown: "the trial program was not loaded" };
   const loaded = answer(
     () => {
       using program = loadTrial(sys, { type: "kprobe", instructions: empty, expectedAttachType });

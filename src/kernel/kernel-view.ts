@@ -8,7 +8,7 @@ import type { Dwarf } from "../formats/dwarf.js";
 import { Kallsyms } from "../formats/kallsyms.js";
 import type { TracepointFormat } from "../formats/tracepoint-format.js";
 import type { KernelView, Missing, UsdtProbe, UserFile, UserFunctions, UserSymbol } from "../language/kernel-view.js";
-import type { FeatureAnswer, FeatureName } from "../language/needs.js";
+import { answerOf, type FeatureAnswer, type FeatureName, type FeatureReply } from "../language/needs.js";
 import type { Sys } from "../sys/sys.js";
 import { readCpus } from "./cpus.js";
 import { type DebugPlaces, debugRoot, readDebugInfo } from "./debug-info.js";
@@ -78,6 +78,11 @@ export class LiveKernelView implements KernelView {
   }
 
   feature(name: FeatureName): FeatureAnswer {
+    return answerOf(this.featureReply(name));
+  }
+
+  /** The same with the reason why nothing is known. */
+  featureReply(name: FeatureName): FeatureReply {
     return this.once(`feature ${name}`, () => {
       const { sys } = this;
       return features[name].ask({ sys, release: this.release, btf: () => this.btf(), privileged: this.privileged() });

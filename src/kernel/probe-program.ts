@@ -4,7 +4,7 @@ import { EACCES, EINVAL, EPERM } from "../abi/errno.js";
 import { helpers } from "../abi/helpers.js";
 import type { ProgType } from "../abi/program-type.js";
 import { zeroed } from "../abi/struct.js";
-import type { FeatureAnswer } from "../language/needs.js";
+import type { FeatureAnswer, FeatureReply } from "../language/needs.js";
 import type { Fd } from "../sys/fd.js";
 import { ProgLoadError, progLoad } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
@@ -45,18 +45,19 @@ export function loadTrial(sys: Sys, trial: TrialProgram): Fd {
 }
 
 /** What the error numbers of a trial mean; others, and EPERM of a process without rights, leave the answer open. */
-export function answer(trial: () => void, meaning: Readonly<Record<number, FeatureAnswer>>): FeatureAnswer {
+export function answer(trial: () => void, meaning: Readonly<Record<number, FeatureAnswer>>): FeatureReply {
   try {
     trial();
     return "yes";
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    return meaning[error.errno] ?? "unknown";
+    const known = meaning[error.errno] ?? "unknown";
+    return known === "unknown" ? { unknown: error.message } : known;
   }
 }
 
 /** Whether programs of that type can have those instructions: what the verifier does not know is EINVAL. */
-export const loads = (sys: Sys, trial: TrialProgram): FeatureAnswer =>
+export const loads = (sys: Sys, trial: TrialProgram): FeatureReply =>
   answer(() => loadTrial(sys, trial)[Symbol.dispose](), { [EINVAL]: "no", [EPERM]: "unknown" });
 
 /**
@@ -64,7 +65,7 @@ export const loads = (sys: Sys, trial: TrialProgram): FeatureAnswer =>
  * EINVAL before it looks at arguments (check_helper_call(), kernel/bpf/verifier.c, v5.15 to v6.18), for a known one
  * EACCES, or it accepts the call because the context in r1 is the only argument.
  */
-export const hasHelper = (sys: Sys, type: ProgType, helper: string): FeatureAnswer =>
+export const hasHelper = (sys: Sys, type: ProgType, helper: string): FeatureReply =>
   answer(
     () => {
       const id = helpers.get(helper)?.id ?? 0;

@@ -26,3 +26,8 @@ export type FeatureName = (typeof featureNames)[number];
 
 /** `unknown`: asking failed for another reason (permission, memory), so neither is certain. */
 export type FeatureAnswer = "yes" | "no" | "unknown";
+
+/** An answer that says, where it is unknown, why. */
+export type FeatureReply = "yes" | "no" | { readonly unknown: string };
+
+export const answerOf = (reply: FeatureReply): FeatureAnswer => (typeof reply === "string" ? reply : "unknown");

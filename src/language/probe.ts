@@ -6,6 +6,7 @@ import type { AddressSpace, Type } from "../types/type.js";
 import type { Attachment, AttachPort } from "./attach-port.js";
 import type { Config } from "./config.js";
 import type { KernelView } from "./kernel-view.js";
+import type { FeatureName } from "./needs.js";
 import type { ArgField } from "./typed.js";
 
 /** What a program of this variant finds in its context. */
@@ -120,6 +121,8 @@ export interface Probe {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly doc: string;
+  /** The feature of the kernel without which there are none. */
+  readonly needs?: FeatureName;
   /** Attach points as they are written, for messages: `kprobe:FUNCTION[+OFFSET]`. */
   readonly forms: readonly string[];
   /** All attach points that `parts` means, wildcards expanded; reports what is wrong. */

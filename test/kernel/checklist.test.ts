@@ -1,10 +1,11 @@
 // The scripts and commands of the articles that the project comes from, each with a workload whose result is known.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { openSys } from "../../src/sys/ffi.js";
 import { programNames } from "../support/kernel-objects.js";
-import { info, lacks, lines, pause, run, Tracer, trace } from "../support/run.js";
+import { info, lacks, lines, pause, program, run, Tracer, trace } from "../support/run.js";
 import { dd, openTimes, shell } from "../support/workload.js";
 
 const e = (script: string, ...args: string[]): string[] => ["-e", script, ...args];
@@ -486,7 +487,28 @@ test("--info in text and JSON", async () => {
   const { out, status } = await run("--info");
   assert.equal(status, 0);
   assert.match(out, /BTF: \d+ types/);
+  for (const part of ["Probe types", "Kernel features", "Kernel helpers", "Map types", "Program types", "Settings"])
+    assert.ok(out.includes(`\n${part}\n`), part);
+  // What is missing is told with what it costs.
+  for (const [text] of out.matchAll(/^ {2}\S+: no .*\n.*$/gm)) assert.match(text, /\n {6}without: \S/);
   assert.equal(info().system.kernel, readFileSync("/proc/sys/kernel/osrelease", "utf8").trim());
+});
+
+test("--info of somebody without rights says that it could not tell, and why", () => {
+  const words = ["--reuid", "65534", "--clear-groups", "--inh-caps", "-all", process.execPath, program, "--info"];
+  const text = spawnSync("setpriv", [...words], { encoding: "utf8" }).stdout;
+  assert.match(
+    text,
+    /^ {2}ring_buffer: unknown \(Linux has it since 5\.8\), could not be tried: bpf\(BPF_MAP_CREATE.*EPERM/m,
+  );
+  const parsed = JSON.parse(spawnSync("setpriv", [...words, "-f", "json"], { encoding: "utf8" }).stdout) as {
+    readonly features: Readonly<Record<string, string>>;
+    readonly missing: readonly { readonly name: string; readonly reason?: string; readonly without: string }[];
+  };
+  assert.equal(parsed.features["ringBuffer"], "unknown");
+  const missing = parsed.missing.find(({ name }) => name === "ringBuffer");
+  assert.match(missing?.reason ?? "", /EPERM/);
+  assert.match(missing?.without ?? "", /nothing works/);
 });
 
 test("SIGINT and SIGTERM end a trace cleanly and leave nothing in the kernel; nor does SIGKILL", async () => {

@@ -28,6 +28,7 @@ export const iter: Probe = {
   doc: "Runs for each object of the kernel of one type (task, task_file, task_vma ...), as members of ctx, and the trace ends. A member that is a null pointer, as behind the last object, ends the action. With PIN, a file in /sys/fs/bpf, it runs whenever that file is read, which then holds what printf prints.",
   forms,
   finite: true,
+  needs: "iter",
   // The program runs in the task that reads.
   limitedBy: "attachment",
   bind(parts, context): readonly Candidate[] {

@@ -116,6 +116,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       return items.map(({ target, id }) => port.kprobe(program, { ...(target.place as Place), ret }, id));
     },
     listedByType: ret,
+    needs: "kprobe",
     list(kernel) {
       if (kernel.feature("kprobe") === "no") return [];
       const functions = kernel.kernelFunctions();

@@ -13,7 +13,12 @@ const variant: ProgramVariant = {
 };
 
 /** What all of them share: trace/ runs them instead of attaching them. */
-const run = { attach: () => [], limitedBy: "nothing", listedByType: true } as const satisfies Partial<Probe>;
+const run = {
+  attach: () => [],
+  limitedBy: "nothing",
+  listedByType: true,
+  needs: "testRun",
+} as const satisfies Partial<Probe>;
 
 function once(name: "begin" | "end", doc: string): Probe {
   return {

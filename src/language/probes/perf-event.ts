@@ -110,6 +110,7 @@ function counted(name: string, alias: string, doc: string, type: number, events:
       });
     },
     attach,
+    ...(type === PERF_TYPE_HARDWARE ? { needs: "hardwareEvents" } : {}),
     list: () => events.flatMap((event) => [event.name, ...event.aliases]).map((word) => `${name}:${word}:`),
   };
 }

@@ -1,7 +1,9 @@
 import { BPF_TRACE_RAW_TP } from "../../abi/program-type.js";
+import type { BtfId } from "../../base/branded.js";
 import { compileGlob, hasWildcard } from "../../base/glob.js";
+import type { Btf } from "../../formats/btf.js";
+import { typeText } from "../../formats/btf-c.js";
 import { typeFromBtf } from "../../types/from-btf.js";
-import { describeType } from "../describe-type.js";
 import type { KernelView } from "../kernel-view.js";
 import type { Candidate, Probe } from "../probe.js";
 import type { ArgField } from "../typed.js";
@@ -65,18 +67,30 @@ export const rawtracepoint: Probe = {
   },
   attach: (port, program, _variant, items) =>
     items.map(({ target, id }) => port.rawTracepoint(program, { name: (target.place as Place).event }, id)),
-  describe: (name, kernel) =>
-    (argsOf(name.slice(name.lastIndexOf(":") + 1), kernel) ?? []).map((arg) => `${describeType(arg.type)} ${arg.name}`),
+  describe(name, kernel) {
+    const btf = kernel.btf();
+    if ("missing" in btf) return [];
+    const params = paramsOf(name.slice(name.lastIndexOf(":") + 1), btf) ?? [];
+    return params.map((param) => `${typeText(btf, param.type)} ${param.name}`);
+  },
   list: (kernel) => kernel.rawTracepoints().map((event) => `rawtracepoint:vmlinux:${event}`),
 };
 
 const typeKey = (field: ArgField): string =>
   field.type.kind === "pointer" && field.type.to.kind === "record" ? field.type.to.name : field.type.kind;
 
-/** From `typedef void (*btf_trace_EVENT)(void *, ...)`; the first parameter is the tracepoint's own (include/trace/bpf_probe.h). */
 function argsOf(event: string, kernel: KernelView): readonly ArgField[] | undefined {
   const btf = kernel.btf();
   if ("missing" in btf) return undefined;
+  return paramsOf(event, btf)?.map(({ name, type }, index) => ({
+    name,
+    type: typeFromBtf(btf, type, "kernel"),
+    source: { kind: "slot", index },
+  }));
+}
+
+/** From `typedef void (*btf_trace_EVENT)(void *, ...)`; the first parameter is the tracepoint's own (include/trace/bpf_probe.h). */
+function paramsOf(event: string, btf: Btf): readonly { readonly name: string; readonly type: BtfId }[] | undefined {
   const id = btf.find(`btf_trace_${event}`, "typedef");
   if (id === undefined) return undefined;
   const target = btf.strip(id).type;
@@ -86,12 +100,8 @@ function argsOf(event: string, kernel: KernelView): readonly ArgField[] | undefi
   const traceFunc = btf.find(`__traceiter_${event}`, "func") ?? btf.find(`__bpf_trace_${event}`, "func");
   const func = traceFunc === undefined ? undefined : btf.type(traceFunc);
   const names = func?.kind === "func" ? btf.type(func.proto) : undefined;
-  return proto.params.slice(1).map((param, index): ArgField => {
+  return proto.params.slice(1).map((param, index) => {
     const named = names?.kind === "func-proto" ? names.params[index + 1]?.name : undefined;
-    return {
-      name: param.name || named || `arg${index}`,
-      type: typeFromBtf(btf, param.type, "kernel"),
-      source: { kind: "slot", index },
-    };
+    return { name: param.name || named || `arg${index}`, type: param.type };
   });
 }

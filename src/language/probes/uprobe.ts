@@ -124,6 +124,7 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
     listsFile: true,
     runsLastFirst,
     listedByType: ret,
+    needs: "uprobe",
     *list(kernel, parts, pid) {
       const wanted = listedFiles(parts, pid);
       const files = wanted === undefined ? [] : kernel.userFiles(wanted.target, pid);

@@ -146,6 +146,7 @@ export const usdt: Probe = {
     return attachPlaces(port, program, variant, false, places);
   },
   listsFile: true,
+  needs: "uprobe",
   runsLastFirst,
   *list(kernel, parts, pid) {
     for (const found of list(kernel, parts, pid)) yield fullName(found);

@@ -26,6 +26,7 @@ export const watchpoint: Probe = {
   aliases: ["w", "asyncwatchpoint", "aw"],
   doc: "Memory that is written (w), read or written (rw), or run (x), watched by the processor; with -p or -c in that process, otherwise in the kernel.",
   forms,
+  needs: "breakpoint",
   bind(parts, context): readonly Candidate[] {
     const name = ["watchpoint", ...parts].join(":");
     const [where = "", size = "", access = ""] = parts;
