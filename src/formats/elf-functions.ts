@@ -1,5 +1,7 @@
 import type { Elf, ElfFunction } from "./elf.js";
+import { EM_AARCH64, EM_X86_64 } from "./elf.js";
 import { sortNames } from "./sort-names.js";
+import { beginsInstruction } from "./x86-instructions.js";
 
 /**
  * The functions of a file that uprobes can be set on, of both symbol tables, each name once. 180,000 of them (node) are
@@ -7,12 +9,15 @@ import { sortNames } from "./sort-names.js";
  */
 export class ElfFunctions {
   private readonly elf: Elf;
+  private readonly read: (offset: number, most: number) => Uint8Array;
   /** Symbol tables of another file: what was stripped from this one. */
   private readonly separate: Elf | undefined;
   private list: readonly string[] | undefined;
 
-  constructor(elf: Elf, separate?: Elf) {
+  /** `read` gives at most as many bytes of the file, which is closed by then. */
+  constructor(elf: Elf, read: (offset: number, most: number) => Uint8Array, separate?: Elf) {
     this.elf = elf;
+    this.read = read;
     this.separate = separate;
   }
 
@@ -71,6 +76,20 @@ export class ElfFunctions {
   /** Where in the file a virtual address is. */
   fileOffset(address: bigint): number | undefined {
     return this.elf.fileOffset(address);
+  }
+
+  /**
+   * Whether an instruction of x86-64 begins `offset` bytes into a function. `unknown` if the code in front of it is not
+   * understood.
+   */
+  instructionAt(fn: ElfFunction, offset: number): "begins" | "inside" | "unknown" {
+    if (offset === 0) return "begins";
+    // On AArch64 all have four bytes.
+    if (this.elf.machine === EM_AARCH64) return offset % 4 === 0 ? "begins" : "inside";
+    if (this.elf.machine !== EM_X86_64) return "unknown";
+    // The longest instruction behind it is read, too.
+    const begins = beginsInstruction(this.read(fn.fileOffset, offset + 16), offset);
+    return begins === undefined ? "unknown" : begins ? "begins" : "inside";
   }
 
   private tables() {

@@ -51,6 +51,10 @@ export interface ElfFunction {
   readonly fileOffset: number;
 }
 
+/** e_machine. */
+export const EM_386 = 3;
+export const EM_X86_64 = 62;
+export const EM_AARCH64 = 183;
 /** e_type of what is loaded anywhere: shared libraries and PIE. */
 export const ET_DYN = 3;
 /** e_type of what is loaded where it says. */
@@ -117,6 +121,11 @@ export class Elf {
   /** Bytes of the file, e.g. those of a segment; outside of it it is a FormatError. */
   bytesAt(offset: number, size: number): Uint8Array {
     return this.source.read(offset, size);
+  }
+
+  /** The same, but only what there is. */
+  bytesUpTo(offset: number, most: number): Uint8Array {
+    return this.source.read(offset, Math.min(most, Math.max(this.source.size - offset, 0)));
   }
 
   /** `symtab` is the full table, which strip(1) removes; `dynsym` what the dynamic linker needs. */

@@ -179,7 +179,7 @@ export class LiveKernelView implements KernelView {
   }
 
   userFunctions(path: string): UserFunctions | Missing {
-    return this.once(`file ${path}`, () => readUserFunctions(path, this.debugPlaces));
+    return this.once(`file ${path}`, () => readUserFunctions(path, this.debugPlaces, this.arch));
   }
 
   userSymbol(path: string, name: string, probed: string): UserSymbol | Missing {

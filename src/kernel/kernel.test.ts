@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { archOf } from "../abi/registers.js";
 import { FormatError } from "../base/errors.js";
 import { parseCpuList } from "./cpus.js";
 import { findBinary } from "./find-binary.js";
@@ -52,6 +53,7 @@ test("tracefs that cannot be read is said so; names do not lead out of it", () =
   for (const name of ["..", "../..", "a/b", ""]) assert.equal(readEventFormat("/sys", name, name), undefined);
 });
 
+const arch = archOf(process.arch) ?? "x86_64";
 const debugPlaces = { folders: [], root: "/nonexistent" };
 
 test("binaries are found by path, in PATH, and libraries by their name", () => {
@@ -64,9 +66,9 @@ test("binaries are found by path, in PATH, and libraries by their name", () => {
     assert.equal(findBinary(join(folder, "tool"), places), join(folder, "tool"));
     assert.equal(findBinary("no-tool", places), undefined);
     assert.equal(findBinary("libnothing_at_all", places), undefined);
-    assert.ok("missing" in readUserFunctions(join(folder, "tool"), debugPlaces));
-    assert.ok("missing" in readUserFunctions(join(folder, "no-tool"), debugPlaces));
-    assert.ok("missing" in readUserFunctions("..", debugPlaces));
+    assert.ok("missing" in readUserFunctions(join(folder, "tool"), debugPlaces, arch));
+    assert.ok("missing" in readUserFunctions(join(folder, "no-tool"), debugPlaces, arch));
+    assert.ok("missing" in readUserFunctions("..", debugPlaces, arch));
     assert.ok("missing" in readUserSymbol("tool", "x", "main", places));
   } finally {
     rmSync(folder, { recursive: true });
@@ -75,7 +77,7 @@ test("binaries are found by path, in PATH, and libraries by their name", () => {
 
 test("functions and variables of a real program", () => {
   const places = { path: "", cwd: "/" };
-  const own = readUserFunctions(process.execPath, debugPlaces);
+  const own = readUserFunctions(process.execPath, debugPlaces, arch);
   assert.ok(!("missing" in own));
   const main = own.find("main");
   if (main !== undefined) {

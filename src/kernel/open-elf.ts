@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+import type { Arch } from "../abi/registers.js";
 import { FormatError } from "../base/errors.js";
-import { type ByteSource, Elf } from "../formats/elf.js";
+import { type ByteSource, Elf, EM_386, EM_AARCH64, EM_X86_64 } from "../formats/elf.js";
 import { findInZip } from "../formats/zip.js";
 
 /** Opens a program or library for the time of `use`; `archive.zip!/path` is one inside of an archive. */
@@ -11,6 +12,15 @@ export function withElf<T>(path: string, use: (elf: Elf) => T): T {
 /** The file that the kernel knows, and where in it what `path` names begins: 0, unless that is inside of an archive. */
 export const fileOf = (path: string): { readonly path: string; readonly start: number } =>
   insideArchive(path) === undefined ? { path, start: 0 } : withPart(path, ({ file, start }) => ({ path: file, start }));
+
+/** What programs of a machine are for. */
+const machines: Readonly<Record<Arch, readonly number[]>> = { x86_64: [EM_X86_64, EM_386], arm64: [EM_AARCH64] };
+
+/** The file, if this machine can run it; otherwise FormatError. */
+export function requireMachine(elf: Elf, arch: Arch): Elf {
+  if (machines[arch].includes(elf.machine)) return elf;
+  throw new FormatError(`${elf.what}: is for another machine (e_machine ${elf.machine}) than this one, ${arch}`);
+}
 
 interface Part {
   readonly file: string;

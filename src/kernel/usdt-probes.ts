@@ -6,10 +6,7 @@ import { parseUsdtArguments } from "../formats/usdt-arguments.js";
 import { resolveOperand } from "../formats/usdt-operand.js";
 import type { KernelView, Missing, UsdtLocation, UsdtProbe } from "../language/kernel-view.js";
 import { findSymbol } from "./elf-symbol.js";
-import { withElf } from "./open-elf.js";
-
-/** e_machine of the programs that a machine runs: EM_386 and EM_X86_64, EM_AARCH64. */
-const machineNumbers: Readonly<Record<KernelView["arch"], readonly number[]>> = { x86_64: [3, 62], arm64: [183] };
+import { requireMachine, withElf } from "./open-elf.js";
 
 /** The statically defined probes of a file, sorted by provider and name; or why they cannot be read. */
 export function readUsdtProbes(path: string, arch: KernelView["arch"]): readonly UsdtProbe[] | Missing {
@@ -24,8 +21,7 @@ export function readUsdtProbes(path: string, arch: KernelView["arch"]): readonly
 /** Same of an open file; throws FormatError. */
 export function usdtProbes(elf: Elf, arch: KernelView["arch"]): readonly UsdtProbe[] {
   const notes = parseStapsdt(elf);
-  if (notes.length > 0 && !machineNumbers[arch].includes(elf.machine))
-    throw new FormatError(`${elf.what}: is a program of another machine (e_machine ${elf.machine})`);
+  if (notes.length > 0) requireMachine(elf, arch);
   const found = new Map<string, { provider: string; name: string; locations: UsdtLocation[] }>();
   for (const note of notes) {
     const location = locationOf(note, elf, arch);

@@ -1,3 +1,4 @@
+import type { Arch } from "../abi/registers.js";
 import { BeetraceError } from "../base/errors.js";
 import { ET_DYN } from "../formats/elf.js";
 import { ElfFunctions } from "../formats/elf-functions.js";
@@ -5,15 +6,16 @@ import type { Missing, UserFunctions, UserSymbol } from "../language/kernel-view
 import { type DebugPlaces, readSeparateSymbols } from "./debug-info.js";
 import { findSymbol } from "./elf-symbol.js";
 import { findBinary, type SearchPlaces } from "./find-binary.js";
-import { withElf } from "./open-elf.js";
+import { requireMachine, withElf } from "./open-elf.js";
 
 /** The functions of a program or library, also of one that was stripped, if what was stripped is installed. */
-export function readUserFunctions(path: string, places: DebugPlaces): UserFunctions | Missing {
+export function readUserFunctions(path: string, places: DebugPlaces, arch: Arch): UserFunctions | Missing {
   try {
     return withElf(path, (elf) => {
       const separate = elf.symbols("symtab") === undefined ? readSeparateSymbols(elf, path, places) : undefined;
       elf.symbols("dynsym");
-      return new ElfFunctions(elf, separate);
+      const read = (offset: number, most: number) => withElf(path, (open) => open.bytesUpTo(offset, most));
+      return new ElfFunctions(requireMachine(elf, arch), read, separate);
     });
   } catch (error) {
     if (error instanceof BeetraceError) return { missing: error.message };

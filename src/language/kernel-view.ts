@@ -25,6 +25,8 @@ export interface UserFunctions {
   find(name: string): UserFunction | undefined;
   /** The one that has code at a virtual address. */
   at(address: bigint): UserFunction | undefined;
+  /** Whether an instruction begins `offset` bytes into a function, or why that is not known. */
+  instructionAt(fn: UserFunction, offset: number): "begins" | "inside" | "unknown";
   /** Where in the file a virtual address is; undefined if nowhere. */
   fileOffset(address: bigint): number | undefined;
 }

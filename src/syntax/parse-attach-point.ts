@@ -33,8 +33,8 @@ export function parseAttachPoint(tokens: TokenStream): AstAttachPoint {
         // `usdt:/bin/x:p , ...` and `interval : s : 1` are not the same: only the comma may follow a space.
         break;
       }
+      // `/*` in a path is a pattern: no comment begins there.
       if (c === "/" && parts.length - 1 !== pathPart(parts[0] ?? "")) break;
-      if (c === "/" && text[at + 1] === "*") break;
       if (c === ":") {
         parts.push("");
         continue;

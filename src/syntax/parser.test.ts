@@ -216,6 +216,7 @@ test("probes: several attach points, predicates with and without spaces", () => 
     "u:./lib.so:_Z3foov+0x10 {}": ["u|./lib.so|_Z3foov+0x10 {  }"],
     "tracepoint:syscalls:sys_enter_* // comment\n{ }": ["tracepoint|syscalls|sys_enter_* {  }"],
     "t:a:b/* comment */{ }": ["t|a|b {  }"],
+    "uprobe:/bin/*:main,usdt:./lib*/*.so:a:b { }": ["uprobe|/bin/*|main , usdt|./lib*/*.so|a|b {  }"],
     "profile:hz:99,interval:s:1 { }": ["profile|hz|99 , interval|s|1 {  }"],
     "i:1s {} p:100ms {}": ["i|1s {  }", "p|100ms {  }"],
     "hardware:cache-misses: { }": ["hardware|cache-misses| {  }"],

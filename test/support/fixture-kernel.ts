@@ -151,7 +151,7 @@ export class FixtureKernel implements KernelView {
 
   userFunctions(path: string): UserFunctions | Missing {
     const elf = this.elf(path);
-    return "missing" in elf ? elf : new ElfFunctions(elf);
+    return "missing" in elf ? elf : new ElfFunctions(elf, (offset, most) => elf.bytesUpTo(offset, most));
   }
 
   userSymbol(path: string, name: string, probed: string): UserSymbol | Missing {

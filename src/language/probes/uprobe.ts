@@ -1,6 +1,6 @@
 import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { u64 } from "../../types/type.js";
-import type { UserFile, UserFunction } from "../kernel-view.js";
+import type { UserFile, UserFunction, UserFunctions } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { parseCount, unknownProbe, wrongForm } from "./common.js";
 import { lineAddress, parameterLines, withArguments, withTypes } from "./user-arguments.js";
@@ -99,9 +99,9 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
         return wrongForm(context, forms, message);
       }
       const label = (fn: UserFunction): string => `${fn.name}${delta === undefined ? "" : `+${delta}`}`;
-      const found = findFunctions(target, symbol, context).map(({ file, functions }) => ({
+      const found = findFunctions(target, symbol, context).map(({ file, listed, functions }) => ({
         file,
-        functions: functions.filter((fn) => isSafe(fn, delta, hasWildcard(symbol), context)),
+        functions: functions.filter((fn) => isSafe(listed, fn, delta, hasWildcard(symbol), context)),
       }));
       const many = canBeMulti(kernel, pid);
       return found.flatMap(({ file, functions }) => {
@@ -151,6 +151,7 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
 
 interface FoundFunctions {
   readonly file: UserFile;
+  readonly listed: UserFunctions;
   readonly functions: readonly UserFunction[];
 }
 
@@ -174,7 +175,7 @@ function findFunctions(target: string, symbol: string, context: BindContext): re
     const one = hasWildcard(symbol) ? undefined : listed.find(symbol);
     const all = hasWildcard(symbol) ? listed.matching(matches) : one === undefined ? [] : [one];
     const functions = all.filter((fn) => !seen.has(fn.fileOffset) && seen.add(fn.fileOffset));
-    if (functions.length > 0) found.push({ file, functions });
+    if (functions.length > 0) found.push({ file, listed, functions });
     else if (!hasWildcard(symbol)) names.push(...listed.names());
     empty &&= listed.names().length === 0;
   }
@@ -209,11 +210,18 @@ function placeOf(
     context.diags.error("unknown-address", undefined, message, { hint: `no function is there. ${unsafeHint}` });
     return undefined;
   }
+  if (fn !== undefined && !isInstruction(listed, fn, Number(address - fn.address), context)) return undefined;
   return { offset: listed.fileOffset(address) ?? Number(address), func: fn?.name };
 }
 
 /** Whether a probe there hits an instruction of the function: a breakpoint anywhere else breaks the program. */
-function isSafe(fn: UserFunction, delta: bigint | undefined, found: boolean, context: BindContext): boolean {
+function isSafe(
+  listed: UserFunctions,
+  fn: UserFunction,
+  delta: bigint | undefined,
+  found: boolean,
+  context: BindContext,
+): boolean {
   const { diags, span, unsafe } = context;
   const offset = delta ?? 0n;
   // That a function found by a wildcard has no size is no reason to doubt where it begins.
@@ -223,8 +231,21 @@ function isSafe(fn: UserFunction, delta: bigint | undefined, found: boolean, con
     diags.error("no-boundary", undefined, message);
     return false;
   }
-  if (offset < BigInt(fn.size)) return true;
+  if (offset < BigInt(fn.size)) return isInstruction(listed, fn, Number(offset), context);
   diags.error("outside-function", span, `Offset outside the function bounds ('${fn.name}' size is ${fn.size})`);
+  return false;
+}
+
+/** A breakpoint inside of an instruction makes another one of it. */
+function isInstruction(listed: UserFunctions, fn: UserFunction, offset: number, context: BindContext): boolean {
+  const at = listed.instructionAt(fn, offset);
+  if (at === "begins" || context.unsafe) return true;
+  const place = `${fn.name}+${offset}`;
+  const message =
+    at === "inside"
+      ? `Could not add uprobe into middle of instruction: ${place}`
+      : `Failed to check if uprobe is in proper place: ${place}`;
+  context.diags.error("no-instruction", context.span, message, { hint: unsafeHint });
   return false;
 }
 
