@@ -202,9 +202,9 @@ test("functions of programs: by name, wildcard, offset, address", () => {
   const twice = only("uprobe:/fixture/tiny:twice");
   assert.deepEqual([twice.name, twice.func], ["uprobe:/fixture/tiny:twice", "twice"]);
   const { offset } = twice.place as { readonly offset: number };
-  assert.deepEqual(only("u:/fixture/tiny:twice+4").place, {
+  assert.deepEqual(only("u:/fixture/tiny:twice+6").place, {
     path: "/fixture/tiny",
-    offset: offset + 4,
+    offset: offset + 6,
     pid: undefined,
   });
   assert.equal(twice.variant.key, "uprobe:multi");
@@ -212,8 +212,8 @@ test("functions of programs: by name, wildcard, offset, address", () => {
   const listed = new FixtureKernel().userFunctions("/fixture/tiny");
   const known = "missing" in listed ? undefined : listed.find("twice");
   assert.ok(known !== undefined && known.address !== BigInt(offset));
-  const at = only(`u:/fixture/tiny:0x${(known.address + 3n).toString(16)}`);
-  assert.deepEqual(at.place, { path: "/fixture/tiny", offset: offset + 3, pid: undefined });
+  const at = only(`u:/fixture/tiny:0x${(known.address + 9n).toString(16)}`);
+  assert.deepEqual(at.place, { path: "/fixture/tiny", offset: offset + 9, pid: undefined });
   assert.equal(at.func, "twice");
   assert.equal(only("uprobe:/fixture/tiny:twice", { pid: 7 }).variant.key, "uprobe");
   const all = bind("uretprobe:/fixture/tiny:*").map((found) => (found.place as { readonly offset: number }).offset);
