@@ -17,7 +17,12 @@ export interface Machine {
   readonly framePointer: number;
   /** Arguments of a system call, in order, in the pt_regs that sys_enter passes. */
   readonly syscallArguments: readonly number[];
-  readonly syscallNumber: number;
+  /** Its number; not one of a call if the event is of something else, e.g. of a return from a signal. */
+  readonly syscallNumber: { readonly offset: number; readonly size: 4 | 8 };
+  /** What the kernel's functions for system calls are called: this, then the call's name. They are given the registers. */
+  readonly syscallPrefix: string;
+  /** Bits in a member of struct thread_info that say that a system call is a 32-bit one, with other numbers. */
+  readonly compat: { readonly member: string; readonly bits: number };
   /** Where the return address is on a function's first instruction: in a register, or in memory at a register. */
   readonly returnAddress: { readonly in: "register" | "memory"; readonly offset: number };
   /** Bytes from the stack pointer, on a function's first instruction, to its first argument that is passed there. */
@@ -43,7 +48,10 @@ const x86Machine: Machine = {
   // System calls: the same but for r10, because syscall overwrites rcx; arch/x86/entry/entry_64.S. The entry code copies
   // the number to orig_ax and sets ax to -ENOSYS.
   syscallArguments: ["di", "si", "dx", "r10", "r8", "r9"].map(x86),
-  syscallNumber: x86("orig_rax"),
+  syscallNumber: { offset: x86("orig_rax"), size: 8 },
+  syscallPrefix: "__x64_sys_",
+  // TS_COMPAT: it came through the 32-bit entry; arch/x86/include/asm/thread_info.h.
+  compat: { member: "status", bits: 2 },
   returnAddress: { in: "memory", offset: x86("sp") },
   // Above the return address that call pushed.
   stackArguments: 8,
@@ -73,7 +81,11 @@ const armMachine: Machine = {
   framePointer: armRegister(29),
   // x0 is overwritten by the result, so that the first argument is read from orig_x0 (asm/syscall.h).
   syscallArguments: [272, armRegister(1), armRegister(2), armRegister(3), armRegister(4), armRegister(5)],
-  syscallNumber: armRegister(8),
+  // pt_regs.syscallno, as syscall_get_nr() has it: x8 is whatever a signal interrupted when the handler returns.
+  syscallNumber: { offset: 280, size: 4 },
+  syscallPrefix: "__arm64_sys_",
+  // TIF_32BIT: the process is one of AArch32; arch/arm64/include/asm/thread_info.h.
+  compat: { member: "flags", bits: 1 << 22 },
   returnAddress: { in: "register", offset: armRegister(30) },
   stackArguments: 0,
 };

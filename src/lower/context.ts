@@ -9,9 +9,6 @@ import { type Type, u64 } from "../types/type.js";
 import { cSizeOf } from "../wire/layout.js";
 import type { ProgramLowering } from "./program-lowering.js";
 
-/** TS_COMPAT in thread_info.status: the system call came through the 32-bit entry (arch/x86/include/asm/thread_info.h). */
-const TS_COMPAT = 2;
-
 export const syscallTableName = (program: number): string => `syscalls${program}`;
 
 /** struct pt_regs of the system call: argument 0 of sys_enter and sys_exit, a pointer that the verifier lets us follow. */
@@ -31,7 +28,8 @@ function syscallNumber(p: ProgramLowering): Value {
   const { exit, form } = syscallContext(p);
   if (form === "record") return p.b.load(8, false, p.b.ctx(), recordNumber);
   if (!exit) return p.b.load(8, false, p.b.ctx(), 8);
-  return p.b.load(8, false, syscallRegisters(p), p.object.machine.syscallNumber);
+  const { offset, size } = p.object.machine.syscallNumber;
+  return p.b.load(size, false, syscallRegisters(p), offset);
 }
 
 /**
@@ -66,11 +64,12 @@ export function syscallId(p: ProgramLowering): Value {
     b.setBlock(mine);
     id = b.bin("sub", found, b.const(1));
   }
-  const status = compatStatusOffset(p.object.kernel);
+  const { compat } = p.object.machine;
+  const status = compatOffset(p.object.kernel, compat.member);
   if (status !== undefined) {
     const native = b.newBlock();
     const flags = b.load(4, false, b.call("get_current_task_btf", []), status);
-    b.branch("ne", b.bin("and", flags, b.const(TS_COMPAT)), b.const(0), other, native, "else");
+    b.branch("ne", b.bin("and", flags, b.const(compat.bits)), b.const(0), other, native, "else");
     b.seal(native);
     b.seal(other);
     b.setBlock(other);
@@ -189,13 +188,12 @@ function parameterPlace(p: ProgramLowering, place: ParameterPlace): Place {
   }
 }
 
-/** Where the kernel notes that a system call is a 32-bit one; x86-64 only. */
-function compatStatusOffset(kernel: KernelView): number | undefined {
-  if (kernel.arch !== "x86_64") return undefined;
+/** Where the kernel notes that a system call is a 32-bit one, from the start of struct task_struct. */
+function compatOffset(kernel: KernelView, member: string): number | undefined {
   const btf = kernel.btf();
   if ("missing" in btf) return undefined;
   const task = btf.find("task_struct", "struct");
   const info = task === undefined ? undefined : btf.memberOf(task, "thread_info");
-  const status = info === undefined ? undefined : btf.memberOf(info.type, "status");
-  return info === undefined || status === undefined ? undefined : (info.bitOffset + status.bitOffset) >> 3;
+  const found = info === undefined ? undefined : btf.memberOf(info.type, member);
+  return info === undefined || found === undefined ? undefined : (info.bitOffset + found.bitOffset) >> 3;
 }

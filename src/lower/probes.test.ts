@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { compileScript, compileWithErrors } from "../../test/support/compile-script.js";
 import { FixtureKernel } from "../../test/support/fixture-kernel.js";
 import { Simulation } from "../../test/support/simulation.js";
 
@@ -145,8 +146,72 @@ test("without an attach cookie a program is told by a constant which probe it se
   assert.deepEqual(simulation.map("@"), { "kprobe:vfs_write": "1" });
 });
 
-test("arm64 has its own registers", () => {
-  const kernel = new FixtureKernel({ arch: "arm64" });
-  const { object } = new Simulation('kprobe:vfs_read { @ = (arg0, arg7, reg("pc")); }', { kernel }).compiled;
-  assert.ok((object.programs[0]?.code.length ?? 0) > 0);
+const arm64 = new FixtureKernel({ arch: "arm64" });
+
+test("arm64: arguments, results and registers of functions", () => {
+  const simulation = new Simulation(
+    'kprobe:vfs_read { @a = (arg0, arg5, arg7, reg("pc"), reg("sp"), reg("r29")); } kretprobe:vfs_read { @r = retval; }',
+    { kernel: arm64 },
+  );
+  simulation.fire({ registers: { x0: 10n, x5: 15n, x7: 17n, pc: 256n, sp: 31n, fp: 29n, x29: 29n } });
+  assert.equal(simulation.scalar("@a"), "(10,15,17,256,31,29)");
+  simulation.fire({ registers: { x0: 99n } }, 1);
+  assert.equal(simulation.scalar("@r"), "99");
+});
+
+test("arm64: arguments of system calls, by its own numbers; the first is kept beside x0", () => {
+  const simulation = new Simulation(
+    "tracepoint:syscalls:sys_enter_openat { @o = (args.dfd, args.flags); } tracepoint:syscalls:sys_enter_read { @r = args.count; }",
+    { kernel: arm64 },
+  );
+  const registers = { x0: 1n, 272: 7n, x2: 9n };
+  simulation.fire({ registers, words: [56n] });
+  simulation.fire({ registers, words: [257n] });
+  simulation.fire({ registers, words: [63n] }, 1);
+  assert.deepEqual([simulation.scalar("@o"), simulation.scalar("@r")], ["(7,9)", "9"]);
+});
+
+test("arm64: the number of a call that ends is not in x8, which a signal's return overwrites", () => {
+  const simulation = new Simulation("tracepoint:syscalls:sys_exit_read { @[args.ret]++; }", { kernel: arm64 });
+  // pt_regs.syscallno at 280: 63 is read, -1 none; behind it lie other bits.
+  simulation.fire({ registers: { x8: 1n, 280: 63n | (5n << 32n) }, words: [4n] });
+  simulation.fire({ registers: { x8: 63n, 280: 0xffff_ffffn }, words: [5n] });
+  simulation.fire({ registers: { x8: 63n, 280: 64n }, words: [6n] });
+  assert.deepEqual(simulation.map("@"), { 4: "1" });
+});
+
+test("arm64: system calls of 32-bit processes have other numbers and are left out", () => {
+  const simulation = new Simulation("tracepoint:syscalls:sys_enter_read { @++; }", { kernel: arm64 });
+  simulation.setTask("thread_info.flags", 1n << 22n);
+  simulation.fire({ words: [63n] });
+  assert.equal(simulation.scalar("@"), undefined);
+  simulation.setTask("thread_info.flags", ~(1n << 22n));
+  simulation.fire({ words: [63n] });
+  assert.equal(simulation.scalar("@"), "1");
+});
+
+test("arm64: user probes, targets and whole scripts compile", () => {
+  const script = `begin { @start = nsecs; } uprobe:/fixture/tiny:twice { @[ustack, arg0] = count(); }
+    uretprobe:/fixture/tiny:twice { @r = hist(retval); } profile:hz:99 { @k[kstack] = count(); }
+    tracepoint:syscalls:sys_enter_* { @n[probe] = count(); } tracepoint:sched:sched_switch { @c[args.next_comm] = sum(1); }
+    interval:s:1 { print(@n); clear(@n); } end { clear(@start); }`;
+  const filter = { process: 5, tree: true, cgroups: 1, users: [0], names: ["a"] };
+  for (const features of [
+    {},
+    { attachCookie: "no", bpfLoop: "no", cpuV4: "no", rawTracepointUnpreempted: "no" },
+  ] as const) {
+    const kernel = new FixtureKernel({ arch: "arm64", features });
+    assert.ok(compileScript(script, { kernel, filter }).object.programs.length >= 10);
+  }
+});
+
+test("a system call's old function name is explained with the machine's own", () => {
+  for (const [arch, prefix] of [
+    ["x86_64", "__x64_sys_"],
+    ["arm64", "__arm64_sys_"],
+  ] as const) {
+    const kernel = new FixtureKernel({ arch });
+    const told = compileWithErrors("kprobe:sys_frobnicate { @ = count(); }", { kernel });
+    assert.ok(told.includes(`${prefix}frobnicate`), told);
+  }
 });

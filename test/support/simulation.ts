@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { machines } from "../../src/abi/registers.js";
+import { type Arch, machines } from "../../src/abi/registers.js";
 import { Interpreter, type InterpreterOptions } from "../../src/bpf/interpret.js";
 import { SimRing } from "../../src/bpf/sim-maps.js";
 import type { Compiled } from "../../src/compile.js";
@@ -15,7 +15,6 @@ import type { MapSnapshot, Value } from "../../src/wire/value.js";
 import { compileScript, type ScriptOptions } from "./compile-script.js";
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-const machine = machines.x86_64;
 /** More than the fixture's task_struct. */
 const taskSize = 16384;
 
@@ -39,6 +38,7 @@ export interface SimulationOptions extends ScriptOptions {
  */
 export class Simulation {
   readonly compiled: Compiled;
+  private readonly arch: Arch;
   readonly machine: Interpreter;
   readonly events: TraceEvent[] = [];
   /** Bytes of the current task_struct. */
@@ -49,6 +49,7 @@ export class Simulation {
   constructor(script: string, options: SimulationOptions = {}) {
     const { cpus = 2, environment, stepLimit, helpers, ...rest } = options;
     this.compiled = compileScript(script, rest);
+    this.arch = rest.kernel?.arch ?? "x86_64";
     const { maps } = this.compiled.object;
     this.machine = new Interpreter({
       maps,
@@ -120,9 +121,9 @@ export class Simulation {
   private contextFor(variant: ProgramVariant, { registers = {}, words = [], record }: EventContext): Uint8Array {
     switch (variant.context.kind) {
       case "registers":
-        return registerBytes(registers);
+        return registerBytes(registers, this.arch);
       case "syscall": {
-        const regs = this.machine.memory.map("pt_regs", "kernel", registerBytes(registers)).start;
+        const regs = this.machine.memory.map("pt_regs", "kernel", registerBytes(registers, this.arch)).start;
         return wordBytes([regs, ...words]);
       }
       case "record":
@@ -266,11 +267,14 @@ export class Simulation {
 const isSet = (value: Uint8Array, flagOffset: number | undefined): boolean =>
   flagOffset === undefined || viewOf(value).getBigUint64(flagOffset, true) !== 0n;
 
-function registerBytes(registers: Readonly<Record<string, bigint>>): Uint8Array {
+function registerBytes(registers: Readonly<Record<string, bigint>>, arch: Arch): Uint8Array {
+  const machine = machines[arch];
   const bytes = new Uint8Array(machine.ptRegsSize);
   for (const [name, value] of Object.entries(registers)) {
     const argument = /^arg([0-5])$/.exec(name)?.[1];
-    const offset = argument === undefined ? machine.registers[name] : machine.functionArguments[Number(argument)];
+    // What has no name is given by its offset.
+    const known = machine.registers[name] ?? (/^\d+$/.test(name) ? Number(name) : undefined);
+    const offset = argument === undefined ? known : machine.functionArguments[Number(argument)];
     assert.ok(offset !== undefined, `no register ${name}`);
     viewOf(bytes).setBigUint64(offset, BigInt.asUintN(64, value), true);
   }

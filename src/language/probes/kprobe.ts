@@ -1,6 +1,8 @@
 import { BPF_TRACE_KPROBE_MULTI } from "../../abi/program-type.js";
+import { machines } from "../../abi/registers.js";
 import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { u64 } from "../../types/type.js";
+import type { KernelView } from "../kernel-view.js";
 import type { Probe, ProgramVariant } from "../probe.js";
 import { parseCount, unknownProbe, wrongForm } from "./common.js";
 
@@ -17,13 +19,13 @@ const renamed: Readonly<Record<string, string>> = {
   blk_account_io_completion: "the tracepoint tracepoint:block:block_rq_complete",
 };
 
-function adviceFor(symbol: string): string | undefined {
+function adviceFor(symbol: string, { arch }: KernelView): string | undefined {
   const known = Object.hasOwn(renamed, symbol) ? renamed[symbol] : undefined;
   if (known !== undefined) return `Newer kernels have ${known}.`;
   const syscall = /^(?:sys|SyS)_(\w+)$/.exec(symbol)?.[1];
   return syscall === undefined
     ? undefined
-    : `Newer kernels have __x64_sys_${syscall}, or the tracepoint tracepoint:syscalls:sys_enter_${syscall}.`;
+    : `Newer kernels have ${machines[arch].syscallPrefix}${syscall}, which is given the registers of the call; the tracepoint tracepoint:syscalls:sys_enter_${syscall} has its arguments.`;
 }
 
 function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): Probe {
@@ -82,7 +84,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       // something better is known, it is said at once.
       const exists = (): boolean =>
         binaryIncludes(functions, symbol) ||
-        (adviceFor(symbol) === undefined && kernel.kernelSymbol(symbol) !== undefined);
+        (adviceFor(symbol, kernel) === undefined && kernel.kernelSymbol(symbol) !== undefined);
       const found = hasWildcard(symbol) ? functions.filter(matches) : exists() ? [symbol] : [];
       if (found.length === 0) {
         return unknownProbe(
@@ -90,7 +92,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
           `there is no kernel function '${symbol}' that can be traced`,
           symbol,
           functions,
-          adviceFor(symbol),
+          adviceFor(symbol, kernel),
         );
       }
       const many =
