@@ -61,6 +61,9 @@ if (values.page !== undefined) {
   writeFileSync(values.page, conformancePage({ reports, reasons, required }));
   process.exit(0);
 }
+/** More than any case takes in a machine. */
+const silentMilliseconds = 300_000;
+
 const wanted = values.suite ?? values.tools;
 if (values.help || wanted === undefined || positionals.length > 0) {
   say(usage);
@@ -77,9 +80,6 @@ if (!values.records) {
   if (values.out !== undefined) writeFileSync(values.out, printReport({ run: cases.run, cases: cases.records }));
 }
 process.exitCode = cases.records.some(({ status }) => status === "fail") ? 1 : 0;
-
-/** More than any case takes in a machine. */
-const silentMilliseconds = 300_000;
 
 interface Results {
   readonly run: RunRecord;
