@@ -51,6 +51,9 @@ const { values, positionals } = parseArgs({
   },
 });
 
+/** More than any case takes in a machine. */
+const silentMilliseconds = 300_000;
+
 const root = resolve(fileURLToPath(import.meta.url), "../../../../..");
 const say = (text: string): void => {
   process.stdout.write(text);
