@@ -12,24 +12,16 @@ import type { KernelView } from "../language/kernel-view.js";
 import type { Parameter } from "../language/parameters.js";
 import type { Moment } from "../language/probe.js";
 import { VerifierError } from "../load/verifier-error.js";
-import type { OutputEvent } from "../output/event.js";
-import { renderJson } from "../output/json.js";
-import { renderText } from "../output/text.js";
 import { formatScript } from "../syntax/format.js";
 import { parse } from "../syntax/parser.js";
 import { openSys } from "../sys/ffi.js";
 import { Child } from "../trace/child.js";
 import { requireProcess, resolveTargets, type TaskTargets } from "../trace/task-targets.js";
 import { Trace } from "../trace/trace.js";
-import { helpText, OptionError, type Options, parseOptions, usageText } from "./options.js";
+import { helpText, OptionError, type Options, parseOptions, UsageError, usageText } from "./options.js";
+import { Output } from "./output.js";
 import { runPrograms } from "./programs.js";
 import { Writer } from "./writer.js";
-
-/**
- * With this in the environment a line of the same text on standard output tells a program that has started this one when
- * every probe is attached, also with -q. Programs that start bpftrace know it under this name.
- */
-const attachedVariable = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
 
 /** Exit status of a run that failed before or while it traced. */
 const failure = 1;
@@ -43,7 +35,7 @@ async function main(args: readonly string[]): Promise<number> {
   const sys = openSys();
   const kernel = openKernelView(sys, { debugFolders: options.debugFolders });
   if (options.mode === "list") return await list(options, kernel);
-  if (options.mode === "info") return print((await import("./info.js")).infoText(sys, kernel, options.format));
+  if (options.mode === "info") return print((await import("./info.js")).infoText(sys, kernel, textOrJson(options)));
   if (source === undefined) return failure;
   checkPrivileges();
   const child = options.command === undefined ? undefined : await Child.start(options.command);
@@ -76,13 +68,13 @@ async function main(args: readonly string[]): Promise<number> {
     if (options.verbose) describe(compiled);
     if (options.dryRun) return 0;
     if (options.mode === "test" || options.mode === "bench")
-      return runPrograms(trace, options.mode, options.format, output);
+      return runPrograms(trace, options.mode, textOrJson(options), output);
     const release = onSignals(trace);
     try {
       return await trace.run();
     } finally {
       release();
-      output.close();
+      await output.close();
     }
   } finally {
     child?.end();
@@ -94,6 +86,14 @@ function format(source: { name: string; text: string }, options: Options): numbe
   const program = parse(source, diags, true);
   report(diags.list, diags.suppressed, options);
   return diags.failed ? failure : print(formatScript(source, program));
+}
+
+/** Of what is no trace. */
+function textOrJson({ format, mode }: Options): "text" | "json" {
+  if (format === "text" || format === "json") return format;
+  throw new UsageError(`-f ${format} shows stacks, which --${mode} has none of`, {
+    hint: "-f takes text or json here",
+  });
 }
 
 function print(text: string): number {
@@ -262,62 +262,6 @@ function onSignals(trace: Trace): () => void {
     for (const signal of signals) process.off(signal, stop);
     process.off("SIGUSR1", show);
   };
-}
-
-/** Renders events and writes them to where they belong. */
-class Output {
-  onClosed: () => void = () => undefined;
-  private readonly out: Writer;
-  private readonly err: Writer;
-  private readonly options: Options;
-
-  constructor(options: Options) {
-    this.options = options;
-    this.out = new Writer(options.outputFile ?? 1, () => this.onClosed());
-    this.err = new Writer(2, () => undefined);
-  }
-
-  /** Text that is no event. */
-  write(text: string): void {
-    this.out.write(text);
-    this.out.flush();
-  }
-
-  event(event: OutputEvent): void {
-    if (event.kind === "attached") {
-      this.attached(event);
-      return;
-    }
-    if (event.kind !== "warnf" || this.options.warnings) this.render(event);
-  }
-
-  private attached(event: OutputEvent): void {
-    if (!this.options.quiet) this.render(event);
-    if (process.env[attachedVariable] === undefined) return;
-    this.out.flush();
-    const stdout = new Writer(1, () => undefined);
-    stdout.write(`${attachedVariable}\n`);
-    stdout.close();
-  }
-
-  private render(event: OutputEvent): void {
-    const { stream, text } = this.options.format === "json" ? renderJson(event) : renderText(event);
-    if (stream === "out") this.out.write(text);
-    else {
-      this.out.flush();
-      this.err.write(text);
-      this.err.flush();
-    }
-  }
-
-  flush(): void {
-    this.out.flush();
-  }
-
-  close(): void {
-    this.out.close();
-    this.err.close();
-  }
 }
 
 function explain(error: unknown, verbose: boolean): string {

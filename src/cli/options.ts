@@ -28,7 +28,7 @@ export interface Options {
   readonly targets: Omit<TargetOptions, "tree"> & { readonly tree: number | "command" | undefined };
   readonly command: string | undefined;
   readonly outputFile: string | undefined;
-  readonly format: "text" | "json";
+  readonly format: OutputFormat;
   readonly quiet: boolean;
   readonly verbose: boolean;
   readonly unsafe: boolean;
@@ -59,7 +59,7 @@ const table = [
   ["comm", "", "NAME", "trace threads of this name; several have commas between them"],
   ["cmd", "c", "COMMAND", "run this command and trace it; it starts when the probes are attached"],
   ["output", "o", "FILE", "write to this file instead of standard output"],
-  ["format", "f", "FORMAT", "text (default) or json, one object a line"],
+  ["format", "f", "FORMAT", "text (default), json (one object a line); of stacks: folded, speedscope or pprof"],
   ["quiet", "q", undefined, "only print what the script prints"],
   ["verbose", "v", undefined, "say more"],
   ["unsafe", "", undefined, "allow system() and others that change the system"],
@@ -142,7 +142,7 @@ export function parseOptions(args: readonly string[]): Options {
     },
     command: last("cmd"),
     outputFile: last("output"),
-    format: formatOf(last("format") ?? "text"),
+    format: formatOf(last("format"), last("output")),
     quiet: has("quiet"),
     verbose: has("verbose"),
     unsafe: has("unsafe"),
@@ -266,10 +266,26 @@ function pidOf(option: string, text: string | undefined): number | undefined {
   return pid;
 }
 
-function formatOf(text: string): "text" | "json" {
-  if (text !== "text" && text !== "json")
-    throw new UsageError(`Invalid output format "${text}"`, { hint: "-f takes text or json" });
-  return text;
+const formats = ["text", "json", "folded", "speedscope", "pprof"] as const;
+
+export type OutputFormat = (typeof formats)[number];
+
+/** Formats that the name of the output file asks for, where -f does not say. */
+const endings: readonly (readonly [ending: string, format: OutputFormat])[] = [
+  [".folded", "folded"],
+  [".speedscope.json", "speedscope"],
+  [".pb.gz", "pprof"],
+  [".pprof", "pprof"],
+];
+
+function formatOf(text: string | undefined, file: string | undefined): OutputFormat {
+  if (text === undefined) return endings.find(([ending]) => file?.endsWith(ending) === true)?.[1] ?? "text";
+  const found = formats.find((format) => format === text);
+  if (found === undefined)
+    throw new UsageError(`Invalid output format "${text}"`, { hint: `-f takes ${formats.join(", ")}` });
+  if (found === "pprof" && file === undefined)
+    throw new UsageError("-f pprof writes no text", { hint: "-o profile.pb.gz says where to" });
+  return found;
 }
 
 function filterOf(text: string | undefined): RegExp | undefined {

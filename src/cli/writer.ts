@@ -8,7 +8,7 @@ const chunk = 1 << 16;
 export class Writer {
   private readonly fd: number;
   private readonly onClosed: () => void;
-  private pending: string[] = [];
+  private pending: (string | Uint8Array)[] = [];
   private length = 0;
   private closed = false;
   private readonly owned: boolean;
@@ -30,9 +30,19 @@ export class Writer {
     if (this.length >= chunk) this.flush();
   }
 
+  writeBytes(bytes: Uint8Array): void {
+    if (bytes.length === 0 || this.closed) return;
+    this.pending.push(bytes);
+    this.length += bytes.length;
+    this.flush();
+  }
+
   flush(): void {
     if (this.length === 0) return;
-    const bytes = Buffer.from(this.pending.join(""));
+    const isText = this.pending.every((part) => typeof part === "string");
+    const bytes = isText
+      ? Buffer.from(this.pending.join(""))
+      : Buffer.concat(this.pending.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
     this.pending = [];
     this.length = 0;
     let at = 0;

@@ -1,8 +1,12 @@
 // Stacks of programs whose frames are known.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import { Profile } from "pprof-format";
 import { fixture } from "../fixtures/path.js";
 import { lacks, lines, pause, run } from "../support/run.js";
 
@@ -28,6 +32,36 @@ test("lines of the source, and functions that were inlined", { skip }, async () 
     ...["-q", "-e", `config = { show_debug_info = false } ${script("print(ustack(1));")}`, "-c", program],
   );
   assert.equal(plain.out.trimEnd(), "\n        outer+72");
+});
+
+test("stacks for other programs: folded, speedscope, pprof", { skip }, async () => {
+  const script = `uprobe:${program}:outer+72 { @[ustack(1), "here"] = count(); @other = 1; printf("said\\n"); exit(); }`;
+  const folded = await run("-q", "-f", "folded", "-e", script, "-c", program);
+  assert.equal(folded.out, "here;outer;middle_[i] 1\n");
+  assert.match(folded.err, /^said\n(?:.*\n)*@other: 1$/m);
+  const folder = mkdtempSync(join(tmpdir(), "stacks-"));
+  try {
+    const file = (name: string): string => join(folder, name);
+    for (const name of ["a.folded", "a.speedscope.json", "a.pb.gz"]) {
+      const { status, err } = await run("-q", "-o", file(name), "-e", script, "-c", program);
+      assert.deepEqual([status, err.startsWith("said\n")], [0, true], err);
+    }
+    assert.equal(readFileSync(file("a.folded"), "utf8"), "here;outer;middle_[i] 1\n");
+    const { shared, profiles } = JSON.parse(readFileSync(file("a.speedscope.json"), "utf8"));
+    const names = profiles[0].samples[0].map((i: number) => shared.frames[i].name);
+    assert.deepEqual([names, profiles[0].weights], [["here", "outer", "middle"], [1]]);
+    const profile = Profile.decode(gunzipSync(readFileSync(file("a.pb.gz"))));
+    assert.deepEqual(
+      profile.sample.map(({ value }) => value.map(Number)),
+      [[1]],
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  const none = await run("-q", "-f", "folded", "-e", "begin { @n = 1; }");
+  assert.match(none.err, /no map is keyed by a stack/);
+  const terminal = await run("-f", "pprof", "-e", script);
+  assert.match(terminal.err, /-f pprof writes no text\nHINT: -o profile\.pb\.gz says where to/);
 });
 
 test("code that Node.js compiles while it runs", async () => {

@@ -1,0 +1,118 @@
+import type { Frame, MapSnapshot, Value } from "../wire/value.js";
+import { keyText, valueText } from "./value-text.js";
+
+export type FrameKind = "label" | "user" | "kernel" | "jit" | "inlined" | "unknown";
+
+/** One function of a stack, as pictures and profiles show it. */
+export interface SampleFrame {
+  /** Without its offset; `[libc.so.6]` or `[unknown]` for an address without a name. */
+  readonly name: string;
+  readonly kind: FrameKind;
+  readonly file?: string;
+  readonly line?: number;
+  /** Program, library or kernel module. */
+  readonly module?: string;
+}
+
+export interface StackSample {
+  /** Outermost first: parts of the key that are no stacks, the program's frames, the kernel's. */
+  readonly frames: readonly SampleFrame[];
+  readonly value: bigint;
+}
+
+/** A map keyed by stacks. */
+export interface StackSamples {
+  /** Of the map, with its `@`. */
+  readonly name: string;
+  /** Of equal stacks there is one. */
+  readonly samples: readonly StackSample[];
+  /** Entries that have no number to show, or none above 0. */
+  readonly skipped: number;
+}
+
+/** What a map keyed by stacks holds; undefined for a map of another kind. */
+export function stackSamples(map: MapSnapshot): StackSamples | undefined {
+  if (!map.entries.some(({ key }) => key.some(hasStack))) return undefined;
+  const merged = new Map<string, { frames: readonly SampleFrame[]; value: bigint }>();
+  let skipped = 0;
+  for (const { key, value } of map.entries) {
+    const weight = weightOf(value);
+    if (weight === undefined || weight <= 0n) {
+      skipped++;
+      continue;
+    }
+    const frames = framesOf(key);
+    const id = frames.map(({ name, kind, module = "", line = 0 }) => `${kind} ${module} ${line} ${name}`).join("\n");
+    const known = merged.get(id);
+    if (known === undefined) merged.set(id, { frames, value: weight });
+    else known.value += weight;
+  }
+  return { name: map.name, samples: [...merged.values()], skipped };
+}
+
+const hasStack = (value: Value): boolean =>
+  value.kind === "stack" || (value.kind === "tuple" && value.items.some(hasStack));
+
+/** How much a stack counts: of a histogram or an average, how often. */
+function weightOf(value: Value): bigint | undefined {
+  switch (value.kind) {
+    case "int":
+    case "count":
+    case "sum":
+    case "min":
+    case "max":
+      return value.value;
+    case "avg":
+    case "stats":
+      return value.total;
+    case "hist":
+    case "lhist":
+      return [...value.buckets.values()].reduce((sum, count) => sum + count, 0n);
+    default:
+      return undefined;
+  }
+}
+
+function framesOf(key: readonly Value[]): readonly SampleFrame[] {
+  const [labels, user, kernel]: SampleFrame[][] = [[], [], []];
+  const visit = (value: Value): void => {
+    if (value.kind === "tuple" && hasStack(value)) for (const item of value.items) visit(item);
+    else if (value.kind === "stack") (value.user ? user : kernel)?.push(...stackFrames(value));
+    else labels?.push({ name: labelText(value), kind: "label" });
+  };
+  for (const value of key) visit(value);
+  return [...(labels ?? []), ...(user ?? []), ...(kernel ?? [])];
+}
+
+/** A key as it is printed, on one line. */
+const labelText = (value: Value): string => (value.kind === "tuple" ? keyText([value]) : valueText(value)).trim();
+
+function stackFrames(stack: Extract<Value, { kind: "stack" }>): readonly SampleFrame[] {
+  const frames: SampleFrame[] = [];
+  for (const frame of [...stack.frames].reverse()) {
+    frames.push(ownFrame(frame, stack.user));
+    for (const { symbol, source } of [...(frame.inlined ?? [])].reverse())
+      frames.push({ name: symbol, kind: "inlined", ...place(source), ...module(frame) });
+  }
+  if (stack.frames.length === 0 && stack.missing !== undefined) frames.push({ name: "[missing]", kind: "unknown" });
+  return frames;
+}
+
+function ownFrame(frame: Frame, isUser: boolean): SampleFrame {
+  const { symbol } = frame;
+  if (symbol === undefined) {
+    const file = frame.module?.slice(frame.module.lastIndexOf("/") + 1).replace(/^\[(.*)\]$/, "$1");
+    return { name: `[${file ?? "unknown"}]`, kind: "unknown", ...module(frame) };
+  }
+  const kind = !isUser ? "kernel" : frame.module === "[jit]" ? "jit" : "user";
+  return { name: symbol, kind, ...place(frame.source), ...module(frame) };
+}
+
+const module = (frame: Frame): { readonly module?: string } =>
+  frame.module === undefined ? {} : { module: frame.module };
+
+/** `file:line` taken apart; a file's name may have colons. */
+function place(source: string | undefined): { readonly file?: string; readonly line?: number } {
+  const parts = source === undefined ? null : /^(.*):(\d+)$/s.exec(source);
+  return parts === null ? {} : { file: parts[1] ?? "", line: Number(parts[2]) };
+}
