@@ -64,9 +64,6 @@ if (values.page !== undefined) {
   writeFileSync(values.page, conformancePage({ reports, reasons, required }));
   process.exit(0);
 }
-/** More than any case takes in a machine. */
-const silentMilliseconds = 300_000;
-
 const wanted = values.suite ?? values.tools;
 if (values.help || wanted === undefined || positionals.length > 0) {
   say(usage);
