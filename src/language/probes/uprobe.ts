@@ -1,17 +1,18 @@
-import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { u64 } from "../../types/type.js";
 import type { UserFile, UserFunction, UserFunctions } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { parseCount, unknownProbe, wrongForm } from "./common.js";
+import { type FunctionPattern, functionPattern, isLanguage } from "./function-names.js";
 import { lineAddress, parameterLines, withArguments, withTypes } from "./user-arguments.js";
 import { asMulti, attachPlaces, canBeMulti, listedFiles, runsLastFirst, type UserPlace } from "./user-places.js";
 
 function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Probe {
   const ret = name === "uretprobe";
   const forms = ret
-    ? [`${name}:FILE:FUNCTION`]
+    ? [`${name}:FILE:FUNCTION`, `${name}:FILE:cpp:FUNCTION`]
     : [
         `${name}:FILE:FUNCTION`,
+        `${name}:FILE:cpp:FUNCTION`,
         `${name}:FILE:FUNCTION+OFFSET`,
         `${name}:FILE:OFFSET`,
         `${name}:FILE@SOURCE:LINE[:COLUMN]`,
@@ -80,8 +81,11 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
       if (!ret && source !== null && source !== undefined) return bindLine(source, parts, context);
       const { kernel, pid, facts } = context;
       // Without a file it is the program of the process.
-      const [target = "", written = ""] = pid !== undefined && parts.length === 1 ? ["", ...parts] : parts;
-      if (parts.length < 1 || parts.length > 2 || written === "" || (target === "" && pid === undefined)) {
+      const named = pid !== undefined && (parts.length === 1 || isLanguage(parts[0] ?? "")) ? ["", ...parts] : parts;
+      const language = named.length === 3 && isLanguage(named[1] ?? "") ? named[1] : undefined;
+      const [target = "", written = ""] = language === undefined ? named : [named[0], named[2]];
+      const tooMany = named.length > (language === undefined ? 2 : 3);
+      if (tooMany || written === "" || (target === "" && pid === undefined)) {
         return wrongForm(context, forms, `'${[name, ...parts].join(":")}' names no function of a file`);
       }
       const absolute = parseCount(written);
@@ -98,10 +102,12 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
         const message = `'${written}': uretprobes cannot be attached at an offset of a function, which returns as a whole`;
         return wrongForm(context, forms, message);
       }
+      const prefix = language === undefined ? "" : `${language}:`;
       const label = (fn: UserFunction): string => `${fn.name}${delta === undefined ? "" : `+${delta}`}`;
-      const found = findFunctions(target, symbol, context).map(({ file, listed, functions }) => ({
+      const pattern = functionPattern(symbol, language);
+      const found = findFunctions(target, pattern, context).map(({ file, listed, functions }) => ({
         file,
-        functions: functions.filter((fn) => isSafe(listed, fn, delta, hasWildcard(symbol), context)),
+        functions: functions.filter((fn) => isSafe(listed, fn, delta, !pattern.exact, context)),
       }));
       const many = canBeMulti(kernel, pid);
       return found.flatMap(({ file, functions }) => {
@@ -109,7 +115,8 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
         const typed = facts.usesTypeNames ? withTypes(plain, kernel, file.path) : plain;
         return functions.map((fn) => {
           const variant = facts.usesArgs && !ret ? withArguments(typed, kernel, file.path, fn) : typed;
-          return make(file, label(fn), fn.fileOffset + Number(delta ?? 0n), pid, variant);
+          const candidate = make(file, prefix + label(fn), fn.fileOffset + Number(delta ?? 0n), pid, variant);
+          return { ...candidate, func: label(fn) };
         });
       });
     },
@@ -129,11 +136,14 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
       const wanted = listedFiles(parts, pid);
       const files = wanted === undefined ? [] : kernel.userFiles(wanted.target, pid);
       if (wanted === undefined || "missing" in files) return;
-      const matches = compileGlob(wanted.names.join(":") || "*");
+      const [first = ""] = wanted.names;
+      const language = isLanguage(first) ? first : undefined;
+      const written = wanted.names.slice(language === undefined ? 0 : 1).join(":");
+      const { matches } = functionPattern(written || "*", language);
       for (const file of [...files].sort((a, b) => (a.shown < b.shown ? -1 : 1))) {
         const listed = kernel.userFunctions(file.path);
         if ("missing" in listed) continue;
-        const prefix = `${name}:${file.shown}:`;
+        const prefix = `${name}:${file.shown}:${language === undefined ? "" : `${language}:`}`;
         for (const fn of listed.names().filter(matches)) yield prefix + fn;
       }
     },
@@ -156,11 +166,10 @@ interface FoundFunctions {
 }
 
 /** The functions that a symbol or pattern means in the files that a target means; reports it if there are none. */
-function findFunctions(target: string, symbol: string, context: BindContext): readonly FoundFunctions[] {
+function findFunctions(target: string, pattern: FunctionPattern, context: BindContext): readonly FoundFunctions[] {
   const { kernel, pid } = context;
   const files = kernel.userFiles(target, pid);
   if ("missing" in files) return unknownProbe(context, `${target} cannot be probed: ${files.missing}`, target, []);
-  const matches = compileGlob(symbol);
   const found: FoundFunctions[] = [];
   const names: string[] = [];
   let empty = true;
@@ -172,11 +181,11 @@ function findFunctions(target: string, symbol: string, context: BindContext): re
       return unknownProbe(context, `${file.shown} cannot be probed: ${listed.missing}`, target, []);
     }
     const seen = new Set<number>();
-    const one = hasWildcard(symbol) ? undefined : listed.find(symbol);
-    const all = hasWildcard(symbol) ? listed.matching(matches) : one === undefined ? [] : [one];
+    const one = pattern.exact ? listed.find(pattern.text) : undefined;
+    const all = !pattern.exact ? listed.matching(pattern.matches) : one === undefined ? [] : [one];
     const functions = all.filter((fn) => !seen.has(fn.fileOffset) && seen.add(fn.fileOffset));
     if (functions.length > 0) found.push({ file, listed, functions });
-    else if (!hasWildcard(symbol)) names.push(...listed.names());
+    else if (pattern.exact) names.push(...listed.names());
     empty &&= listed.names().length === 0;
   }
   if (found.length > 0) return found;
@@ -184,7 +193,7 @@ function findFunctions(target: string, symbol: string, context: BindContext): re
   const where =
     files.length === 1 && only !== undefined ? `${only.shown} has no` : `none of ${files.length} files has a`;
   const more = empty ? "The file has no symbols; install its debug symbols." : undefined;
-  return unknownProbe(context, `${where} function '${symbol}'`, symbol, names, more);
+  return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, names, more);
 }
 
 const unsafeHint =

@@ -1,0 +1,45 @@
+// How scripts write functions of programs: as the symbol table has them, or as their language does.
+import { compileGlob, hasWildcard } from "../../base/glob.js";
+import { demangle } from "../../formats/itanium-demangle.js";
+
+export interface FunctionPattern {
+  readonly text: string;
+  /** It is the symbol of one function, letter by letter. */
+  readonly exact: boolean;
+  /** Whether a symbol is meant. */
+  matches(symbol: string): boolean;
+}
+
+/** In front of the function in an attach point: `uprobe:FILE:cpp:"ns::f"`. */
+const languages: Readonly<Record<string, (pattern: string) => (symbol: string) => boolean>> = { cpp: cppMatcher };
+
+export const isLanguage = (word: string): boolean => Object.hasOwn(languages, word);
+
+export function functionPattern(text: string, language: string | undefined): FunctionPattern {
+  const ofLanguage = language === undefined ? undefined : languages[language];
+  const matches = compileGlob(text);
+  if (ofLanguage === undefined) return { text, exact: !hasWildcard(text), matches };
+  const inLanguage = ofLanguage(text);
+  return { text, exact: false, matches: (symbol) => matches(symbol) || inLanguage(symbol) };
+}
+
+/** Names of C++ (Itanium ABI); without parentheses in the pattern all overloads are meant. */
+function cppMatcher(pattern: string): (symbol: string) => boolean {
+  const matches = compileGlob(pattern);
+  const withParameters = pattern.includes("(");
+  return (symbol) => {
+    const name = symbol.startsWith("_Z") ? demangle(symbol) : undefined;
+    return name !== undefined && matches(withParameters ? name : withoutParameters(name));
+  };
+}
+
+/** `ns::f(int, void (*)(char)) const` is `ns::f`. */
+export function withoutParameters(name: string): string {
+  const end = name.lastIndexOf(")");
+  let depth = 0;
+  for (let at = end; at >= 0; at--) {
+    if (name[at] === ")") depth++;
+    else if (name[at] === "(" && --depth === 0) return name.slice(0, at);
+  }
+  return name;
+}
