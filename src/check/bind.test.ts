@@ -97,7 +97,7 @@ const cases: readonly Case[] = [
   [
     "uprobe:/fixture/tiny { }",
     [
-      "error bad-attach-point 'uprobe:/fixture/tiny': 'uprobe:/fixture/tiny' names no function of a file | it is written uprobe:FILE:FUNCTION or uprobe:FILE:FUNCTION+OFFSET or uprobe:FILE:OFFSET or uprobe:FILE@SOURCE:LINE[:COLUMN]",
+      "error bad-attach-point 'uprobe:/fixture/tiny': 'uprobe:/fixture/tiny' names no function of a file | it is written uprobe:FILE:FUNCTION or uprobe:FILE:cpp:FUNCTION or uprobe:FILE:FUNCTION+OFFSET or uprobe:FILE:OFFSET or uprobe:FILE@SOURCE:LINE[:COLUMN]",
     ],
   ],
   [

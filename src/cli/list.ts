@@ -77,6 +77,15 @@ function* listProbes(written: string, kernel: KernelView, options: ListOptions):
   }
 }
 
+/** Why a pattern that names a probe type has no match, where there is more to say than that. */
+export function whyNothing(pattern: string, kernel: KernelView, pid: number | undefined): string | undefined {
+  const [type = "", ...parts] = unquoted(pattern).split(":");
+  return findProbe(type)?.whyNothing?.(kernel, parts, pid);
+}
+
+/** Quotes are what a script would need. */
+const unquoted = (pattern: string): string => pattern.replaceAll('"', "");
+
 interface Found {
   readonly name: string;
   readonly probe: Probe;
@@ -97,7 +106,7 @@ function* matching(written: string, kernel: KernelView, pid: number | undefined)
 }
 
 function* search(pattern: string, kernel: KernelView, pid: number | undefined): Generator<Found> {
-  const [type = "", ...parts] = pattern.split(":");
+  const [type = "", ...parts] = unquoted(pattern).split(":");
   const exact = findProbe(type);
   const matchesType = compileGlob(type);
   const selected = exact === undefined ? probes.filter((probe) => matchesType(probe.name)) : [exact];

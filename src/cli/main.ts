@@ -206,7 +206,7 @@ function report(diagnostics: readonly Diagnostic[], suppressed: number, options:
 }
 
 async function list(options: Options, kernel: KernelView): Promise<number> {
-  const { isFile, listPatterns, listScript, looksLikeFile } = await import("./list.js");
+  const { isFile, listPatterns, listScript, looksLikeFile, whyNothing } = await import("./list.js");
   const { verbose, pattern = "" } = options;
   const { pid } = options.targets;
   if (pid !== undefined) requireProcess(pid);
@@ -229,7 +229,10 @@ async function list(options: Options, kernel: KernelView): Promise<number> {
   writer.close();
   report(diags.list, diags.suppressed, options);
   // bpftrace, too, calls it no error that nothing matches.
-  if (!found && !diags.failed) process.stderr.write(`No probe matches '${pattern}'.\n`);
+  if (!found && !diags.failed) {
+    const why = whyNothing(pattern, kernel, pid);
+    process.stderr.write(`No probe matches '${pattern}'${why === undefined ? "" : `: ${why}`}.\n`);
+  }
   return diags.failed ? failure : 0;
 }
 

@@ -135,6 +135,8 @@ export interface Probe {
   readonly listedByType?: boolean;
   /** They are in files: list() has matched `parts`, which name one, and sorted; without them it lists nothing but a process's. */
   readonly listsFile?: boolean;
+  /** Why list() finds nothing, if it is not that nothing matches: a file that is not there, or cannot be read. */
+  whyNothing?(kernel: KernelView, parts: readonly string[], pid: number | undefined): string | undefined;
   /** What -lv says below the name: one `type name` a line. */
   describe?(name: string, kernel: KernelView): readonly string[];
   /** Of programs at one place the kernel runs the one first that was attached last. */

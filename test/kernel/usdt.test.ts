@@ -132,6 +132,13 @@ test("-l shows probes, -lv their arguments", { skip }, async () => {
   assert.deepEqual(await list("-lv", `usdt:${program}:twice`), [`usdt:${program}:first:twice`, "    int32 arg0"]);
 });
 
+test("-l says why it finds nothing", { skip }, async () => {
+  const said = async (pattern: string): Promise<string> => (await run("-l", pattern)).err;
+  assert.match(await said("usdt:/nonexistent:x"), /there is no program or library '\/nonexistent'/);
+  assert.match(await said(`uprobe:${fixture("elf", "probes.c")}:x`), /is no ELF file/);
+  assert.equal(await said(`uprobe:${program}:nothing`), `No probe matches 'uprobe:${program}:nothing'.\n`);
+});
+
 test("what cannot be traced says why", { skip }, async () => {
   const error = async (script: string): Promise<string> => (await run("-e", script.replaceAll("BIN", program))).err;
   assert.match(await error("usdt:BIN:odd { print(arg0); }"), /arg0 of usdt:.*:odd is '8f@%xmm0', which cannot be read/);

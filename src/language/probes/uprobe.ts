@@ -4,7 +4,15 @@ import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js"
 import { parseCount, unknownProbe, wrongForm } from "./common.js";
 import { type FunctionPattern, functionPattern, isLanguage } from "./function-names.js";
 import { lineAddress, parameterLines, withArguments, withTypes } from "./user-arguments.js";
-import { asMulti, attachPlaces, canBeMulti, listedFiles, runsLastFirst, type UserPlace } from "./user-places.js";
+import {
+  asMulti,
+  attachPlaces,
+  canBeMulti,
+  listedFiles,
+  runsLastFirst,
+  type UserPlace,
+  whyNothingInFiles,
+} from "./user-places.js";
 
 function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Probe {
   const ret = name === "uretprobe";
@@ -147,6 +155,7 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
         for (const fn of listed.names().filter(matches)) yield prefix + fn;
       }
     },
+    whyNothing: (kernel, parts, pid) => whyNothingInFiles(kernel, parts, pid, (path) => kernel.userFunctions(path)),
     describe(full, kernel) {
       if (ret) return [];
       const [, path = "", ...rest] = full.split(":");

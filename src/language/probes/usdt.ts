@@ -3,7 +3,15 @@ import type { UsdtArgument } from "../../formats/usdt-arguments.js";
 import type { KernelView, UsdtLocation, UsdtProbe, UserFile } from "../kernel-view.js";
 import type { ActionFacts, BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { unknownProbe, wrongForm } from "./common.js";
-import { asMulti, attachPlaces, canBeMulti, listedFiles, runsLastFirst, type UserPlace } from "./user-places.js";
+import {
+  asMulti,
+  attachPlaces,
+  canBeMulti,
+  listedFiles,
+  runsLastFirst,
+  type UserPlace,
+  whyNothingInFiles,
+} from "./user-places.js";
 
 /** Locations of one probe by the program that they want: the key of its variant. */
 type Places = ReadonlyMap<string, readonly UserPlace[]>;
@@ -151,6 +159,7 @@ export const usdt: Probe = {
   *list(kernel, parts, pid) {
     for (const found of list(kernel, parts, pid)) yield fullName(found);
   },
+  whyNothing: (kernel, parts, pid) => whyNothingInFiles(kernel, parts, pid, (path) => kernel.usdtProbes(path)),
   describe(full, kernel) {
     const parts = full.split(":");
     const path = parts.slice(1, -2).join(":");

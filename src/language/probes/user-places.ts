@@ -1,7 +1,7 @@
 // Places in programs and libraries, as uprobes are set on them: shared by the probe types of user space.
 import { BPF_TRACE_UPROBE_MULTI } from "../../abi/program-type.js";
 import type { Attachment, AttachPort } from "../attach-port.js";
-import type { KernelView } from "../kernel-view.js";
+import type { KernelView, Missing } from "../kernel-view.js";
 import type { ProgramVariant } from "../probe.js";
 
 export interface UserPlace {
@@ -67,4 +67,19 @@ export function listedFiles(
   const isName = names.length === 0 && pid !== undefined && !first.includes("/") && !first.startsWith("lib");
   if (isName && first !== "*" && first !== "") return { target: "*", names: [first] };
   return { target: first === "" ? "*" : first, names };
+}
+
+/** Why there is nothing to list in the files that -l names; `read` looks into one. */
+export function whyNothingInFiles(
+  kernel: KernelView,
+  parts: readonly string[],
+  pid: number | undefined,
+  read: (path: string) => object | Missing,
+): string | undefined {
+  const wanted = listedFiles(parts, pid);
+  const files = wanted === undefined ? [] : kernel.userFiles(wanted.target, pid);
+  if ("missing" in files) return files.missing;
+  const [only] = files;
+  const found = files.length === 1 && only !== undefined ? read(only.path) : {};
+  return "missing" in found && typeof found.missing === "string" ? found.missing : undefined;
 }
