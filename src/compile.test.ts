@@ -17,16 +17,19 @@ test("each stage says what it made, in order", () => {
   assert.deepEqual(stages, [
     "ast test",
     "types test",
-    "ir vfs_read_0 as lowered",
-    "ir vfs_read_0",
-    "bytecode vfs_read_0",
-    "ir end_1 as lowered",
-    "ir end_1",
-    "bytecode end_1",
+    "ir kprobe_vfs_read_1 as lowered",
+    "ir kprobe_vfs_read_1",
+    "bytecode kprobe_vfs_read_1",
+    "ir end_2 as lowered",
+    "ir end_2",
+    "bytecode end_2",
   ]);
   assert.match(texts[0] ?? "", /^probe kprobe:vfs_read\n {2}predicate: binary op=">"\n {4}left: name name="pid"\n/);
-  assert.match(texts[1] ?? "", /^map @\[string\[16\]\]: count\nprogram vfs_read_0 \(kprobe\) for 1 attach point\n/);
-  assert.match(texts[2] ?? "", /^program "vfs_read_0" \{\n/);
+  assert.match(
+    texts[1] ?? "",
+    /^map @\[string\[16\]\]: count\nprogram kprobe_vfs_read_1 \(kprobe\) for 1 attach point\n/,
+  );
+  assert.match(texts[2] ?? "", /^program "kprobe_vfs_read_1" \{\n/);
   assert.match(texts[4] ?? "", /call/);
 });
 

@@ -203,7 +203,8 @@ function emit(
     variant.type === "raw_tracepoint" || variant.type === "tracing" ? "rawTracepointCookie" : "attachCookie";
   // begin and end are run without a link that could carry a cookie; one attach point needs none.
   const needsCookie = program.targets.length > 1 && program.targets[0]?.provider.moment === undefined;
-  const cookie = needsCookie && kernel.feature(cookieFeature) === "yes" ? "helper" : "constant";
+  const hasHelper = variant.loadedForEach !== true && needsCookie && kernel.feature(cookieFeature) === "yes";
+  const cookie = hasHelper ? "helper" : "constant";
   const emitted = emitFunctions(functions, {
     get cpuV4() {
       return kernel.feature("cpuV4") === "yes";
@@ -212,8 +213,9 @@ function emit(
   });
   const { code, relocations } = emitted;
   dump?.("bytecode", program.name, disassemble(code, { relocations }).join("\n"));
-  const { type, expectedAttachType, attachBtf } = variant;
-  return { name: program.name, type, expectedAttachType, attachBtf, ...partsOf(emitted) };
+  const { type, expectedAttachType, attachBtf, loadedForEach } = variant;
+  const each = loadedForEach === undefined ? {} : { loadedForEach };
+  return { name: program.name, type, expectedAttachType, attachBtf, ...each, ...partsOf(emitted) };
 }
 
 const partsOf = ({ code, relocations, spans, functions }: EmittedFunctions) => ({

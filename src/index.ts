@@ -1,7 +1,7 @@
 export type { Diagnostic } from "./base/diagnostics.js";
 export { BeetraceError } from "./base/errors.js";
 export { PrivilegeError } from "./kernel/privileges.js";
-export { AttachError } from "./load/attach-port.js";
+export { AttachError } from "./load/attach-error.js";
 export { VerifierError } from "./load/verifier-error.js";
 export { type AttachOptions, attach, type RunningTrace, ScriptError } from "./trace/attach.js";
 export { TargetError, type TargetOptions } from "./trace/task-targets.js";

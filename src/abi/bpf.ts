@@ -10,10 +10,14 @@ export const BPF_MAP_GET_NEXT_KEY = 4;
 export const BPF_PROG_LOAD = 5;
 export const BPF_OBJ_PIN = 6;
 export const BPF_PROG_TEST_RUN = 10;
+export const BPF_PROG_GET_NEXT_ID = 11;
+export const BPF_PROG_GET_FD_BY_ID = 13;
 export const BPF_OBJ_GET_INFO_BY_FD = 15;
 export const BPF_RAW_TRACEPOINT_OPEN = 17;
 export const BPF_BTF_LOAD = 18;
+export const BPF_BTF_GET_FD_BY_ID = 19;
 export const BPF_MAP_FREEZE = 22;
+export const BPF_BTF_GET_NEXT_ID = 23;
 export const BPF_MAP_LOOKUP_BATCH = 24;
 export const BPF_MAP_LOOKUP_AND_DELETE_BATCH = 25;
 export const BPF_LINK_CREATE = 28;
@@ -53,8 +57,6 @@ export const progTypes = {
 } as const;
 
 /** enum bpf_attach_type, those of links that program-type.ts does not have. */
-export const BPF_TRACE_FENTRY = 24;
-export const BPF_TRACE_FEXIT = 25;
 export const BPF_PERF_EVENT = 41;
 
 /** Flags of kprobe_multi and uprobe_multi links. */
@@ -113,6 +115,8 @@ export const progLoadAttr = struct("bpf_attr", 128, {
   func_info: [80, "pointer"],
   func_info_cnt: [88, "u32"],
   attach_btf_id: [108, "u32"],
+  // In a union: a program's descriptor, or that of a module's BTF.
+  attach_prog_fd: [112, "u32"],
 });
 
 /** BPF_PROG_TEST_RUN: `bpf_attr.test`. */
@@ -136,6 +140,9 @@ export const pinAttr = struct("bpf_attr", 16, {
   pathname: [0, "pointer"],
   bpf_fd: [8, "u32"],
 });
+
+/** BPF_*_GET_FD_BY_ID; its name differs by what it is of. */
+export const fdByIdAttr = struct("bpf_attr", 12, { prog_id: [0, "u32"] });
 
 /** BPF_*_GET_NEXT_ID. */
 export const nextIdAttr = struct("bpf_attr", 8, {
@@ -225,10 +232,27 @@ export const BPF_RINGBUF_BUSY_BIT = 0x80000000;
 export const BPF_RINGBUF_DISCARD_BIT = 0x40000000;
 export const BPF_RINGBUF_HDR_SZ = 8;
 
-/** struct bpf_prog_info, what we read of it. */
+/** struct bpf_prog_info, what we read of it, or say of memory for the kernel to fill. */
 export const progInfo = {
   size: 232,
-  fields: { type: 0, id: 4, run_time_ns: 192, run_cnt: 200, recursion_misses: 208, verified_insns: 216 },
+  fields: {
+    type: 0,
+    id: 4,
+    btf_id: 128,
+    func_info_rec_size: 132,
+    func_info: 136,
+    nr_func_info: 144,
+    run_time_ns: 192,
+    run_cnt: 200,
+    recursion_misses: 208,
+    verified_insns: 216,
+  },
+} as const;
+
+/** struct bpf_btf_info: memory for the types and for the name, and what the kernel says of them. */
+export const btfInfo = {
+  size: 32,
+  fields: { btf: 0, btf_size: 8, id: 12, name: 16, name_len: 24, kernel_btf: 28 },
 } as const;
 
 /** struct bpf_link_info, what we read of it. */

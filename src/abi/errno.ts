@@ -21,6 +21,7 @@ export const EMFILE = 24;
 export const ENOSPC = 28;
 export const EILSEQ = 84;
 export const EOPNOTSUPP = 95;
+export const EADDRNOTAVAIL = 99;
 /** The kernel's own number (include/linux/errno.h), which bpf(2) and perf_event_open(2) let through. */
 export const ENOTSUPP = 524;
 

@@ -41,6 +41,8 @@ export interface ProgramSpec {
   readonly expectedAttachType: number;
   /** For type tracing: the BTF name that the program attaches to (`btf_trace_sys_enter`, a function's name). */
   readonly attachBtf?: { readonly name: string; readonly kind: "func" | "typedef" } | undefined;
+  /** Loaded once for each function that it is attached to, instead of by `attachBtf`. */
+  readonly loadedForEach?: boolean;
   /** Encoded instructions of 8 bytes each. */
   readonly code: Uint8Array;
   readonly relocations: readonly Relocation[];

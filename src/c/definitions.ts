@@ -217,13 +217,12 @@ export class CDefinitions {
   private recordType(record: CRecord, space: AddressSpace): RecordType {
     const { layouts } = this.all().declarations;
     const layout = layouts.record(record);
-    if ("problem" in layout) return { kind: "record", name: record.name, size: 0, btfId: undefined, members: () => [] };
+    if ("problem" in layout) return { kind: "record", name: record.name, size: 0, members: () => [] };
     let members: readonly Member[] | undefined;
     return {
       kind: "record",
       name: record.name,
       size: layout.size,
-      btfId: undefined,
       // Converted when they are asked for: headers define structures that reach all others.
       members: () => {
         members ??= layout.members.map(({ name, type, bitOffset, bitSize }) => ({

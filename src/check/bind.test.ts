@@ -12,38 +12,49 @@ const cases: readonly Case[] = [
   [
     "kprobe:vfs_raed { }",
     [
-      "error unknown-probe 'kprobe:vfs_raed': there is no kernel function 'vfs_raed' that can be traced | did you mean 'vfs_read'?",
+      `warning not-traceable 'kprobe:vfs_raed': vfs_raed is not traceable (either non-existing, inlined, or marked as "notrace"); attaching to it will likely fail`,
+      "error unknown-probe 'kprobe:vfs_raed': No matches for kprobe vfs_raed. | did you mean 'vfs_read'? | there is no function 'vfs_raed' that can be traced: it may be called otherwise here, or inlined into its callers",
+      "error no-attach-points 'kprobe:vfs_raed { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
     ],
   ],
   [
     "kprobe:blk_account_io_completion { }",
     [
-      "error unknown-probe 'kprobe:blk_account_io_completion': there is no kernel function 'blk_account_io_completion' that can be traced | Newer kernels have the tracepoint tracepoint:block:block_rq_complete.",
+      `warning not-traceable 'kprobe:blk_account_io_completion': blk_account_io_completion is not traceable (either non-existing, inlined, or marked as "notrace"); attaching to it will likely fail`,
+      "error unknown-probe 'kprobe:blk_account_io_completion': No matches for kprobe blk_account_io_completion. | Newer kernels have the tracepoint tracepoint:block:block_rq_complete. | there is no function 'blk_account_io_completion' that can be traced: it may be called otherwise here, or inlined into its callers",
+      "error no-attach-points 'kprobe:blk_account_io_completion { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
     ],
   ],
   [
     "kprobe { }",
     [
-      "error bad-attach-point 'kprobe': 'kprobe' names no function | it is written kprobe:FUNCTION or kprobe:FUNCTION+OFFSET",
+      "error bad-attach-point 'kprobe': 'kprobe' names no function | it is written kprobe:FUNCTION[+OFFSET] or kprobe:MODULE:FUNCTION[+OFFSET] or kprobe:ADDRESS",
     ],
   ],
   [
     "kprobe:a:b:c { }",
     [
-      "error bad-attach-point 'kprobe:a:b:c': 'kprobe:a:b:c' names no function | it is written kprobe:FUNCTION or kprobe:FUNCTION+OFFSET",
+      "error bad-attach-point 'kprobe:a:b:c': 'kprobe:a:b:c' names no function | it is written kprobe:FUNCTION[+OFFSET] or kprobe:MODULE:FUNCTION[+OFFSET] or kprobe:ADDRESS",
     ],
   ],
   [
     "kretprobe:vfs_read+5 { }",
     [
-      "error bad-attach-point 'kretprobe:vfs_read+5': 'vfs_read+5' is no function or function+offset | it is written kretprobe:FUNCTION",
+      "error bad-attach-point 'kretprobe:vfs_read+5': 'vfs_read+5' is no function or function+offset | it is written kretprobe:FUNCTION or kretprobe:MODULE:FUNCTION",
     ],
   ],
-  ["kprobe:zzz* { }", ["error unknown-probe 'kprobe:zzz*': there is no kernel function 'zzz*' that can be traced"]],
+  [
+    "kprobe:zzz* { }",
+    [
+      "warning unknown-probe 'kprobe:zzz*': No matches for kprobe zzz*. Skipping. | no function that can be traced matches 'zzz*'",
+      "error no-attach-points 'kprobe:zzz* { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
+    ],
+  ],
   [
     "kprobe:vfs_read { }",
     [
-      "error no-kprobes 'kprobe:vfs_read': this kernel has no kprobes (CONFIG_KPROBES is off) | a tracepoint may do: beetrace -l 'tracepoint:*'",
+      "error unknown-probe 'kprobe:vfs_read': No matches for kprobe vfs_read. | a tracepoint may do: beetrace -l 'tracepoint:*' | this kernel has no kprobes (CONFIG_KPROBES is off)",
+      "error no-attach-points 'kprobe:vfs_read { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
     ],
     { kernel: new FixtureKernel({ features: { kprobe: "no" } }) },
   ],
@@ -56,7 +67,8 @@ const cases: readonly Case[] = [
   [
     "tracepoint:sched:sched_swich { }",
     [
-      "error unknown-probe 'tracepoint:sched:sched_swich': there is no tracepoint 'tracepoint:sched:sched_swich' | did you mean 'sched:sched_switch'? beetrace -l 'tracepoint:sched:*' lists what there is.",
+      "error unknown-probe 'tracepoint:sched:sched_swich': No matches for tracepoint sched:sched_swich. | did you mean 'sched:sched_switch'? beetrace -l 'tracepoint:sched:*' lists what there is. | there is no tracepoint 'tracepoint:sched:sched_swich'",
+      "error no-attach-points 'tracepoint:sched:sched_swich { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
     ],
   ],
   [
@@ -68,7 +80,8 @@ const cases: readonly Case[] = [
   [
     "tracepoint:nope:* { }",
     [
-      "error unknown-probe 'tracepoint:nope:*': there is no tracepoint 'tracepoint:nope:*' | beetrace -l 'tracepoint:nope:*' lists what there is.",
+      "warning unknown-probe 'tracepoint:nope:*': No matches for tracepoint nope:*. Skipping. | beetrace -l 'tracepoint:nope:*' lists what there is. | there is no tracepoint 'tracepoint:nope:*'",
+      "error no-attach-points 'tracepoint:nope:* { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
     ],
   ],
   [
@@ -79,7 +92,8 @@ const cases: readonly Case[] = [
   [
     "rawtracepoint:sched_swich { }",
     [
-      "error unknown-probe 'rawtracepoint:sched_swich': there is no raw tracepoint 'sched_swich' | did you mean 'sched_switch'? beetrace -l 'rawtracepoint:*' lists what there is.",
+      "error unknown-probe 'rawtracepoint:sched_swich': No matches for rawtracepoint sched_swich. | did you mean 'sched_switch'? beetrace -l 'rawtracepoint:*' lists what there is. | there is no raw tracepoint 'sched_swich'",
+      "error no-attach-points 'rawtracepoint:sched_swich { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
     ],
   ],
   [
@@ -91,7 +105,8 @@ const cases: readonly Case[] = [
   [
     "uprobe:/fixture/nope:main { }",
     [
-      "error unknown-probe 'uprobe:/fixture/nope:main': /fixture/nope cannot be probed: there is no program or library '/fixture/nope'",
+      "error unknown-probe 'uprobe:/fixture/nope:main': No matches for uprobe /fixture/nope:main. | /fixture/nope cannot be probed: there is no program or library '/fixture/nope'",
+      "error no-attach-points 'uprobe:/fixture/nope:main { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
     ],
   ],
   [
@@ -103,7 +118,8 @@ const cases: readonly Case[] = [
   [
     "uprobe:/fixture/tiny.stripped:main { }",
     [
-      "error unknown-probe 'uprobe:/fixture/tiny.stripped:main': /fixture/tiny.stripped has no function 'main' | The file has no symbols; install its debug symbols.",
+      "error unknown-probe 'uprobe:/fixture/tiny.stripped:main': No matches for uprobe /fixture/tiny.stripped:main. | The file has no symbols; install its debug symbols. | /fixture/tiny.stripped has no function 'main'",
+      "error no-attach-points 'uprobe:/fixture/tiny.stripped:main { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
     ],
   ],
   [
@@ -128,7 +144,8 @@ const cases: readonly Case[] = [
   [
     "software:page-fault:10 { }",
     [
-      "error unknown-probe 'software:page-fault:10': there is no software event 'page-fault' | did you mean 'page-faults'? Known: alignment-faults, bpf-output, context-switches, cs, cpu-clock, cpu, cpu-migrations, dummy, emulation-faults, major-faults, minor-faults, page-faults, faults, task-clock.",
+      "error unknown-probe 'software:page-fault:10': No matches for software page-fault:10. | did you mean 'page-faults'? Known: alignment-faults, bpf-output, context-switches, cs, cpu-clock, cpu, cpu-migrations, dummy, emulation-faults, major-faults, minor-faults, page-faults, faults, task-clock. | there is no software event 'page-fault'",
+      "error no-attach-points 'software:page-fault:10 { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
     ],
   ],
   [
@@ -154,19 +171,28 @@ const cases: readonly Case[] = [
   ],
   [
     "kprobe:nope { } kprobe:vfs_read { }",
-    ["warning unknown-probe 'kprobe:nope': there is no kernel function 'nope' that can be traced"],
+    [
+      `warning not-traceable 'kprobe:nope': nope is not traceable (either non-existing, inlined, or marked as "notrace"); attaching to it will likely fail`,
+      "warning unknown-probe 'kprobe:nope': No matches for kprobe nope. Skipping. | there is no function 'nope' that can be traced: it may be called otherwise here, or inlined into its callers",
+      "warning no-attach-points 'kprobe:nope { }': Probe has no valid attach points. It is being removed which may cause issues with program behavior.",
+    ],
     { settings: { missing_probes: "warn" } },
   ],
   ["kprobe:nope { } kprobe:vfs_read { }", [], { settings: { missing_probes: "ignore" } }],
   [
     "kprobe:nope { }",
-    ["warning unknown-probe 'kprobe:nope': there is no kernel function 'nope' that can be traced"],
+    [
+      `warning not-traceable 'kprobe:nope': nope is not traceable (either non-existing, inlined, or marked as "notrace"); attaching to it will likely fail`,
+      "warning unknown-probe 'kprobe:nope': No matches for kprobe nope. Skipping. | there is no function 'nope' that can be traced: it may be called otherwise here, or inlined into its callers",
+      "warning no-attach-points 'kprobe:nope { }': Probe has no valid attach points. It is being removed which may cause issues with program behavior.",
+    ],
     { settings: { missing_probes: "warn" } },
   ],
   [
     "uprobe:/fixture/tiny:twicee { }",
     [
-      "error unknown-probe 'uprobe:/fixture/tiny:twicee': /fixture/tiny has no function 'twicee' | did you mean 'twice'?",
+      "error unknown-probe 'uprobe:/fixture/tiny:twicee': No matches for uprobe /fixture/tiny:twicee. | did you mean 'twice'? | /fixture/tiny has no function 'twicee'",
+      "error no-attach-points 'uprobe:/fixture/tiny:twicee { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
     ],
   ],
   [

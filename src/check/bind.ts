@@ -35,7 +35,10 @@ export interface BindOptions {
 export function bindProbes(program: AstProgram, kernel: KernelView, options: BindOptions, diags: Diagnostics): Bound {
   const targets: Target[] = [];
   const programs: BoundProgram[] = [];
+  const missing = options.config.missing_probes;
   for (const ast of program.probes) {
+    let found = false;
+    const before = diags.list.length;
     const facts = factsOf(ast);
     const groups = new Map<string, { variant: ProgramVariant; targets: Target[] }>();
     for (const point of ast.attachPoints) {
@@ -53,9 +56,18 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
             hint: "what they go over is not what runs: compare its members in the script",
           });
         }
-        const missing = options.config.missing_probes;
-        const context = { kernel, diags, span: point.span, facts, pid: options.pid, missing, unsafe: options.unsafe };
+        const context = {
+          kernel,
+          diags,
+          span: point.span,
+          written: `${provider.name} ${parts.join(":")}`,
+          facts,
+          pid: options.pid,
+          missing,
+          unsafe: options.unsafe,
+        };
         for (const candidate of provider.bind(parts, context)) {
+          found = true;
           if (options.only?.(candidate.name, provider.moment) === false) continue;
           const target: Target = {
             name: candidate.name,
@@ -63,6 +75,7 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
             span: point.span,
             provider,
             place: candidate.place,
+            byWildcard: parts.some(hasWildcard),
           };
           for (const variant of [candidate.variant, ...(candidate.otherVariants ?? [])]) {
             const key = `${provider.name}|${variant.key}`;
@@ -79,20 +92,57 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
         }
       }
     }
+    // Where something else is wrong, that is enough.
+    if (
+      !found &&
+      diags.list.slice(before).every(({ severity, code }) => severity === "warning" || code === "unknown-probe")
+    )
+      noAttachPoints(ast, missing, diags);
     for (const group of groups.values()) programs.push({ ast, ...group });
   }
-  if (targets.length > options.config.max_probes) {
-    const [first] = programs;
+  checkLimits(programs, targets.length, options.config, diags);
+  return { programs, targets };
+}
+
+/** What is left of a probe whose attach points all mean nothing, unless the script has reported something worse. */
+function noAttachPoints({ span }: AstProbe, missing: Config["missing_probes"], diags: Diagnostics): void {
+  const message = "Probe has no valid attach points.";
+  if (missing === "error")
+    diags.error(
+      "no-attach-points",
+      span,
+      `${message} If this is expected, set the 'missing_probes' config variable to 'warn'.`,
+    );
+  if (missing === "warn")
+    diags.warning(
+      "no-attach-points",
+      span,
+      `${message} It is being removed which may cause issues with program behavior.`,
+    );
+}
+
+function checkLimits(programs: readonly BoundProgram[], targets: number, config: Config, diags: Diagnostics): void {
+  const [first] = programs;
+  if (targets > config.max_probes) {
     diags.error(
       "too-many-probes",
       first?.ast.span,
-      `the script has ${targets.length} attach points, more than max_probes = ${options.config.max_probes}`,
-      {
-        hint: `narrow the wildcard, or set BPFTRACE_MAX_PROBES=${targets.length}`,
-      },
+      `the script has ${targets} attach points, more than max_probes = ${config.max_probes}`,
+      { hint: `narrow the wildcard, or set BPFTRACE_MAX_PROBES=${targets}` },
     );
   }
-  return { programs, targets };
+  let loaded = 0;
+  for (const { variant, targets: own, ast } of programs) {
+    loaded += variant.loadedForEach === true ? own.length : 1;
+    if (loaded <= config.max_bpf_progs) continue;
+    diags.error(
+      "too-many-programs",
+      ast.attachPoints[0]?.span ?? ast.span,
+      `Your program is trying to generate more than ${loaded} BPF programs, which exceeds the current limit of ${config.max_bpf_progs}`,
+      { hint: "You can increase the limit through the BPFTRACE_MAX_BPF_PROGS environment variable." },
+    );
+    return;
+  }
 }
 
 /** A provider by name, or several by wildcard (`k*:vfs_read` means kprobe and kretprobe). */

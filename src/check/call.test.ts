@@ -100,7 +100,7 @@ const cases: readonly Case[] = [
   [
     "kprobe:vfs_read { print(retval); }",
     [
-      "error wrong-probe 'retval': retval cannot be used in kprobe:vfs_read | only kretprobe and uretprobe see a result; a syscall's is args.ret of its sys_exit tracepoint",
+      "error wrong-probe 'retval': retval cannot be used in kprobe:vfs_read | kretprobe, uretprobe and fexit see a result, if there is one; a syscall's is args.ret of its sys_exit tracepoint",
     ],
   ],
   [

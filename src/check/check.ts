@@ -129,11 +129,9 @@ function warnOfHoisted(names: ReadonlyMap<string, Span>, diags: Diagnostics): vo
   }
 }
 
-/** A name that the kernel accepts (letters, digits, `_` and `.`; kernel/bpf/syscall.c, bpf_obj_name_cpy) and a reader recognises. */
+/** Longer names of functions are refused in BTF: KSYM_NAME_LEN, include/linux/kallsyms.h, before v6.1. */
+const longestName = 100;
+
+/** What the program is called as a function of its BTF: bpftrace's names, by which scripts attach to `fentry:bpf:NAME`. */
 const programName = (target: string, index: number): string =>
-  `${
-    target
-      .split(":")
-      .at(-1)
-      ?.replace(/[^A-Za-z0-9_]/g, "_") || "program"
-  }_${index}`;
+  `${target.replace(/[^A-Za-z0-9_]/g, "_").slice(0, longestName)}_${index + 1}`;

@@ -2,6 +2,7 @@ import { features } from "../kernel/features.js";
 import { buildOptions, readBuildOptions, readSettings } from "../kernel/kernel-settings.js";
 import type { LiveKernelView } from "../kernel/kernel-view.js";
 import { helperOffers, mapOffers, type Offer, programOffers } from "../kernel/offers.js";
+import type { KernelFunctions } from "../language/kernel-functions.js";
 import type { Missing } from "../language/kernel-view.js";
 import { answerOf, type FeatureName, type FeatureReply, featureNames } from "../language/needs.js";
 import { probes } from "../language/probes/index.js";
@@ -65,6 +66,8 @@ function line({ name, reply, since, until, costs }: Tried): string {
 
 const section = (title: string, rows: readonly Tried[]): string => `${title}\n${rows.map(line).join("")}\n`;
 
+const namesOf = (functions: KernelFunctions | Missing) => ("missing" in functions ? functions : functions.names);
+
 const count = (list: readonly unknown[] | Missing): number | string => ("missing" in list ? list.missing : list.length);
 
 function sourcesOf(kernel: LiveKernelView) {
@@ -72,7 +75,7 @@ function sourcesOf(kernel: LiveKernelView) {
   return {
     btf: "missing" in btf ? btf : { types: btf.count },
     tracepoints: count(kernel.tracepoints()),
-    functions: count(kernel.kernelFunctions()),
+    functions: count(namesOf(kernel.kernelFunctions())),
   };
 }
 

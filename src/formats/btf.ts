@@ -79,8 +79,12 @@ export class Btf {
 
   /** The first type of that kind with that name, the base's before the module's own. */
   find(name: string, kind: BtfNamedKind): BtfId | undefined {
-    const inBase = this.base?.find(name, kind);
-    if (inBase !== undefined || name === "") return inBase;
+    return this.base?.find(name, kind) ?? this.findOwn(name, kind);
+  }
+
+  /** The same among the module's own types; of a kernel's BTF it is {@link find}. */
+  findOwn(name: string, kind: BtfNamedKind): BtfId | undefined {
+    if (name === "") return undefined;
     for (const i of this.nameIndex().find(name)) {
       if (this.rawKindAt(this.starts[i] ?? 0) === kind || (kind === "enum" && this.isEnum64(i))) {
         return btfId(this.firstId + i);
@@ -92,6 +96,11 @@ export class Btf {
   /** Ids of all types of a kind, ascending, those of the base included. */
   *ids(kind: BtfType["kind"]): Generator<BtfId> {
     if (this.base !== undefined) yield* this.base.ids(kind);
+    yield* this.ownIds(kind);
+  }
+
+  /** The same without those of the base. */
+  *ownIds(kind: BtfType["kind"]): Generator<BtfId> {
     for (let i = 0; i < this.starts.length; i++) {
       const raw = this.rawKindAt(this.starts[i] ?? 0);
       if (raw === kind || (raw === "enum64" && kind === "enum")) yield btfId(this.firstId + i);

@@ -1,4 +1,4 @@
-import { BPF_MAP_TYPE_RINGBUF, BPF_TRACE_FENTRY } from "../abi/bpf.js";
+import { BPF_MAP_TYPE_RINGBUF } from "../abi/bpf.js";
 import {
   BPF_ADD,
   BPF_ALU64,
@@ -21,6 +21,7 @@ import {
   PERF_TYPE_HARDWARE,
 } from "../abi/perf.js";
 import {
+  BPF_TRACE_FENTRY,
   BPF_TRACE_ITER,
   BPF_TRACE_KPROBE_MULTI,
   BPF_TRACE_KPROBE_SESSION,
@@ -167,6 +168,19 @@ export const features = {
         },
         { [EINVAL]: "no", [EOPNOTSUPP]: "no", [ENOTSUPP]: "no", [ENOENT]: "no", [EPERM]: refused(context) },
       );
+    },
+  },
+  functionArguments: {
+    since: "5.17",
+    what: "the helpers bpf_get_func_arg and bpf_get_func_ret",
+    costs: "some arguments of fentry and fexit cannot be read: pointers to pointers and to functions",
+    // Loading tells: the verifier knows the helper, or says that it does not.
+    ask: (context) => {
+      const btf = context.btf();
+      const id = "missing" in btf ? undefined : btf.find("bpf_fentry_test1", "func");
+      if (id === undefined) return "missing" in btf ? "no" : { unknown: "BTF has no bpf_fentry_test1 to try it on" };
+      const attach = { expectedAttachType: BPF_TRACE_FENTRY, attachBtfId: id };
+      return hasHelper(context.sys, "tracing", "get_func_arg", attach, { [EPERM]: refused(context) });
     },
   },
   btfRawTracepoint: {

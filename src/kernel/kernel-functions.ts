@@ -1,31 +1,29 @@
 import { readFileSync } from "node:fs";
 import type { Kallsyms } from "../formats/kallsyms.js";
+import { parseTraceableFunctions } from "../formats/traceable-functions.js";
+import { type KernelFunction, KernelFunctions, kernelModule } from "../language/kernel-functions.js";
 import type { Missing } from "../language/kernel-view.js";
 
 /**
- * Names that a kprobe may be set on, sorted, each once: what ftrace can trace or, where that is locked or not built in,
- * every function of kallsyms; less those that the kernel forbids, where it says which.
+ * What ftrace can trace or, where that is locked or not built in, every function of kallsyms. The addresses that ftrace
+ * has come with Linux 6.5 (kernel/trace/ftrace.c, available_filter_functions_addrs).
  */
 export function readKernelFunctions(
   tracefs: string | undefined,
   kallsyms: () => Kallsyms | Missing,
-): readonly string[] | Missing {
-  const traceable = tracefs === undefined ? undefined : readText(`${tracefs}/available_filter_functions`);
-  const names = new Set<string>();
-  if (traceable !== undefined && traceable !== "") {
-    for (const line of traceable.split("\n")) {
-      // `name` or `name [module]`; places whose name was lost are listed as __ftrace_invalid_address___123.
-      const end = line.indexOf(" ");
-      const name = end < 0 ? line : line.slice(0, end);
-      if (name !== "" && !name.startsWith("__ftrace_invalid_address___")) names.add(name);
-    }
-  } else {
-    const symbols = kallsyms();
-    if ("missing" in symbols) return symbols;
-    for (const symbol of symbols.entries()) if (isTraceable(symbol)) names.add(symbol.name);
+): KernelFunctions | Missing {
+  const forbidden = new Set(readBlacklist());
+  for (const file of tracefs === undefined ? [] : ["available_filter_functions_addrs", "available_filter_functions"]) {
+    const text = readBytes(`${tracefs}/${file}`);
+    if (text !== undefined && text.length > 0) return new KernelFunctions(parseTraceableFunctions(text), forbidden);
   }
-  for (const name of readBlacklist()) names.delete(name);
-  return [...names].sort();
+  const symbols = kallsyms();
+  return "missing" in symbols ? symbols : new KernelFunctions(functionSymbols(symbols), forbidden);
+}
+
+function* functionSymbols(symbols: Kallsyms): Generator<KernelFunction> {
+  for (const symbol of symbols.entries())
+    if (isTraceable(symbol)) yield { name: symbol.name, module: symbol.module ?? kernelModule, address: undefined };
 }
 
 /** What is no function: padding before functions, and code that BPF, kprobes and ftrace made themselves. */
@@ -41,13 +39,13 @@ function isTraceable(symbol: {
 
 /** Lines of `0xSTART-0xEND\tname`: kernel/kprobes.c, kprobe_blacklist_seq_show(), v6.18. */
 function readBlacklist(): readonly string[] {
-  const text = readText("/sys/kernel/debug/kprobes/blacklist") ?? "";
+  const text = readBytes("/sys/kernel/debug/kprobes/blacklist")?.toString("latin1") ?? "";
   return text.split("\n").flatMap((line) => line.split("\t")[1] ?? []);
 }
 
-function readText(path: string): string | undefined {
+function readBytes(path: string): Buffer | undefined {
   try {
-    return readFileSync(path, "latin1");
+    return readFileSync(path);
   } catch {
     return undefined;
   }

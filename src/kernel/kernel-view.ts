@@ -7,9 +7,19 @@ import { Btf } from "../formats/btf.js";
 import type { Dwarf } from "../formats/dwarf.js";
 import { Kallsyms } from "../formats/kallsyms.js";
 import type { TracepointFormat } from "../formats/tracepoint-format.js";
-import type { KernelView, Missing, UsdtProbe, UserFile, UserFunctions, UserSymbol } from "../language/kernel-view.js";
+import { type KernelFunctions, kernelModule } from "../language/kernel-functions.js";
+import type {
+  BpfFunction,
+  KernelView,
+  Missing,
+  UsdtProbe,
+  UserFile,
+  UserFunctions,
+  UserSymbol,
+} from "../language/kernel-view.js";
 import { answerOf, type FeatureAnswer, type FeatureName, type FeatureReply } from "../language/needs.js";
 import type { Sys } from "../sys/sys.js";
+import { readBpfFunctions } from "./bpf-functions.js";
 import { readCpus } from "./cpus.js";
 import { type DebugPlaces, debugRoot, readDebugInfo } from "./debug-info.js";
 import { features } from "./features.js";
@@ -66,15 +76,21 @@ export class LiveKernelView implements KernelView {
   }
 
   btf(): Btf | Missing {
-    return this.once("btf", () => {
-      const path = "/sys/kernel/btf/vmlinux";
-      try {
-        return Btf.parse(readFileSync(path));
-      } catch (error) {
-        if (error instanceof FormatError) return { missing: error.message };
-        return { missing: `${path} cannot be read (CONFIG_DEBUG_INFO_BTF): ${(error as Error).message}` };
-      }
-    });
+    return this.once("btf", () => readBtf(kernelModule, undefined));
+  }
+
+  moduleBtf(module: string): Btf | Missing {
+    const base = this.btf();
+    if (module === kernelModule || "missing" in base) return base;
+    return this.once(`btf ${module}`, () => readBtf(module, base));
+  }
+
+  modules(): readonly string[] {
+    return this.once("modules", readModules);
+  }
+
+  bpfFunctions(): readonly BpfFunction[] {
+    return this.once("bpf functions", () => readBpfFunctions(this.sys));
   }
 
   feature(name: FeatureName): FeatureAnswer {
@@ -105,7 +121,7 @@ export class LiveKernelView implements KernelView {
     });
   }
 
-  kernelFunctions(): readonly string[] | Missing {
+  kernelFunctions(): KernelFunctions | Missing {
     return this.once("functions", () => {
       const tracefs = this.tracefs();
       return readKernelFunctions(typeof tracefs === "string" ? tracefs : undefined, () => this.kallsyms());
@@ -121,10 +137,13 @@ export class LiveKernelView implements KernelView {
   }
 
   kernelSymbol(name: string): bigint | undefined {
+    return this.kernelSymbols(name)[0];
+  }
+
+  kernelSymbols(name: string): readonly bigint[] {
     const symbols = this.kallsyms();
-    if ("missing" in symbols || symbols.hidden) return undefined;
-    for (const symbol of symbols.find(name)) return symbol.address;
-    return undefined;
+    if ("missing" in symbols || symbols.hidden) return [];
+    return Array.from(symbols.find(name), (symbol) => symbol.address);
   }
 
   syscallNumber(name: string): number | undefined {
@@ -233,6 +252,28 @@ export class LiveKernelView implements KernelView {
     const value = read();
     this.cache.set(key, value);
     return value;
+  }
+}
+
+/** What /sys/kernel/btf has of the kernel or of a module. */
+function readBtf(module: string, base: Btf | undefined): Btf | Missing {
+  const path = `/sys/kernel/btf/${module}`;
+  try {
+    return Btf.parse(readFileSync(path), base);
+  } catch (error) {
+    if (error instanceof FormatError) return { missing: error.message };
+    const option = base === undefined ? "CONFIG_DEBUG_INFO_BTF" : "CONFIG_DEBUG_INFO_BTF_MODULES";
+    return { missing: `${path} cannot be read (${option}): ${(error as Error).message}` };
+  }
+}
+
+/** First words of the lines of /proc/modules, which is not there in a kernel without modules. */
+function readModules(): readonly string[] {
+  try {
+    const text = readFileSync("/proc/modules", "latin1");
+    return [...text.matchAll(/^\S+/gm)].map(([name]) => name).sort();
+  } catch {
+    return [];
   }
 }
 

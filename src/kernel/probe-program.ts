@@ -65,14 +65,20 @@ export const loads = (sys: Sys, trial: TrialProgram): FeatureReply =>
  * EINVAL before it looks at arguments (check_helper_call(), kernel/bpf/verifier.c, v5.15 to v6.18), for a known one
  * EACCES, or it accepts the call because the context in r1 is the only argument.
  */
-export const hasHelper = (sys: Sys, type: ProgType, helper: string): FeatureReply =>
+export const hasHelper = (
+  sys: Sys,
+  type: ProgType,
+  helper: string,
+  attach: Pick<TrialProgram, "expectedAttachType" | "attachBtfId"> = {},
+  meaning: Readonly<Record<number, FeatureAnswer>> = {},
+): FeatureReply =>
   answer(
     () => {
       const id = helpers.get(helper)?.id ?? 0;
       const call: Instruction = [BPF_JMP | BPF_CALL, 0, 0, id];
-      loadTrial(sys, { type, instructions: [call, exitInstruction] })[Symbol.dispose]();
+      loadTrial(sys, { type, instructions: [call, exitInstruction], ...attach })[Symbol.dispose]();
     },
-    { [EACCES]: "yes", [EINVAL]: "no" },
+    { [EACCES]: "yes", [EINVAL]: "no", ...meaning },
   );
 
 /**

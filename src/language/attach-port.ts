@@ -1,3 +1,6 @@
+import type { BtfId } from "../base/branded.js";
+import type { AttachItems } from "./probe.js";
+
 /** What an attached probe holds; disposing it detaches. */
 export interface Attachment extends Disposable {}
 
@@ -25,6 +28,27 @@ export interface IteratorTarget {
   readonly pin?: string | undefined;
 }
 
+export interface KprobeTarget {
+  /** A function of the kernel, or `MODULE:FUNCTION`; unused if there is an address. */
+  readonly symbol: string;
+  readonly offset: number;
+  /** Of the instruction. */
+  readonly address: bigint | undefined;
+  readonly ret: boolean;
+}
+
+/** A function that a program of type tracing is loaded for. */
+export type TracedFunction =
+  | {
+      readonly kind: "kernel";
+      readonly name: string;
+      /** `vmlinux` or the module that it is in. */
+      readonly module: string;
+      readonly typeId: BtfId;
+    }
+  /** Of a BPF program, by the kernel's number of that. */
+  | { readonly kind: "bpf"; readonly name: string; readonly program: number; readonly typeId: BtfId };
+
 export interface WatchpointTarget {
   readonly address: bigint;
   readonly length: number;
@@ -50,17 +74,21 @@ export interface AttachPort {
   ): Attachment;
   /** Also serves BTF raw tracepoints (type tracing). */
   rawTracepoint(program: ProgramName, target: { readonly name: string }, cookie: bigint): Attachment;
-  kprobe(
-    program: ProgramName,
-    target: { readonly symbol: string; readonly offset: number; readonly ret: boolean },
-    cookie: bigint,
-  ): Attachment;
-  /** Many functions in one link (since 5.18); the caller has asked the feature `kprobeMulti`. */
+  kprobe(program: ProgramName, target: KprobeTarget, cookie: bigint): Attachment;
+  /**
+   * Many functions in one link (since 5.18), by their addresses if all have one; the caller has asked the feature
+   * `kprobeMulti`. Items and targets go together; functions that the kernel refuses are dealt with as by {@link each}.
+   */
   kprobeMulti(
     program: ProgramName,
-    target: { readonly symbols: readonly string[]; readonly ret: boolean },
-    cookies: readonly bigint[],
-  ): Attachment;
+    targets: readonly Omit<KprobeTarget, "ret">[],
+    ret: boolean,
+    items: AttachItems,
+  ): readonly Attachment[];
+  /** fentry or fexit of a function (since 5.5): a copy of the program is loaded for it. */
+  trampoline(program: ProgramName, target: TracedFunction, cookie: bigint): Attachment;
+  /** Attaches items one by one. What becomes of one that the kernel refuses is for the trace to say. */
+  each(items: AttachItems, attach: (item: AttachItems[number]) => Attachment): readonly Attachment[];
   /** `offset` is in the file, as uprobes want it. */
   uprobe(
     program: ProgramName,

@@ -117,7 +117,6 @@ export const opaqueRecord = (name: string): RecordType => ({
   kind: "record",
   name,
   size: 0,
-  btfId: undefined,
   members: () => [],
 });
 

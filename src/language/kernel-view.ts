@@ -1,8 +1,10 @@
 import type { ProgType } from "../abi/program-type.js";
+import type { BtfId } from "../base/branded.js";
 import type { Btf } from "../formats/btf.js";
 import type { Dwarf } from "../formats/dwarf.js";
 import type { TracepointFormat } from "../formats/tracepoint-format.js";
 import type { UsdtArgument } from "../formats/usdt-arguments.js";
+import type { KernelFunctions } from "./kernel-functions.js";
 import type { FeatureAnswer, FeatureName } from "./needs.js";
 
 /** A function of a program or library that a uprobe can be set on. */
@@ -68,6 +70,15 @@ export interface UserSymbol {
   readonly probeAddress: bigint;
 }
 
+/** A function of a loaded BPF program, the program itself or one that it calls. */
+export interface BpfFunction {
+  /** The kernel's number of the program. */
+  readonly program: number;
+  readonly name: string;
+  /** In the program's own BTF. */
+  readonly typeId: BtfId;
+}
+
 export type Missing = { readonly missing: string };
 
 /** All that the compiler asks of the kernel it compiles for; a fixture stands behind it in tests. */
@@ -84,12 +95,20 @@ export interface KernelView {
   tracepoint(category: string, event: string): TracepointFormat | undefined;
   /** Every event as `category:event`, sorted; or why they cannot be listed. */
   tracepoints(): readonly string[] | Missing;
-  /** Names that a kprobe may be set on, sorted; or why they cannot be listed. */
-  kernelFunctions(): readonly string[] | Missing;
+  /** Functions that can be traced; or why they cannot be listed. */
+  kernelFunctions(): KernelFunctions | Missing;
+  /** Names of the modules that are loaded, sorted, without the kernel itself. */
+  modules(): readonly string[];
+  /** Type information of a module, whose ids go on where the kernel's end; of `vmlinux` the kernel's. */
+  moduleBtf(module: string): Btf | Missing;
+  /** Functions of BPF programs with type information, which other programs can attach to. */
+  bpfFunctions(): readonly BpfFunction[];
   /** Names that BTF raw tracepoints can be set on, sorted. */
   rawTracepoints(): readonly string[];
   /** Address of a kernel symbol; undefined if unknown or hidden. */
   kernelSymbol(name: string): bigint | undefined;
+  /** The same of all symbols of that name: static ones of several files may share one. */
+  kernelSymbols(name: string): readonly bigint[];
   /** Number of the system call, e.g. `openat` -> 257; undefined if this architecture has none of that name. */
   syscallNumber(name: string): number | undefined;
   /** A symbol of an ELF file, beside the function `probed` of the same file. */

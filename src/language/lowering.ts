@@ -34,6 +34,8 @@ export interface Lowering {
   value(e: TypedExpr): Value;
   /** Writes a value of any type in the layout of wire/layout.ts; all its `sizeOf` bytes, padding zeroed if `clean`. */
   into(e: TypedExpr, dest: Dest, clean: boolean): void;
+  /** A pointer, or the address of a structure, as the verifier knows it where it does: for helpers that ask for it. */
+  typedAddress(e: TypedExpr): Value;
   /** Where an expression that lives in memory is; computes it into a temporary if it is nowhere yet. */
   place(e: TypedExpr): Place;
   /** Reads a register-sized value of C type `type`. */

@@ -9,6 +9,7 @@ export const featureNames = [
   "uprobe",
   "uprobeMulti",
   "fentry",
+  "functionArguments",
   "btfRawTracepoint",
   "rawTracepointCookie",
   "rawTracepointUnpreempted",

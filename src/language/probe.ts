@@ -7,7 +7,7 @@ import type { Attachment, AttachPort } from "./attach-port.js";
 import type { Config } from "./config.js";
 import type { KernelView } from "./kernel-view.js";
 import type { FeatureName } from "./needs.js";
-import type { ArgField } from "./typed.js";
+import type { ArgField, ArgSource } from "./typed.js";
 
 /** What a program of this variant finds in its context. */
 export type ContextLayout =
@@ -17,7 +17,7 @@ export type ContextLayout =
   | { readonly kind: "registers"; readonly space: "kernel" | "user" }
   /** The event's record as tracefs describes it. */
   | { readonly kind: "record" }
-  /** u64 values: raw tracepoints. */
+  /** u64 values: raw tracepoints, trampolines (fentry, fexit). */
   | { readonly kind: "slots" }
   /** struct bpf_iter__TYPE. `pinned`: what printf says goes into the file that is read, not into the ring. */
   | { readonly kind: "iterator"; readonly pinned: boolean }
@@ -39,6 +39,8 @@ export interface ProgramVariant {
   readonly type: ProgType;
   readonly expectedAttachType: number;
   readonly attachBtf?: { readonly name: string; readonly kind: "func" | "typedef" } | undefined;
+  /** Loaded once for each attach point: the kernel wants to know the function when it checks the program. */
+  readonly loadedForEach?: boolean;
   readonly context: ContextLayout;
   /** `args.x`; undefined where the probe type has no `args`. */
   readonly args?: readonly ArgField[] | undefined;
@@ -50,6 +52,8 @@ export interface ProgramVariant {
   readonly noArgs?: string;
   /** Type of `retval`; undefined where there is none. */
   readonly retval?: Type | undefined;
+  /** Where it is, if not in a register. */
+  readonly retvalSource?: ArgSource | undefined;
   /** Whether `arg0`.. exist. */
   readonly hasArgN: boolean;
   /** Where they are, if it is not where functions are given theirs; more of them do not exist. */
@@ -72,6 +76,8 @@ export interface Target {
   readonly provider: Probe;
   /** What the provider's attach needs to know; only it looks inside. */
   readonly place: unknown;
+  /** A wildcard has found it: if the kernel refuses it, it is left out. */
+  readonly byWildcard: boolean;
 }
 
 /** A target and what program it wants; made by a probe type from one attach point of the script. */
@@ -102,6 +108,8 @@ export interface BindContext {
   readonly diags: Diagnostics;
   /** The attach point in the script. */
   readonly span: Span;
+  /** As messages call it: `kprobe vmlinux:vfs_read`. */
+  readonly written: string;
   readonly facts: ActionFacts;
   /** -p PID or the child of -c. */
   readonly pid: number | undefined;

@@ -160,8 +160,14 @@ export type ArgSource =
   | { readonly kind: "syscall-arg"; readonly index: number }
   | { readonly kind: "syscall-number" }
   | { readonly kind: "syscall-result" }
-  /** u64 number `index` of a raw tracepoint's or trampoline's context. */
+  /** u64 number `index` of a raw tracepoint's context. */
   | { readonly kind: "slot"; readonly index: number }
+  /** From u64 number `slot` of a trampoline's context on, and what the verifier takes it for: types/btf-access.ts. */
+  | {
+      readonly kind: "trampoline-argument" | "trampoline-result";
+      readonly slot: number;
+      readonly holds: "number" | "structure" | "other";
+    }
   /** Where the ABI puts a parameter of a function of a program. */
   | { readonly kind: "parameter"; readonly place: ParameterPlace };
 

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, statfsSync } from "node:fs";
-import { EACCES, EINVAL, EMFILE, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from "../abi/errno.js";
+import { EINVAL, ENOENT, ESRCH } from "../abi/errno.js";
 import { attrFlags, HW_BREAKPOINT_X, PERF_TYPE_BREAKPOINT, PERF_TYPE_TRACEPOINT } from "../abi/perf.js";
 import { BPF_TRACE_RAW_TP } from "../abi/program-type.js";
 import { cString } from "../abi/struct.js";
@@ -11,10 +11,13 @@ import type {
   Attachment,
   AttachPort,
   IteratorTarget,
+  KprobeTarget,
   PerfEventTarget,
   ProgramName,
+  TracedFunction,
   WatchpointTarget,
 } from "../language/attach-port.js";
+import type { AttachItems, Target } from "../language/probe.js";
 import type { Fd } from "../sys/fd.js";
 import {
   linkIter,
@@ -30,36 +33,10 @@ import { mount } from "../sys/process-calls.js";
 import { progTestRun } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
+import { AttachError } from "./attach-error.js";
 import { closeEvents, closeLinks } from "./detach.js";
 import type { LoadedObject } from "./loaded-object.js";
 import { VerifierError } from "./verifier-error.js";
-
-/** A program could not be attached; `target` is what to, and `cause` the system call that failed. */
-export class AttachError extends BeetraceError {
-  readonly target: string;
-  /** Of the failed system call, if it was one. */
-  readonly errno: number | undefined;
-
-  constructor(target: string, cause: unknown) {
-    const errno = cause instanceof SyscallError ? cause.errno : undefined;
-    const hint = errno === undefined ? undefined : hints[errno];
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    super(`cannot attach to ${target}: ${reason}`, hint === undefined ? { cause } : { cause, hint });
-    this.target = target;
-    this.errno = errno;
-  }
-}
-
-const hints: Readonly<Record<number, string>> = {
-  [EPERM]: "root, or CAP_BPF and CAP_PERFMON are needed; a locked down kernel refuses some probes even to root",
-  [EACCES]: "root is needed: for kprobes and uprobes CAP_PERFMON may not be enough, but CAP_SYS_ADMIN is",
-  [ENOENT]: "this kernel or file has no such place; beetrace -l lists what there is",
-  [ESRCH]: "this kernel has no such function, or the process has ended",
-  [EINVAL]:
-    "the kernel allows no probe there: the function may be inlined, marked notrace, or not begin where its symbol does",
-  [EMFILE]: "raise the limit of open files (ulimit -n) or attach to fewer places",
-  [EOPNOTSUPP]: "this kernel cannot trace that place, or the machine has no such counter",
-};
 
 /** What one attachment holds. */
 interface Held {
@@ -70,6 +47,16 @@ interface Held {
   /** Whether closing them takes the kernel long: see detach.ts. */
   readonly slow: boolean;
 }
+
+/** Told of an attach point that the kernel refuses. */
+export type OnRefused = (target: Target, error: AttachError | VerifierError) => void;
+
+const rethrow: OnRefused = (_target, error) => {
+  throw error;
+};
+
+/** What the kernel says of a link for many functions if it is one of them that it does not like. */
+const ofOneFunction: readonly (number | undefined)[] = [EINVAL, ENOENT, ESRCH];
 
 /** An iterator that waits to be read, or stays in a file. */
 export interface KernelIterator {
@@ -103,10 +90,13 @@ export class KernelAttachPort implements AttachPort, Disposable {
   readonly warnings: string[] = [];
   /** Those that are attached, to be read. */
   readonly iterators: KernelIterator[] = [];
+  private readonly onRefused: OnRefused;
 
-  constructor(sys: Sys, loaded: LoadedObject) {
+  /** `onRefused` throws, or the rest is attached without it. */
+  constructor(sys: Sys, loaded: LoadedObject, onRefused: OnRefused = rethrow) {
     this.sys = sys;
     this.loaded = loaded;
+    this.onRefused = onRefused;
   }
 
   perfEvent(program: ProgramName, target: PerfEventTarget, cookie: bigint): Attachment {
@@ -170,20 +160,18 @@ export class KernelAttachPort implements AttachPort, Disposable {
     });
   }
 
-  kprobe(
-    program: ProgramName,
-    target: { readonly symbol: string; readonly offset: number; readonly ret: boolean },
-    cookie: bigint,
-  ): Attachment {
-    const place = target.offset === 0 ? target.symbol : `${target.symbol}+${target.offset}`;
-    const what = `${target.ret ? "kretprobe" : "kprobe"} ${place}`;
+  kprobe(program: ProgramName, target: KprobeTarget, cookie: bigint): Attachment {
+    const { symbol, offset, address, ret } = target;
+    const place = address === undefined ? (offset === 0 ? symbol : `${symbol}+${offset}`) : `0x${address.toString(16)}`;
+    const what = `${ret ? "kretprobe" : "kprobe"} ${place}`;
     return this.attach(what, "slow", (held) => {
       const attr = {
         type: this.pmu("kprobe").type,
         // Bit 0: /sys/bus/event_source/devices/kprobe/format/retprobe, v4.17.
-        config: target.ret ? 1n : 0n,
-        kprobe_func: cString(target.symbol),
-        probe_offset: BigInt(target.offset),
+        config: ret ? 1n : 0n,
+        // Without a name the other field is an address: perf_kprobe_init(), kernel/trace/trace_event_perf.c, v4.17.
+        kprobe_func: address === undefined ? cString(symbol) : undefined,
+        probe_offset: address ?? BigInt(offset),
       };
       this.linkEvent(held, program, { attr, ...anywhere, what }, cookie);
     });
@@ -191,13 +179,50 @@ export class KernelAttachPort implements AttachPort, Disposable {
 
   kprobeMulti(
     program: ProgramName,
-    target: { readonly symbols: readonly string[]; readonly ret: boolean },
-    cookies: readonly bigint[],
-  ): Attachment {
-    const what = `${target.ret ? "kretprobe" : "kprobe"} of ${target.symbols.length} functions`;
-    return this.attach(what, "slow", (held) =>
-      held.links.push(linkKprobeMulti(this.sys, this.loaded.program(program, 0n), target, cookies)),
-    );
+    targets: readonly Omit<KprobeTarget, "ret">[],
+    ret: boolean,
+    items: AttachItems,
+  ): readonly Attachment[] {
+    const addresses = targets.flatMap(({ address }) => address ?? []);
+    const functions = addresses.length === targets.length ? addresses : targets.map(({ symbol }) => symbol);
+    const what = `${ret ? "kretprobe" : "kprobe"} of ${functions.length} functions`;
+    const link = (held: Held): void => {
+      const fd = this.loaded.program(program, 0n);
+      const cookies = items.map(({ id }) => id);
+      held.links.push(linkKprobeMulti(this.sys, fd, { functions, ret }, cookies));
+    };
+    const [only] = items;
+    if (only !== undefined && items.length === 1) return this.each(items, () => this.attach(what, "slow", link));
+    try {
+      return [this.attach(what, "slow", link)];
+    } catch (error) {
+      if (!(error instanceof AttachError) || !ofOneFunction.includes(error.errno)) throw error;
+      // The kernel does not say which function it is that it refuses.
+      const middle = items.length >> 1;
+      return [
+        ...this.kprobeMulti(program, targets.slice(0, middle), ret, items.slice(0, middle)),
+        ...this.kprobeMulti(program, targets.slice(middle), ret, items.slice(middle)),
+      ];
+    }
+  }
+
+  trampoline(program: ProgramName, target: TracedFunction, cookie: bigint): Attachment {
+    return this.attach(target.name, "slow", (held) => {
+      const fd = this.loaded.programFor(program, target, cookie);
+      held.links.push(rawTracepointOpen(this.sys, fd, undefined));
+    });
+  }
+
+  each(items: AttachItems, attach: (item: AttachItems[number]) => Attachment): readonly Attachment[] {
+    return items.flatMap((item) => {
+      try {
+        return [attach(item)];
+      } catch (error) {
+        if (!(error instanceof AttachError || error instanceof VerifierError)) throw error;
+        this.onRefused(item.target, error);
+        return [];
+      }
+    });
   }
 
   uprobe(

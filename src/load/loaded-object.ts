@@ -12,10 +12,13 @@ import { Disposables } from "../base/disposable.js";
 import { BeetraceError } from "../base/errors.js";
 import type { BpfObject, MapSpec, ProgramSpec } from "../bpf/object.js";
 import { functionsBtf } from "../formats/btf-writer.js";
+import type { TracedFunction } from "../language/attach-port.js";
+import { kernelModule } from "../language/kernel-functions.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Fd } from "../sys/fd.js";
 import { mapCreate, mapFreeze, mapUpdate } from "../sys/map-calls.js";
-import { btfLoad, ProgLoadError, progLoad } from "../sys/prog-calls.js";
+import { openModuleBtf, openProgram } from "../sys/object-list.js";
+import { btfLoad, type NewProgram, ProgLoadError, progLoad } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
 import { VerifierError } from "./verifier-error.js";
@@ -33,14 +36,15 @@ export class AttachTargetError extends BeetraceError {}
 
 /**
  * Makes the maps and loads the programs of an object. Programs whose cookie is a constant in their code are loaded when
- * {@link LoadedObject.program} is asked for them, once per cookie. Throws VerifierError, ProgLoadError, AttachTargetError or
+ * {@link LoadedObject.program} is asked for them, once per cookie, and those on functions by {@link LoadedObject.programFor}. Throws VerifierError, ProgLoadError, AttachTargetError or
  * SyscallError, and leaves nothing behind then.
  */
 export function loadObject(sys: Sys, object: BpfObject, kernel: KernelView): LoadedObject {
   const loaded = new LoadedObject(sys, object, kernel);
   try {
     for (const map of object.maps) loaded.createMap(map);
-    for (const program of object.programs) if (!hasCookieConstant(program)) loaded.program(program.name, 0n);
+    for (const program of object.programs)
+      if (!hasCookieConstant(program) && program.loadedForEach !== true) loaded.program(program.name, 0n);
     return loaded;
   } catch (error) {
     loaded[Symbol.dispose]();
@@ -71,6 +75,9 @@ export class LoadedObject implements Disposable {
   private readonly owned = new Disposables();
   private readonly maps = new Map<string, LoadedMap>();
   private readonly specs = new Map<string, ProgramSpec>();
+  /** Programs and BTF of modules that programs are loaded for. */
+  private readonly attachedTo = new Map<string, Fd>();
+  private readonly declared = new Map<string, NonNullable<NewProgram["functions"]>>();
   /** By name and cookie. */
   private readonly programs = new Map<string, Fd>();
 
@@ -114,6 +121,13 @@ export class LoadedObject implements Disposable {
     return fd;
   }
 
+  /** The program, loaded for a function that it is to be attached to: a copy for each. */
+  programFor(name: string, target: TracedFunction, cookie: bigint): Fd {
+    const fd = this.owned.use(this.load(this.spec(name), cookie, target));
+    this.programs.set(`${name} ${cookie}`, fd);
+    return fd;
+  }
+
   /** Every program that is loaded, copies included, e.g. to read its statistics. */
   *loadedPrograms(): Generator<{ readonly name: string; readonly fd: Fd }> {
     for (const [key, fd] of this.programs) yield { name: key.split(" ", 1)[0] ?? key, fd };
@@ -127,17 +141,18 @@ export class LoadedObject implements Disposable {
     if (spec.frozen === true) mapFreeze(this.sys, fd);
   }
 
-  private load(spec: ProgramSpec, cookie: bigint): Fd {
+  private load(spec: ProgramSpec, cookie: bigint, target?: TracedFunction): Fd {
     const code = relocate(spec, cookie, (map) => this.map(map).fd.raw);
     try {
-      using functions = this.declareFunctions(spec);
+      const functions = spec.functions.length === 0 ? undefined : this.declareFunctions(spec);
       return progLoad(this.sys, {
         name: kernelName(spec.name),
         type: progTypes[spec.type],
         ...(this.object.license === undefined ? {} : { license: this.object.license }),
         code,
         expectedAttachType: spec.expectedAttachType,
-        attachBtfId: this.attachBtfId(spec),
+        attachBtfId: target?.typeId ?? this.attachBtfId(spec),
+        attachTo: target === undefined ? undefined : this.attachTo(target),
         functions,
       });
     } catch (error) {
@@ -151,13 +166,30 @@ export class LoadedObject implements Disposable {
     }
   }
 
-  /** The kernel keeps the BTF for as long as the program uses it. */
-  private declareFunctions({ functions }: ProgramSpec) {
-    if (functions.length < 2) return undefined;
-    const { bytes, ids } = functionsBtf(functions);
-    const btf = btfLoad(this.sys, bytes);
-    const starts = functions.map(({ insn }, i) => ({ insn, typeId: ids[i] ?? 0 }));
-    return { btf, starts, [Symbol.dispose]: () => btf[Symbol.dispose]() };
+  /**
+   * The functions of a program by their types: callbacks need them, and other programs, to attach to this one
+   * (`fentry:bpf:NAME`). Made once for all copies.
+   */
+  private declareFunctions(spec: ProgramSpec) {
+    const known = this.declared.get(spec.name);
+    if (known !== undefined) return known;
+    const { bytes, ids } = functionsBtf(spec.functions);
+    const starts = spec.functions.map(({ insn }, i) => ({ insn, typeId: ids[i] ?? 0 }));
+    const declared = { btf: this.owned.use(btfLoad(this.sys, bytes)), starts };
+    this.declared.set(spec.name, declared);
+    return declared;
+  }
+
+  /** What the number of the function's type is counted in, but for the kernel's own types. */
+  private attachTo(target: TracedFunction): Fd | undefined {
+    if (target.kind === "kernel" && target.module === kernelModule) return undefined;
+    const key = target.kind === "bpf" ? `program ${target.program}` : `module ${target.module}`;
+    const known = this.attachedTo.get(key);
+    if (known !== undefined) return known;
+    const fd = target.kind === "bpf" ? openProgram(this.sys, target.program) : openModuleBtf(this.sys, target.module);
+    if (fd === undefined) throw new AttachTargetError(`${key} is not there any more, or has no type information`);
+    this.attachedTo.set(key, this.owned.use(fd));
+    return fd;
   }
 
   private attachBtfId(spec: ProgramSpec): number {

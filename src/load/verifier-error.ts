@@ -1,3 +1,4 @@
+import { helpers } from "../abi/helpers.js";
 import { BeetraceError } from "../base/errors.js";
 import type { Span } from "../base/span.js";
 import type { ProgramSpec } from "../bpf/object.js";
@@ -23,7 +24,14 @@ export class VerifierError extends BeetraceError {
   constructor(program: ProgramSpec, errno: number, log: string, cause: unknown) {
     const { reason, instruction } = parseVerifierLog(log);
     const where = instruction === undefined ? "" : ` at instruction ${instruction}`;
-    super(`the kernel's verifier refused ${program.name}${where}: ${reason}`, { cause });
+    const forbidden = forbiddenHelper(program, instruction, reason);
+    const message = forbidden ?? `the kernel's verifier refused ${program.name}${where}: ${reason}`;
+    super(
+      message,
+      forbidden === undefined
+        ? { cause }
+        : { cause, hint: "the kernel allows it in some functions only; docs/builtins.md names some" },
+    );
     this.program = program.name;
     this.errno = errno;
     this.log = log;
@@ -31,6 +39,14 @@ export class VerifierError extends BeetraceError {
     this.instruction = instruction;
     this.span = instruction === undefined ? undefined : spanNear(program, instruction);
   }
+}
+
+/** `fn->allowed()` said no: check_helper_call(), kernel/bpf/verifier.c, v5.10 to v6.18. Bpftrace's words. */
+function forbiddenHelper({ code }: ProgramSpec, instruction: number | undefined, reason: string): string | undefined {
+  if (instruction === undefined || !reason.includes("helper call is not allowed in probe")) return undefined;
+  const id = new DataView(code.buffer, code.byteOffset, code.byteLength).getInt32(8 * instruction + 4, true);
+  const name = [...helpers.values()].find((helper) => helper.id === id)?.name;
+  return name === undefined ? undefined : `helper bpf_${name} not allowed in probe`;
 }
 
 /** Instructions that the compiler added itself have no place; the one before them is the nearest that has. */

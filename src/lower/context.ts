@@ -7,7 +7,9 @@ import type { ArgField } from "../language/typed.js";
 import type { ParameterPlace } from "../types/dwarf-function.js";
 import { type Type, u64 } from "../types/type.js";
 import { cSizeOf } from "../wire/layout.js";
+import { forgetPointer } from "./memory.js";
 import type { ProgramLowering } from "./program-lowering.js";
+import { trampolineNumber, trampolineRecord } from "./typed-pointers.js";
 
 export const syscallTableName = (program: number): string => `syscalls${program}`;
 
@@ -108,13 +110,23 @@ export function argValue(p: ProgramLowering, field: ArgField): Value {
       return b.load(8, false, b.ctx(), syscallContext(p).form === "record" ? recordRest : 8);
     case "slot": {
       const raw = b.load(8, false, b.ctx(), 8 * source.index);
-      const size = cSizeOf(field.type);
-      if (field.type.kind !== "int" && field.type.kind !== "enum") return raw;
-      return size === 8 ? raw : b.ext(size as 1 | 2 | 4, field.type.signed, raw);
+      // The verifier knows what it points at, and computes with it differently.
+      const isTyped = field.type.kind === "pointer" && p.variant.type === "tracing";
+      return isTyped ? forgetPointer(p, raw) : narrowed(p, field.type, raw);
     }
+    case "trampoline-argument":
+    case "trampoline-result":
+      return narrowed(p, field.type, trampolineNumber(p, source));
     case "parameter":
       return parameterValue(p, source.place, field.type);
   }
+}
+
+/** What a register holds of a type; the bits above a narrow one are whatever was left there. */
+function narrowed(p: ProgramLowering, type: Type, raw: Value): Value {
+  if (type.kind === "bool") return p.b.ext(1, false, raw);
+  if ((type.kind !== "int" && type.kind !== "enum") || type.size === 8) return raw;
+  return p.b.ext(type.size, type.signed, raw);
 }
 
 /** A field of the context; an iterator's pointer is null behind the last object, and the verifier wants that asked. */
@@ -141,6 +153,7 @@ function contextField(
 /** `args.x` that lives in memory: an array or text in the record, a structure that a function is given. */
 export function argPlace(p: ProgramLowering, field: ArgField): Place {
   if (field.source.kind === "parameter") return parameterPlace(p, field.source.place);
+  if ("holds" in field.source) return trampolineRecord(p, field.source, cSizeOf(field.type));
   if (field.source.kind !== "context") throw new Error("internal: this argument has no place");
   return { base: p.b.ctx(), offset: field.source.offset, space: "context" };
 }
@@ -157,14 +170,11 @@ const stackPlace = (p: ProgramLowering, offset: number): Place => ({
   space: "user",
 });
 
-/** A parameter that fits a register. The bits above a narrow one are whatever the caller left there. */
+/** A parameter that fits a register. */
 function parameterValue(p: ProgramLowering, place: ParameterPlace, type: Type): Value {
   const [only] = place.kind === "registers" ? place.numbers : [];
   if (only === undefined) return p.read(parameterPlace(p, place), type);
-  const raw = parameterRegister(p, only);
-  if (type.kind === "bool") return p.b.ext(1, false, raw);
-  if ((type.kind !== "int" && type.kind !== "enum") || type.size === 8) return raw;
-  return p.b.ext(type.size, type.signed, raw);
+  return narrowed(p, type, parameterRegister(p, only));
 }
 
 function parameterPlace(p: ProgramLowering, place: ParameterPlace): Place {

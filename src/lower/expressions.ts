@@ -11,6 +11,7 @@ import { addressOf, copyFrom, forgetPointer, readBits, readC, storeBytes } from 
 import type { ProgramLowering } from "./program-lowering.js";
 import { reportError } from "./records.js";
 import { lowerBlock } from "./statements.js";
+import { directNumber } from "./typed-pointers.js";
 
 /** The value of an expression that fits a register. */
 export function lowerValue(p: ProgramLowering, e: TypedExpr): Value {
@@ -50,6 +51,8 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
       return plainAddress(p, p.place(e.place));
     case "member": {
       const { member } = e;
+      const direct = directNumber(p, e);
+      if (direct !== undefined) return direct;
       const object = p.place(e.object);
       if (member.bitSize > 0) {
         return readBits(p, object, member.bitOffset, member.bitSize, "signed" in e.type && e.type.signed);
@@ -59,7 +62,7 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
     case "deref":
     case "element":
     case "reinterpret":
-      return readC(p, p.place(e), e.type);
+      return directNumber(p, e) ?? readC(p, p.place(e), e.type);
     case "arg-field":
       return argValue(p, e.field);
     case "item": {

@@ -20,6 +20,7 @@ import { copyFrom, forgetPointer, readC, readForeign } from "./memory.js";
 import type { ObjectBuilder } from "./object-builder.js";
 import { sendBytes, sendFields } from "./records.js";
 import { limitToTasks } from "./task-filter.js";
+import { typedAddress } from "./typed-pointers.js";
 import { variablesReadUnset } from "./unset-variables.js";
 
 /** Which part of a program may use scratch memory; looking it up costs each event, so it comes as late as it can. */
@@ -353,6 +354,10 @@ export class ProgramLowering implements Lowering {
 
   into(e: TypedExpr, dest: Dest, clean: boolean): void {
     lowerInto(this, e, dest, clean, e.type);
+  }
+
+  typedAddress(e: TypedExpr): Value {
+    return typedAddress(this, e);
   }
 
   place(e: TypedExpr): Place {

@@ -86,26 +86,35 @@ export function iterCreate(sys: Sys, link: Fd): Fd {
   return Fd.own(sys, check(bpf(sys, BPF_ITER_CREATE, attr), "bpf(BPF_ITER_CREATE)"), `iterator of ${link.what}`);
 }
 
-/** Many functions in one link (since 5.18). The kernel wants each name once and all of them to exist. */
+/**
+ * Many functions in one link (since 5.18), by names or by the addresses that kallsyms has of them. The kernel wants each
+ * once and all of them to be there.
+ */
 export function linkKprobeMulti(
   sys: Sys,
   program: Fd,
-  target: { readonly symbols: readonly string[]; readonly ret: boolean },
+  target: { readonly functions: readonly string[] | readonly bigint[]; readonly ret: boolean },
   cookies: readonly bigint[],
 ): Fd {
+  const { functions } = target;
   const attr = linkKprobeMultiAttr.encode(
     {
       "link_create.prog_fd": program.raw,
       "link_create.attach_type": BPF_TRACE_KPROBE_MULTI,
       "link_create.kprobe_multi.flags": target.ret ? BPF_F_KPROBE_MULTI_RETURN : 0,
-      "link_create.kprobe_multi.cnt": target.symbols.length,
-      "link_create.kprobe_multi.syms": cStrings(target.symbols, sys.addressOf),
+      "link_create.kprobe_multi.cnt": functions.length,
+      ...(areNames(functions)
+        ? { "link_create.kprobe_multi.syms": cStrings(functions, sys.addressOf) }
+        : { "link_create.kprobe_multi.addrs": u64Array(functions) }),
       "link_create.kprobe_multi.cookies": u64Array(cookies),
     },
     sys.addressOf,
   );
-  return create(sys, attr, `kprobe_multi of ${target.symbols.length} functions`);
+  return create(sys, attr, `kprobe_multi of ${functions.length} functions`);
 }
+
+const areNames = (functions: readonly string[] | readonly bigint[]): functions is readonly string[] =>
+  typeof functions[0] === "string";
 
 export interface UprobeMultiTarget {
   readonly path: string;

@@ -25,8 +25,10 @@ export interface NewProgram {
   /** "GPL" if not given. */
   readonly license?: string;
   readonly expectedAttachType: number;
-  /** Of the kernel's BTF; 0 for none. */
+  /** Of the kernel's BTF, or of what `attachTo` is; 0 for none. */
   readonly attachBtfId: number;
+  /** The program that it is attached to, or the BTF of a module (since 5.11). */
+  readonly attachTo?: Fd | undefined;
   readonly flags?: number;
   /** Where the functions in the code begin, by instruction, and their types in a BTF; callbacks need it. */
   readonly functions?: { readonly btf: Fd; readonly starts: readonly FunctionStart[] } | undefined;
@@ -90,6 +92,7 @@ function tryLoad(sys: Sys, program: NewProgram, log: Uint8Array | undefined): nu
       prog_flags: program.flags,
       expected_attach_type: program.expectedAttachType,
       attach_btf_id: program.attachBtfId,
+      attach_prog_fd: program.attachTo?.raw,
       ...functionInfo(program.functions),
       log_level: log === undefined ? 0 : 1,
       log_size: log?.length ?? 0,
@@ -138,9 +141,18 @@ export function progTestRun(sys: Sys, program: Fd): number {
   return new DataView(attr.bytes.buffer, attr.bytes.byteOffset).getUint32(at, true);
 }
 
-/** Raw bytes of bpf_prog_info, bpf_map_info or bpf_link_info, as many as the kernel fills in of `size`. */
-export function objGetInfo(sys: Sys, object: Fd, size: number): Uint8Array {
+/**
+ * Raw bytes of bpf_prog_info, bpf_map_info, bpf_link_info or bpf_btf_info, as many as the kernel fills in of `size`.
+ * `prepare` may write into them first what the kernel looks at: where memory is that it is to fill.
+ */
+export function objGetInfo(
+  sys: Sys,
+  object: Fd,
+  size: number,
+  prepare: (view: DataView) => void = () => undefined,
+): Uint8Array {
   const bytes = zeroed(size);
+  prepare(new DataView(bytes.buffer));
   const attr = infoAttr.encode(
     { "info.bpf_fd": object.raw, "info.info_len": size, "info.info": memory(bytes) },
     sys.addressOf,

@@ -9,7 +9,8 @@ import type { Host } from "../language/action.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Moment, Target } from "../language/probe.js";
 import type { TypedProgram } from "../language/typed.js";
-import { AttachError, KernelAttachPort } from "../load/attach-port.js";
+import { AttachError } from "../load/attach-error.js";
+import { KernelAttachPort } from "../load/attach-port.js";
 import { type LoadedObject, loadObject } from "../load/loaded-object.js";
 import { errnoText } from "../output/errno-text.js";
 import { formatTime } from "../output/format-time.js";
@@ -24,6 +25,7 @@ import { readLosses, readLostExit } from "./losses.js";
 import { Names, wallMicroseconds } from "./names.js";
 import { isThere, isTreeGone, seedTree } from "./process-tree.js";
 import { type Measured, measure, type ProgramRun } from "./programs.js";
+import { Refusals } from "./refusals.js";
 import { ScriptMaps } from "./script-maps.js";
 import { enterCgroups, type TaskTargets } from "./task-targets.js";
 
@@ -76,6 +78,7 @@ export class Trace implements Disposable {
   private readonly owned = new Disposables();
   private readonly loaded: LoadedObject;
   private readonly port: KernelAttachPort;
+  private readonly refusals: Refusals;
   private readonly maps: ScriptMaps;
   private readonly names: Names;
   private readonly captures = this.owned.use(new Captures());
@@ -109,7 +112,8 @@ export class Trace implements Disposable {
     const object = { ...compiled.object, maps: compiled.object.maps.map(withStartTime) };
     this.loaded = this.owned.use(loadObject(sys, object, kernel));
     enterCgroups(sys, this.loaded, options.targets?.cgroups ?? []);
-    this.port = this.owned.use(new KernelAttachPort(sys, this.loaded));
+    this.refusals = new Refusals(compiled.config.missing_probes);
+    this.port = this.owned.use(new KernelAttachPort(sys, this.loaded, this.refusals.refused));
     const { script, texts, config } = compiled;
     this.names = this.owned.use(new Names(sys, this.loaded, script.targets, texts, config, options.debugFolders ?? []));
     this.maps = new ScriptMaps(sys, script.maps, this.loaded);
@@ -339,12 +343,12 @@ export class Trace implements Disposable {
         first.target.provider.attach(this.port, program.name, program.variant, items);
         for (const { target } of items) attached.add(target);
       } catch (error) {
-        if (!(error instanceof AttachError) || compiled.config.missing_probes === "error") throw error;
-        if (compiled.config.missing_probes === "warn") this.emit({ kind: "warning", message: error.message });
+        if (!(error instanceof AttachError)) throw error;
+        this.refusals.refused(first.target, error);
       }
     }
-    for (const message of this.port.warnings) this.emit({ kind: "warning", message });
-    return this.countMoments() + attached.size;
+    for (const message of [...this.port.warnings, ...this.refusals.warnings()]) this.emit({ kind: "warning", message });
+    return this.countMoments() + attached.size - this.refusals.count;
   }
 
   /** Looks at the traced process soon and often at first: programs map their libraries when they start, and may be short. */

@@ -76,7 +76,6 @@ const opaque = (type: { readonly name: string; readonly union: boolean }): Recor
   kind: "record",
   name: `${type.union ? "union" : "struct"} ${type.name}`,
   size: 0,
-  btfId: undefined,
   members: () => [],
 });
 
@@ -88,7 +87,7 @@ export function recordFromBtf(btf: Btf, id: BtfId, space: AddressSpace): RecordT
     kind: "record",
     name: `${record.kind} ${record.name || "(anonymous)"}`,
     size: record.size,
-    btfId: id,
+    kernel: { btf, id },
     members: () => {
       members ??= btf.membersOf(id).map((member) => ({
         name: member.name,

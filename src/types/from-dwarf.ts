@@ -159,7 +159,6 @@ function recordFromDwarf(dwarf: Dwarf, declared: Die, space: AddressSpace): Reco
     kind: "record",
     name: `${die.tag === DW_TAG.unionType ? "union" : "struct"} ${die.text(DW_AT.name) ?? "(anonymous)"}`,
     size: die.number(DW_AT.byteSize) ?? 0,
-    btfId: undefined,
     members: () => {
       members ??= collectMembers(dwarf, die, space);
       return members;

@@ -1,4 +1,5 @@
 import type { BtfId } from "../base/branded.js";
+import type { Btf } from "../formats/btf.js";
 
 /** Which memory a pointer points into; decides between probe_read_kernel and probe_read_user. */
 export type AddressSpace = "kernel" | "user" | "none";
@@ -18,7 +19,8 @@ export interface RecordType {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-  readonly btfId: BtfId | undefined;
+  /** Where the kernel's type information has it; not of types of scripts and programs. */
+  readonly kernel?: { readonly btf: Btf; readonly id: BtfId };
   /** Members in order of declaration; those of anonymous structures and unions inside are found by name too. */
   members(): readonly Member[];
 }

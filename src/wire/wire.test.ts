@@ -119,7 +119,6 @@ const record: RecordType = {
   kind: "record",
   name: "struct pair",
   size: 16,
-  btfId: undefined,
   members: () => [
     { name: "a", type: u8, bitOffset: 0, bitSize: 0 },
     { name: "low", type: u8, bitOffset: 8, bitSize: 3 },

@@ -147,7 +147,7 @@ test("a pin outside of a bpf file system is refused clearly", { skip }, async ()
   const folder = mkdtempSync(join("/tmp", "beetrace-"));
   try {
     const { err, status } = await run("-e", `iter:task:${folder}/list { printf("%d\\n", ctx.task.pid); }`);
-    assert.match(err, /cannot attach to iterator over task: bpf\(BPF_OBJ_PIN/);
+    assert.match(err, /Unable to attach probe: iter:task:\S+: bpf\(BPF_OBJ_PIN/);
     assert.equal(status, 1);
   } finally {
     rmSync(folder, { recursive: true });

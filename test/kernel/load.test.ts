@@ -4,7 +4,10 @@ import { BPF_TRACE_RAW_TP, BPF_TRACE_UPROBE_MULTI } from "../../src/abi/program-
 import { zeroed } from "../../src/abi/struct.js";
 import type { MapSpec } from "../../src/bpf/object.js";
 import { openKernelView } from "../../src/kernel/kernel-view.js";
-import { AttachError, KernelAttachPort } from "../../src/load/attach-port.js";
+import type { Target } from "../../src/language/probe.js";
+import { kprobe } from "../../src/language/probes/kprobe.js";
+import { AttachError } from "../../src/load/attach-error.js";
+import { KernelAttachPort } from "../../src/load/attach-port.js";
 import { AttachTargetError, loadObject } from "../../src/load/loaded-object.js";
 import { clearMap, deleteKey, readMap, readValue, takeMap, valueOfCpu, zeroMap } from "../../src/load/map-reader.js";
 import { VerifierError } from "../../src/load/verifier-error.js";
@@ -132,28 +135,34 @@ kernelTest("uprobes by offset: one each, and many in one link with cookies", asy
   );
 });
 
+const span = { source: { name: "test", text: "" }, start: 0, end: 0 };
+const anyTarget: Target = { name: "any", func: "any", span, provider: kprobe, place: undefined, byWildcard: true };
+
 kernelTest("kprobes: one each, and many in one link", (sys, t) => {
   const kernel = openKernelView(sys);
   if (kernel.feature("kprobe") !== "yes") return t.skip("no kprobes");
   const code = onlyMe(new Assembler()).mov(1, 6).call("get_attach_cookie").loadMapValue(1, "counters", 0);
   end(code.atomicAdd(1, 0, 0));
   const single = code.program({ name: "single", type: "kprobe" });
+  const entry = { symbol: killFunction, offset: 0, address: undefined };
   using loaded = loadObject(sys, { maps: [counters], programs: [single] }, kernel);
   {
     using port = new KernelAttachPort(sys, loaded);
-    port.kprobe("single", { symbol: killFunction, offset: 0, ret: false }, 1n);
-    port.kprobe("single", { symbol: killFunction, offset: 0, ret: true }, 1000n);
+    port.kprobe("single", { ...entry, ret: false }, 1n);
+    port.kprobe("single", { ...entry, ret: true }, 1000n);
     knock(sys, 5);
   }
   assert.equal(counter(sys, loaded, 0), 5005);
   using port = new KernelAttachPort(sys, loaded);
-  assert.throws(() => port.kprobe("single", { symbol: "no_such_function", offset: 0, ret: false }, 0n), AttachError);
+  assert.throws(() => port.kprobe("single", { ...entry, symbol: "no_such_function", ret: false }, 0n), AttachError);
   if (kernel.feature("kprobeMulti") !== "yes") return;
   const multi = { ...single, name: "multi", expectedAttachType: 42 };
   using many = loadObject(sys, { maps: [counters], programs: [multi] }, kernel);
   {
     using port = new KernelAttachPort(sys, many);
-    port.kprobeMulti("multi", { symbols: [killFunction, closeFunction], ret: false }, [1n, 1000n]);
+    const items = [1n, 1000n].map((id) => ({ target: anyTarget, id }));
+    const places = [killFunction, closeFunction].map((symbol) => ({ ...entry, symbol }));
+    assert.equal(port.kprobeMulti("multi", places, false, items).length, 1);
     knock(sys, 5);
   }
   assert.equal(counter(sys, many, 0) % 1000, 5);

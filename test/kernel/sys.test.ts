@@ -129,6 +129,7 @@ kernelTest("features are answered, and those of this kernel's age are there", ()
     "kprobeMulti",
     "kprobeSession",
     "fentry",
+    "functionArguments",
     "hardwareEvents",
     "overrideReturn",
     "btf",
@@ -154,8 +155,11 @@ kernelTest("the kernel's lists", () => {
   assert.ok(kernel.rawTracepoints().includes("sys_enter"));
   const functions = kernel.kernelFunctions();
   assert.ok(!("missing" in functions));
-  assert.ok(functions.includes("vfs_read"));
-  assert.deepEqual(functions.slice(0, 100), [...functions.slice(0, 100)].sort());
+  const [read, ...more] = functions.find("vfs_read");
+  assert.deepEqual([read?.name, read?.module, more], ["vfs_read", "vmlinux", []]);
+  if (read?.address !== undefined) assert.equal(read.address, kernel.kernelSymbol("vfs_read"));
+  assert.deepEqual(functions.names.slice(0, 100), [...functions.names.slice(0, 100)].sort());
+  assert.deepEqual(kernel.modules(), [...kernel.modules()].sort());
   assert.ok((kernel.kernelSymbol("vfs_read") ?? 0n) > 2n ** 63n);
   assert.equal(kernel.kernelSymbol("no_such_symbol"), undefined);
   assert.equal(kernel.tracepoint("syscalls", "sys_enter_read")?.name, "sys_enter_read");

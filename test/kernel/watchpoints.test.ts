@@ -69,7 +69,7 @@ test("what the processor cannot watch is said by the kernel's error", { skip }, 
   // Five of them: there are four debug registers.
   const five = [1, 2, 3, 4, 5].map((i) => `w:${0x10000 * i}:1:w { }`).join(" ");
   const { err, status } = await run("-e", five, "-c", program);
-  assert.match(err, /cannot attach to watchpoint 0x50000: perf_event_open: ENOSPC/);
+  assert.match(err, /Unable to attach probe: watchpoint:327680:1:w: perf_event_open: ENOSPC/);
   assert.equal(status, 1);
 });
 

@@ -31,6 +31,10 @@ export function bindProbe(
     pid: options.pid,
     missing: "error",
     unsafe: options.unsafe ?? false,
+    written: `${provider} ${parts.join(":")}`,
   });
-  return { candidates: candidates ?? [], messages: diags.list.map((diagnostic) => diagnostic.message) };
+  return {
+    candidates: candidates ?? [],
+    messages: diags.list.flatMap(({ message, notes }) => [message, ...notes.map((note) => note.message)]),
+  };
 }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { SyscallTable } from "../../src/abi/syscalls.js";
+import { btfId } from "../../src/base/branded.js";
 import { BeetraceError } from "../../src/base/errors.js";
 import { compileGlob, hasWildcard } from "../../src/base/glob.js";
 import { Btf } from "../../src/formats/btf.js";
@@ -8,7 +9,9 @@ import { Elf } from "../../src/formats/elf.js";
 import { ElfFunctions } from "../../src/formats/elf-functions.js";
 import { parseTracepointFormat, type TracepointFormat } from "../../src/formats/tracepoint-format.js";
 import { usdtProbes } from "../../src/kernel/usdt-probes.js";
+import { KernelFunctions } from "../../src/language/kernel-functions.js";
 import type {
+  BpfFunction,
   KernelView,
   Missing,
   UsdtProbe,
@@ -56,7 +59,7 @@ export class FixtureKernel implements KernelView {
   private readonly calls: SyscallTable;
   private readonly formats = new Map<string, TracepointFormat | undefined>();
   private events: readonly string[] | undefined;
-  private functions: readonly string[] | undefined;
+  private functions: KernelFunctions | undefined;
 
   constructor(options: FixtureOptions = {}) {
     this.options = options;
@@ -93,10 +96,30 @@ export class FixtureKernel implements KernelView {
     return this.events;
   }
 
-  kernelFunctions(): readonly string[] | Missing {
+  /** Those of the BTF; one of a module that is otherwise empty, and two that must not be traced. */
+  kernelFunctions(): KernelFunctions | Missing {
     if (this.options.withoutFunctions !== undefined) return { missing: this.options.withoutFunctions };
-    this.functions ??= [...new Set(fixtureBtf().names("func"))].sort();
+    const own = [...new Set(fixtureBtf().names("func")), "rcu_fixture"].map((name) => ({
+      name,
+      module: "vmlinux",
+      address: undefined,
+    }));
+    const ofModule = { name: "fixture_open", module: "fixture", address: undefined };
+    this.functions ??= new KernelFunctions([...own, ofModule], new Set(["fixture_forbidden"]));
     return this.functions;
+  }
+
+  modules(): readonly string[] {
+    return ["fixture"];
+  }
+
+  moduleBtf(module: string): Btf | Missing {
+    return module === "vmlinux" ? this.btf() : { missing: `${module} has no type information` };
+  }
+
+  /** A program and a function that it calls. */
+  bpfFunctions(): readonly BpfFunction[] {
+    return ["fixture_prog", "fixture_sub"].map((name, i) => ({ program: 42, name, typeId: btfId(3 + i) }));
   }
 
   rawTracepoints(): readonly string[] {
@@ -110,8 +133,13 @@ export class FixtureKernel implements KernelView {
   /** Addresses are made up: the functions lie 4 KiB apart. */
   kernelSymbol(name: string): bigint | undefined {
     const functions = this.kernelFunctions();
-    const index = "missing" in functions ? -1 : functions.indexOf(name);
+    const index = "missing" in functions ? -1 : functions.names.indexOf(name);
     return index < 0 ? undefined : 0xffff_ffff_8100_0000n + 0x1000n * BigInt(index);
+  }
+
+  kernelSymbols(name: string): readonly bigint[] {
+    const address = this.kernelSymbol(name);
+    return address === undefined ? [] : [address];
   }
 
   syscallNumber(name: string): number | undefined {

@@ -2,6 +2,7 @@ import type { Builtin } from "../builtin.js";
 import { skboutput } from "./capture.js";
 import { cgroupBuiltins } from "./cgroup.js";
 import { checkBuiltins } from "./checks.js";
+import { fileBuiltins } from "./files.js";
 import { mapBuiltins } from "./maps.js";
 import { memoryBuiltins } from "./memory.js";
 import { messageBuiltins } from "./messages.js";
@@ -22,6 +23,7 @@ import { timeBuiltins } from "./time.js";
 
 export const builtins: readonly Builtin[] = [
   ...processBuiltins,
+  ...fileBuiltins,
   ...taskBuiltins,
   ...cgroupBuiltins,
   ...timeBuiltins,

@@ -163,7 +163,7 @@ const socketCookie = builtin({
   doc: "A number that the kernel gives to a socket and that stays the same while the socket lives; 0 for a null pointer.",
   since: "5.12",
   probes: "fentry, fexit, rawtracepoint",
-  value: (l, args) => l.b.call("get_socket_cookie", [l.value(valueArg(args, 0))]),
+  value: (l, args) => l.b.call("get_socket_cookie", [l.typedAddress(valueArg(args, 0))]),
 });
 
 export const networkBuiltins: readonly Builtin[] = [ntop, pton, macaddr, bswap, socketCookie];

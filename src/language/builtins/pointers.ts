@@ -31,7 +31,7 @@ const context: Builtin = {
   doc: "Address of the program's context, whose structure depends on the probe: cast it to a pointer to that. In an iterator: what it is at, as ctx.NAME.",
   result: ({ variant, probeName }) =>
     variant.context.kind === "iterator"
-      ? { kind: "record", name: `${probeName} ctx`, size: 0, btfId: undefined, members: () => [] }
+      ? { kind: "record", name: `${probeName} ctx`, size: 0, members: () => [] }
       : pointer(none, "kernel"),
   // The verifier lets programs read an iterator's context by its members only.
   rewrite: ({ variant, span }, _args, type) =>

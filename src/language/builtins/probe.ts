@@ -21,7 +21,7 @@ const func: Builtin = {
   bare: true,
   params: [],
   doc: "Name of the traced function.",
-  probes: "kprobe, kretprobe, uprobe, uretprobe",
+  probes: "kprobe, kretprobe, fentry, fexit, uprobe, uretprobe",
   result: (context) => {
     if (context.variant.func === undefined)
       notHere(context, "func", "it is the traced function's name; probe says which probe fired");
@@ -44,16 +44,20 @@ const retval: Builtin = {
   params: [],
   uses: "argN",
   doc: "What the traced function returned.",
-  probes: "kretprobe, uretprobe",
+  probes: "kretprobe, uretprobe, fexit",
   result: (context) => {
     if (context.variant.retval === undefined)
       notHere(
         context,
         "retval",
-        "only kretprobe and uretprobe see a result; a syscall's is args.ret of its sys_exit tracepoint",
+        "kretprobe, uretprobe and fexit see a result, if there is one; a syscall's is args.ret of its sys_exit tracepoint",
       );
     return context.variant.retval ?? u64;
   },
+  rewrite: ({ variant, span }, _args, type) =>
+    variant.retvalSource === undefined
+      ? undefined
+      : { kind: "arg-field", field: { name: "retval", type, source: variant.retvalSource }, type, span },
   value: (l) => l.b.load(8, false, l.b.ctx(), register(l, "retval")),
 };
 
@@ -150,11 +154,11 @@ const args: Builtin = {
   bare: true,
   uses: "args",
   doc: "The probe's arguments: args.NAME.",
-  probes: "tracepoint, rawtracepoint, uprobe (of files with debugging information)",
+  probes: "tracepoint, rawtracepoint, fentry, fexit, uprobe (of files with debugging information)",
   result: (context) => {
     const { variant } = context;
     if (variant.args === undefined) notHere(context, "args", variant.noArgs);
-    return { kind: "record", name: `${context.probeName} args`, size: 0, btfId: undefined, members: () => [] };
+    return { kind: "record", name: `${context.probeName} args`, size: 0, members: () => [] };
   },
   rewrite: (context, _args, type) => ({ kind: "args", type, span: context.span }),
 };

@@ -1,3 +1,4 @@
+import { hasWildcard } from "../../base/glob.js";
 import { nearest } from "../../base/nearest.js";
 import type { BindContext } from "../probe.js";
 
@@ -7,23 +8,33 @@ export function wrongForm(context: BindContext, forms: readonly string[], messag
   return [];
 }
 
-/** Reports that nothing on this machine has that name. */
+/**
+ * Reports that nothing on this machine is what an attach point means, in bpftrace's words, and why. A wildcard may find
+ * nothing: it is said, and only if its probe has no other attach point the script is wrong (check/bind.ts).
+ */
+export function noMatches(context: BindContext, why: string, hint?: string): readonly never[] {
+  const { diags, missing, span, written } = context;
+  const what = `No matches for ${written}`;
+  const extra = { hint, notes: [{ message: why }] };
+  if (missing === "warn" || (missing === "error" && hasWildcard(written)))
+    diags.warning("unknown-probe", span, `${what}. Skipping.`, extra);
+  else if (missing === "error") diags.error("unknown-probe", span, `${what}.`, extra);
+  return [];
+}
+
+/** Reports that nothing on this machine has that name, and what has one like it. */
 export function unknownProbe(
   context: BindContext,
-  message: string,
+  why: string,
   wanted: string,
   known: Iterable<string>,
   more?: string,
 ): readonly never[] {
-  const near = nearest(wanted, known);
+  const near = hasWildcard(wanted) ? undefined : nearest(wanted, known);
   const hint = [near === undefined ? undefined : `did you mean '${near}'?`, more]
     .filter((part) => part !== undefined)
     .join(" ");
-  if (context.missing === "error")
-    context.diags.error("unknown-probe", context.span, message, { hint: hint || undefined });
-  if (context.missing === "warn")
-    context.diags.warning("unknown-probe", context.span, message, { hint: hint || undefined });
-  return [];
+  return noMatches(context, why, hint || undefined);
 }
 
 const nanoseconds: Readonly<Record<string, bigint>> = { s: 1_000_000_000n, ms: 1_000_000n, us: 1_000n };

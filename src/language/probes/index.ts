@@ -1,4 +1,5 @@
 import type { Probe } from "../probe.js";
+import { fentry, fexit } from "./fentry.js";
 import { iter } from "./iter.js";
 import { kprobe, kretprobe } from "./kprobe.js";
 import { begin, bench, end, self, test } from "./moment.js";
@@ -22,6 +23,8 @@ export const probes: readonly Probe[] = [
   rawtracepoint,
   kprobe,
   kretprobe,
+  fentry,
+  fexit,
   uprobe,
   uretprobe,
   usdt,

@@ -1,15 +1,16 @@
 import { BPF_TRACE_KPROBE_MULTI } from "../../abi/program-type.js";
-import { machines } from "../../abi/registers.js";
-import { compileGlob, hasWildcard } from "../../base/glob.js";
-import { u64 } from "../../types/type.js";
-import type { KernelView } from "../kernel-view.js";
-import type { Probe, ProgramVariant } from "../probe.js";
-import { parseCount, unknownProbe, wrongForm } from "./common.js";
 
-interface Place {
-  readonly symbol: string;
-  readonly offset: number;
-}
+import { machines } from "../../abi/registers.js";
+import { hasWildcard } from "../../base/glob.js";
+import { u64 } from "../../types/type.js";
+import type { KprobeTarget } from "../attach-port.js";
+import { type KernelFunction, kernelModule } from "../kernel-functions.js";
+import type { KernelView } from "../kernel-view.js";
+import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
+import { noMatches, parseCount, wrongForm } from "./common.js";
+import { type FunctionPattern, isLoaded, matchingFunctions, noFunction, sayRefused } from "./kernel-function-match.js";
+
+type Place = Omit<KprobeTarget, "ret">;
 
 /** Names that functions had in older kernels, and what does their work now. */
 const renamed: Readonly<Record<string, string>> = {
@@ -28,9 +29,36 @@ function adviceFor(symbol: string, { arch }: KernelView): string | undefined {
     : `Newer kernels have ${machines[arch].syscallPrefix}${syscall}, which is given the registers of the call; the tracepoint tracepoint:syscalls:sys_enter_${syscall} has its arguments.`;
 }
 
+/** Whether a kprobe could be set in a function that ftrace does not know: by a breakpoint. Attaching will tell. */
+const mayHaveBreakpoint = (kernel: KernelView, { module, symbol }: FunctionPattern): boolean =>
+  (module === undefined || module === kernelModule) &&
+  adviceFor(symbol, kernel) === undefined &&
+  kernel.kernelSymbol(symbol) !== undefined;
+
+/** bpftrace says this, too, of what it then tries, and of what it does not. */
+function warnOfUntraceable(context: BindContext, symbol: string): void {
+  if (context.missing === "ignore") return;
+  context.diags.warning(
+    "not-traceable",
+    context.span,
+    `${symbol} is not traceable (either non-existing, inlined, or marked as "notrace"); attaching to it will likely fail`,
+  );
+}
+
+/** Bytes that ftrace's address of a function may be behind its first: an endbr64 (x86-64) or a bti and a nop (arm64). */
+const mostLead = 16n;
+
+/** The address that kallsyms has of a function that ftrace knows; programs find their cookie by that one. */
+function entryOf(kernel: KernelView, { name, address }: KernelFunction): bigint | undefined {
+  if (address === undefined) return undefined;
+  return kernel.kernelSymbols(name).find((at) => at <= address && address - at <= mostLead);
+}
+
 function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): Probe {
   const ret = name === "kretprobe";
-  const forms = ret ? [`${name}:FUNCTION`] : [`${name}:FUNCTION`, `${name}:FUNCTION+OFFSET`];
+  const forms = ret
+    ? [`${name}:FUNCTION`, `${name}:MODULE:FUNCTION`]
+    : [`${name}:FUNCTION[+OFFSET]`, `${name}:MODULE:FUNCTION[+OFFSET]`, `${name}:ADDRESS`];
   const base: ProgramVariant = {
     key: name,
     type: "kprobe",
@@ -43,6 +71,40 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
     preemptible: false,
   };
   const multi: ProgramVariant = { ...base, key: `${name}:multi`, expectedAttachType: BPF_TRACE_KPROBE_MULTI };
+
+  const bindAddress = (address: bigint, context: BindContext): readonly Candidate[] => {
+    if (!context.unsafe) {
+      context.diags.error("unsafe", context.span, "Probing by address requires --unsafe", {
+        hint: "a probe in the middle of an instruction takes the machine down; beetrace --unsafe ... if you mean it",
+      });
+      return [];
+    }
+    return [
+      { name: `${name}:${address}`, func: `${address}`, place: { symbol: "", offset: 0, address }, variant: base },
+    ];
+  };
+
+  /** One function, or all that are called so: static ones in several files. */
+  const bindOne = (
+    pattern: FunctionPattern,
+    offset: number,
+    found: readonly KernelFunction[],
+    label: string,
+  ): readonly Candidate[] => {
+    const { module, symbol } = pattern;
+    const one = (address: bigint | undefined): Candidate => ({
+      name: label,
+      func: symbol,
+      place: { symbol: qualified(module, symbol), offset, address } satisfies Place,
+      variant: base,
+    });
+    const addresses = found.flatMap(({ address }) => address ?? []);
+    // By its name only one of them would be found, or none (since 6.7).
+    return found.length > 1 && addresses.length === found.length && offset === 0
+      ? addresses.map(one)
+      : [one(undefined)];
+  };
+
   return {
     name,
     aliases: [alias],
@@ -50,7 +112,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
     forms,
     bind(parts, context) {
       const [module, written = ""] = parts.length === 2 ? parts : [undefined, parts[0]];
-      if (parts.length < 1 || parts.length > 2 || written === "") {
+      if (parts.length < 1 || parts.length > 2 || written === "" || module === "") {
         return wrongForm(context, forms, `'${[name, ...parts].join(":")}' names no function`);
       }
       const [symbol = "", offsetText] = written.split("+");
@@ -60,85 +122,101 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       const { kernel } = context;
       if (kernel.feature("kprobe") === "no") {
         const message = "this kernel has no kprobes (CONFIG_KPROBES is off)";
-        const hint = "a tracepoint may do: beetrace -l 'tracepoint:*'";
-        if (context.missing === "error") context.diags.error("no-kprobes", context.span, message, { hint });
-        if (context.missing === "warn") context.diags.warning("no-kprobes", context.span, message, { hint });
-        return [];
+        return noMatches(context, message, "a tracepoint may do: beetrace -l 'tracepoint:*'");
       }
+      const address = module === undefined && !ret ? parseCount(written) : undefined;
+      if (address !== undefined) return bindAddress(address, context);
+      const pattern = { module, symbol };
+      const label = [name, ...parts.slice(0, -1), offset > 0 ? `${symbol}+${offset}` : symbol].join(":");
+      if (!isLoaded(pattern, label, context)) return [];
       const functions = kernel.kernelFunctions();
-      const prefix = module === undefined ? name : `${name}:${module}`;
+      const isPattern = hasWildcard(symbol) || (module !== undefined && hasWildcard(module));
       if ("missing" in functions) {
-        if (!hasWildcard(symbol))
-          return [
-            { name: `${prefix}:${written}`, func: symbol, place: { symbol, offset } satisfies Place, variant: base },
-          ];
-        context.diags.error(
-          "no-function-list",
-          context.span,
-          `the kernel's functions cannot be listed: ${functions.missing}`,
-        );
+        if (!isPattern) return bindOne(pattern, offset, [], label);
+        const message = `the kernel's functions cannot be listed: ${functions.missing}`;
+        context.diags.error("no-function-list", context.span, message);
         return [];
       }
-      const matches = compileGlob(symbol);
-      // Some functions cannot be traced by ftrace, which the list is about, but by a breakpoint; attaching will tell. Where
-      // something better is known, it is said at once.
-      const exists = (): boolean =>
-        binaryIncludes(functions, symbol) ||
-        (adviceFor(symbol, kernel) === undefined && kernel.kernelSymbol(symbol) !== undefined);
-      const found = hasWildcard(symbol) ? functions.filter(matches) : exists() ? [symbol] : [];
-      if (found.length === 0) {
-        return unknownProbe(
-          context,
-          `there is no kernel function '${symbol}' that can be traced`,
-          symbol,
-          functions,
-          adviceFor(symbol, kernel),
-        );
+      const found = matchingFunctions(functions, pattern);
+      if (!isPattern) {
+        if (found.length > 0) return bindOne(pattern, offset, found, label);
+        warnOfUntraceable(context, symbol);
+        if (functions.refusal(symbol) === undefined && (context.unsafe || mayHaveBreakpoint(kernel, pattern)))
+          return bindOne(pattern, offset, [], label);
+        return noFunction(functions, pattern, context, adviceFor(symbol, kernel));
       }
-      const many =
-        found.length > 1 && kernel.feature("kprobeMulti") === "yes" && kernel.feature("attachCookie") === "yes";
-      return found.map((one) => ({
-        name: `${prefix}:${one}${offset > 0 ? `+${offset}` : ""}`,
-        func: one,
-        place: { symbol: one, offset } satisfies Place,
-        variant: many && offset === 0 ? multi : base,
-      }));
+      sayRefused(functions, pattern, context);
+      if (found.length === 0) return noFunction(functions, pattern, context);
+      return bindMany(pattern, offset, found, context);
     },
     attach(port, program, variant, items) {
-      if (variant.expectedAttachType === BPF_TRACE_KPROBE_MULTI) {
-        const symbols = items.map(({ target }) => (target.place as Place).symbol);
-        return [
-          port.kprobeMulti(
-            program,
-            { symbols, ret },
-            items.map(({ id }) => id),
-          ),
-        ];
-      }
-      return items.map(({ target, id }) => port.kprobe(program, { ...(target.place as Place), ret }, id));
+      if (variant.expectedAttachType !== BPF_TRACE_KPROBE_MULTI)
+        return port.each(items, ({ target, id }) => port.kprobe(program, { ...(target.place as Place), ret }, id));
+      return port.kprobeMulti(
+        program,
+        items.map(({ target }) => target.place as Place),
+        ret,
+        items,
+      );
     },
     listedByType: ret,
     needs: "kprobe",
-    list(kernel) {
+    list(kernel, [module, symbol]) {
       if (kernel.feature("kprobe") === "no") return [];
       const functions = kernel.kernelFunctions();
-      return "missing" in functions ? [] : functions.map((symbol) => `${name}:${symbol}`);
+      if ("missing" in functions) return [];
+      if (symbol === undefined) return functions.names.map((one) => `${name}:${one}`);
+      return matchingFunctions(functions, { module, symbol: symbol || "*" }).map(
+        (fn) => `${name}:${fn.module}:${fn.name}`,
+      );
     },
   };
-}
 
-function binaryIncludes(sorted: readonly string[], wanted: string): boolean {
-  let low = 0;
-  let high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const at = sorted[middle] ?? "";
-    if (at === wanted) return true;
-    if (at < wanted) low = middle + 1;
-    else high = middle;
+  /** All functions of a wildcard: in one link, if the kernel has such links and each can be told from the others. */
+  function bindMany(
+    { module }: FunctionPattern,
+    offset: number,
+    found: readonly KernelFunction[],
+    context: BindContext,
+  ): readonly Candidate[] {
+    const { kernel } = context;
+    const many =
+      found.length > 1 &&
+      offset === 0 &&
+      kernel.feature("kprobeMulti") === "yes" &&
+      kernel.feature("attachCookie") === "yes";
+    const byName = new Map(found.map((fn) => [fn.name, fn] as const));
+    // By its name the kernel finds one of those that share it, so that addresses are needed then.
+    const addresses = byName.size < found.length ? found.map((fn) => entryOf(kernel, fn)) : [];
+    const areKnown = addresses.every((address) => address !== undefined);
+    if (!areKnown) {
+      context.diags.warning(
+        "functions-left-out",
+        context.span,
+        `${found.length - byName.size} functions are left out because others have the same name, and this kernel does not say their addresses`,
+        { hint: "Linux 6.5 and later do, to root" },
+      );
+    }
+    return (areKnown ? found : [...byName.values()]).map((fn, i): Candidate => {
+      const at = module === undefined ? fn.name : `${fn.module}:${fn.name}`;
+      const symbol = many ? fn.name : qualified(module === undefined ? undefined : fn.module, fn.name);
+      return {
+        name: `${name}:${at}${offset > 0 ? `+${offset}` : ""}`,
+        func: fn.name,
+        place: { symbol, offset, address: areKnown ? addresses[i] : undefined } satisfies Place,
+        variant: many ? multi : base,
+      };
+    });
   }
-  return false;
 }
 
-export const kprobe = kernelProbe("kprobe", "k", "Entry of a kernel function, or an instruction inside it.");
-export const kretprobe = kernelProbe("kretprobe", "kr", "Return of a kernel function.");
+/** A function as the kernel finds it by name: of a module with the module's name. */
+const qualified = (module: string | undefined, symbol: string): string =>
+  module === undefined || module === kernelModule || hasWildcard(module) ? symbol : `${module}:${symbol}`;
+
+export const kprobe = kernelProbe(
+  "kprobe",
+  "k",
+  "Entry of a function of the kernel or a module, or an instruction inside it; at an address only with --unsafe.",
+);
+export const kretprobe = kernelProbe("kretprobe", "kr", "Return of a function of the kernel or a module.");

@@ -47,7 +47,10 @@ function timed(name: string, alias: string, doc: string, cpu: number | "all"): P
         return wrongForm(context, forms.slice(0, 4), `'${[name, ...parts].join(":")}' does not say how often to fire`);
       }
       const place: Place = { type: PERF_TYPE_SOFTWARE, config: PERF_COUNT_SW_CPU_CLOCK, sample, cpu, pid: undefined };
-      return [{ name: [name, ...parts].join(":"), func: "", place, variant }];
+      // `100ms` is called as bpftrace calls it.
+      const isDuration = parts.length === 1 && "period" in sample && sample.period % 1000n === 0n;
+      const shown = isDuration ? ["us", `${sample.period / 1000n}`] : parts;
+      return [{ name: [name, ...shown].join(":"), func: "", place, variant }];
     },
     attach,
     ...(cpu === "all" ? {} : { limitedBy: "nothing" }),
@@ -103,7 +106,8 @@ function counted(name: string, alias: string, doc: string, type: number, events:
       return found.map((event): Candidate => {
         const sample = { period: count ?? event.every };
         const place: Place = { type, config: BigInt(event.config), sample, cpu: "all", pid: context.pid };
-        const full = `${name}:${event.name}:${countText}`;
+        // As it was written, by a short name, too.
+        const full = [name, matches(event.name) ? event.name : wanted, ...parts.slice(1)].join(":");
         // Limited to a process, a program of its own: see threadsOf().
         const own = context.pid === undefined ? variant : { ...variant, key: `${context.span.start}:${full}` };
         return { name: full, func: "", place, variant: own };

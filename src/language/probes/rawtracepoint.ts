@@ -58,6 +58,7 @@ export const rawtracepoint: Probe = {
             : { key: `raw:${shape}`, type: "raw_tracepoint" as const, expectedAttachType: 0 }),
           context: { kind: "slots" },
           args,
+          argsAreValues: true,
           noArgs: "this kernel has no BTF that would describe them; arg0, arg1 ... work without",
           hasArgN: true,
           preemptible: false,

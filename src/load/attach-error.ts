@@ -1,0 +1,32 @@
+import { EACCES, EADDRNOTAVAIL, EILSEQ, EINVAL, EMFILE, ENOENT, EOPNOTSUPP, EPERM, ESRCH } from "../abi/errno.js";
+import { BeetraceError } from "../base/errors.js";
+import { SyscallError } from "../sys/syscall-error.js";
+
+/** A program could not be attached; `target` is what to, and `cause` the system call that failed. */
+export class AttachError extends BeetraceError {
+  readonly target: string;
+  /** Of the failed system call, if it was one. */
+  readonly errno: number | undefined;
+
+  constructor(target: string, cause: unknown) {
+    const errno = cause instanceof SyscallError ? cause.errno : undefined;
+    const hint = errno === undefined ? undefined : hints[errno];
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`Unable to attach probe: ${target}: ${reason}`, hint === undefined ? { cause } : { cause, hint });
+    this.target = target;
+    this.errno = errno;
+  }
+}
+
+const hints: Readonly<Record<number, string>> = {
+  [EPERM]: "root, or CAP_BPF and CAP_PERFMON are needed; a locked down kernel refuses some probes even to root",
+  [EACCES]: "root is needed: for kprobes and uprobes CAP_PERFMON may not be enough, but CAP_SYS_ADMIN is",
+  [ENOENT]: "this kernel or file has no such place; beetrace -l lists what there is",
+  [ESRCH]: "this kernel has no such function, or the process has ended",
+  [EADDRNOTAVAIL]: "several functions of the kernel have that name, and this one needs an address",
+  [EILSEQ]: "Possible attachment attempt in the middle of an instruction, try a different offset.",
+  [EINVAL]:
+    "the kernel allows no probe there: the function may be inlined, marked notrace, or not begin where its symbol does",
+  [EMFILE]: "raise the limit of open files (ulimit -n) or attach to fewer places",
+  [EOPNOTSUPP]: "this kernel cannot trace that place, or the machine has no such counter",
+};

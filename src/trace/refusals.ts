@@ -1,0 +1,53 @@
+// What the kernel would not have: attach points that it refuses when they are attached.
+import type { Config } from "../language/config.js";
+import type { Target } from "../language/probe.js";
+import { AttachError } from "../load/attach-error.js";
+import type { OnRefused } from "../load/attach-port.js";
+import type { VerifierError } from "../load/verifier-error.js";
+
+type Refusal = AttachError | VerifierError;
+
+/** Decides by missing_probes whether a refusal ends the trace, and collects what there is to say of the others. */
+export class Refusals {
+  private readonly missing: Config["missing_probes"];
+  private readonly single: { readonly target: Target; readonly error: Refusal }[] = [];
+  /** Found by wildcards; those of one place in the script together. */
+  private readonly found = new Map<number, { readonly target: Target; readonly error: Refusal; count: number }>();
+  /** Number of attach points. */
+  count = 0;
+
+  constructor(missing: Config["missing_probes"]) {
+    this.missing = missing;
+  }
+
+  readonly refused: OnRefused = (target, error) => {
+    const named = error instanceof AttachError ? new AttachError(target.name, error.cause) : error;
+    if (this.missing === "error" && !target.byWildcard) throw named;
+    this.count++;
+    if (!target.byWildcard) this.single.push({ target, error: named });
+    else {
+      const group = this.found.get(target.span.start);
+      if (group === undefined) this.found.set(target.span.start, { target, error: named, count: 1 });
+      else group.count++;
+    }
+  };
+
+  /** What was refused and why, one line each; nothing if the script wants it so. */
+  warnings(): readonly string[] {
+    if (this.missing === "ignore") return [];
+    return [
+      ...this.single.map(({ target, error }) => `Unable to attach probe: ${target.name}. Skipping. ${reasonOf(error)}`),
+      ...Array.from(
+        this.found.values(),
+        ({ target, error, count }) =>
+          `${count} attach point${count === 1 ? "" : "s"} of a wildcard left out that the kernel refuses; ${target.name}: ${reasonOf(error)}`,
+      ),
+    ];
+  }
+}
+
+function reasonOf(error: Refusal): string {
+  if (!(error instanceof AttachError)) return error.message;
+  const why = error.cause instanceof Error ? error.cause.message : String(error.cause);
+  return error.hint === undefined ? why : `${why} (${error.hint})`;
+}
