@@ -1,6 +1,7 @@
 import type { BtfId } from "../base/branded.js";
 import type { Btf } from "./btf.js";
-import type { BtfMember, BtfType } from "./btf-types.js";
+import { Alignments, holes } from "./btf-holes.js";
+import type { BtfMember, BtfRecord, BtfType } from "./btf-types.js";
 
 /** Nesting behind which a damaged blob may go in circles. */
 const maxDepth = 64;
@@ -17,9 +18,11 @@ export function typeText(btf: Btf, id: BtfId): string {
 
 class CText {
   private readonly btf: Btf;
+  private readonly alignments: Alignments;
 
   constructor(btf: Btf) {
     this.btf = btf;
+    this.alignments = new Alignments(btf);
   }
 
   definition(type: BtfType, depth: number): string {
@@ -28,8 +31,9 @@ class CText {
       case "struct":
       case "union": {
         if (type.members.length === 0) return `${tag(type.kind, type.name)} {}`;
-        const members = type.members.map((member) => `${indent}\t${this.member(member, depth + 1)};\n`).join("");
-        return `${tag(type.kind, type.name)} {\n${members}${indent}}`;
+        const packed = this.alignments.isPacked(type);
+        const members = this.members(type, packed, depth + 1).map((member) => `${indent}\t${member};\n`);
+        return `${tag(type.kind, type.name)} {\n${members.join("")}${indent}}${packed ? " __attribute__((packed))" : ""}`;
       }
       case "enum": {
         const values = type.values.map(({ name, value }) => `${indent}\t${name} = ${value},\n`).join("");
@@ -42,6 +46,24 @@ class CText {
 
   name(type: BtfType): string {
     return this.declare(type, "", 0);
+  }
+
+  /** Members, and members without names where there are holes between them. */
+  private members(record: BtfRecord, packed: boolean, depth: number): readonly string[] {
+    if (record.kind === "union") return record.members.map((member) => this.member(member, depth));
+    const lines: string[] = [];
+    let end = 0;
+    let afterField = false;
+    let largest = 1;
+    for (const member of record.members) {
+      const { type, bitOffset, bitSize } = member;
+      const align = packed ? 1 : this.alignments.of(type);
+      largest = Math.max(largest, align);
+      lines.push(...holes(end, bitOffset, align, afterField && bitSize > 0), this.member(member, depth));
+      end = bitOffset + (bitSize > 0 ? bitSize : 8 * this.btf.sizeOf(type));
+      afterField = bitSize > 0;
+    }
+    return [...lines, ...holes(end, 8 * record.size, largest, false)];
   }
 
   private member({ name, type, bitSize }: BtfMember, depth: number): string {
