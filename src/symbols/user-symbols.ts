@@ -3,6 +3,7 @@ import { bytesSource } from "../formats/byte-source.js";
 import type { CodePlace } from "../formats/dwarf-places.js";
 import { demangle } from "../formats/itanium-demangle.js";
 import { type ProcMap, parseProcMaps } from "../formats/proc-maps.js";
+import { demangleRust } from "../formats/rust-demangle.js";
 import { type DebugPlaces, debugRoot } from "../kernel/debug-info.js";
 import { ElfFile, isSystemError, type OpenFile, openFile } from "./elf-file.js";
 import { JitNames } from "./jit-names.js";
@@ -166,10 +167,10 @@ export class UserSymbols implements Disposable {
     // Full symbol tables append the version of a versioned function: pthread_cond_signal@@GLIBC_2.3.2
     const version = symbol.indexOf("@");
     const name = version > 0 ? symbol.slice(0, version) : symbol;
-    if (!this.demangles || !name.startsWith("_Z")) return name;
+    if (!this.demangles || !/^_[ZR]/.test(name)) return name;
     let shown = this.names.get(name);
     if (shown === undefined) {
-      shown = demangle(name) ?? name;
+      shown = demangleRust(name) ?? demangle(name) ?? name;
       if (this.names.size >= 16384) this.names.clear();
       this.names.set(name, shown);
     }

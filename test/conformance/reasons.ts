@@ -2,6 +2,16 @@ import type { Reasons } from "./page.js";
 
 /** Why cases fail that apply; where one is missing, the page has what the run itself says. */
 export const reasons: Reasons = {
+  "basic.non existent library include fails":
+    "a header that is missing is a warning as long as nothing of it is needed",
+  "btf.redefine_btf_type_missing_def": "structures of a script may consist of the kernel's",
+  "builtin.log size too small": "the verifier's log is never cut",
+  "call.ustack_with_inlined_funcs":
+    "wants frames of libc under the name _end, the last symbol of the program, which they are not in",
+  "intcast.Sum casted retval": "exit() is final for its program; bpftrace counts what comes until it is detached",
+  "interop.interop return types": "imports C, which bpftrace has clang compile",
+  "other.bitfield_access_2": "signed bit fields have their sign; bpftrace reads all as unsigned",
+  "stdlib.assert_macro": "wants a place in the source of bpftrace's own library",
   "json-output.join_delim": "-c understands quotes, as a shell does; bpftrace splits at blanks and keeps them",
 };
 
