@@ -28,6 +28,13 @@ export interface IteratorTarget {
   readonly pin?: string | undefined;
 }
 
+/** In a file, as uprobes want it. */
+export interface UprobePlace {
+  readonly offset: number;
+  /** Of the counter that the kernel raises in each process while somebody traces. */
+  readonly refCounter?: number | undefined;
+}
+
 export interface KprobeTarget {
   /** A function of the kernel, or `MODULE:FUNCTION`; unused if there is an address. */
   readonly symbol: string;
@@ -101,18 +108,16 @@ export interface AttachPort {
     },
     cookie: bigint,
   ): Attachment;
-  /** Many places of one file in one link (since 6.6). */
+  /**
+   * Many places of one file in one link (since 6.6). Items and places go together; places that the kernel refuses are dealt
+   * with as by {@link each}.
+   */
   uprobeMulti(
     program: ProgramName,
-    target: {
-      readonly path: string;
-      readonly offsets: readonly number[];
-      readonly ret: boolean;
-      readonly pid?: number | undefined;
-      readonly refCounters?: readonly number[] | undefined;
-    },
-    cookies: readonly bigint[],
-  ): Attachment;
+    file: { readonly path: string; readonly ret: boolean; readonly pid?: number | undefined },
+    places: readonly UprobePlace[],
+    items: AttachItems,
+  ): readonly Attachment[];
   /** A BPF iterator (since 5.8); the trace reads it when everything is attached, or leaves it in the file `pin`. */
   iterator(program: ProgramName, target: IteratorTarget): Attachment;
   /** Runs a raw_tracepoint program once, now, in this thread (BPF_PROG_TEST_RUN, since 5.10); answers what it returned. */

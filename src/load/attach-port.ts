@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, statfsSync } from "node:fs";
-import { EINVAL, ENOENT, ESRCH } from "../abi/errno.js";
+import { EINVAL, ENOENT, ENOTSUPP, EOPNOTSUPP, ESRCH } from "../abi/errno.js";
 import { attrFlags, HW_BREAKPOINT_X, PERF_TYPE_BREAKPOINT, PERF_TYPE_TRACEPOINT } from "../abi/perf.js";
 import { BPF_TRACE_RAW_TP } from "../abi/program-type.js";
 import { cString } from "../abi/struct.js";
@@ -15,6 +15,7 @@ import type {
   PerfEventTarget,
   ProgramName,
   TracedFunction,
+  UprobePlace,
   WatchpointTarget,
 } from "../language/attach-port.js";
 import type { AttachItems, Target } from "../language/probe.js";
@@ -55,8 +56,8 @@ const rethrow: OnRefused = (_target, error) => {
   throw error;
 };
 
-/** What the kernel says of a link for many functions if it is one of them that it does not like. */
-const ofOneFunction: readonly (number | undefined)[] = [EINVAL, ENOENT, ESRCH];
+/** What the kernel says of a link for many places if it is one of them that it does not like. */
+const ofOneTarget: readonly (number | undefined)[] = [EINVAL, ENOENT, ESRCH, EOPNOTSUPP, ENOTSUPP];
 
 /** An iterator that waits to be read, or stays in a file. */
 export interface KernelIterator {
@@ -183,27 +184,13 @@ export class KernelAttachPort implements AttachPort, Disposable {
     ret: boolean,
     items: AttachItems,
   ): readonly Attachment[] {
-    const addresses = targets.flatMap(({ address }) => address ?? []);
-    const functions = addresses.length === targets.length ? addresses : targets.map(({ symbol }) => symbol);
-    const what = `${ret ? "kretprobe" : "kprobe"} of ${functions.length} functions`;
-    const link = (held: Held): void => {
+    const what = (count: number): string => `${ret ? "kretprobe" : "kprobe"} of ${count} functions`;
+    return this.inOneLink(what, targets, items, (held, some, cookies) => {
+      const addresses = some.flatMap(({ address }) => address ?? []);
+      const functions = addresses.length === some.length ? addresses : some.map(({ symbol }) => symbol);
       const fd = this.loaded.program(program, 0n);
-      const cookies = items.map(({ id }) => id);
       held.links.push(linkKprobeMulti(this.sys, fd, { functions, ret }, cookies));
-    };
-    const [only] = items;
-    if (only !== undefined && items.length === 1) return this.each(items, () => this.attach(what, "slow", link));
-    try {
-      return [this.attach(what, "slow", link)];
-    } catch (error) {
-      if (!(error instanceof AttachError) || !ofOneFunction.includes(error.errno)) throw error;
-      // The kernel does not say which function it is that it refuses.
-      const middle = items.length >> 1;
-      return [
-        ...this.kprobeMulti(program, targets.slice(0, middle), ret, items.slice(0, middle)),
-        ...this.kprobeMulti(program, targets.slice(middle), ret, items.slice(middle)),
-      ];
-    }
+    });
   }
 
   trampoline(program: ProgramName, target: TracedFunction, cookie: bigint): Attachment {
@@ -254,27 +241,54 @@ export class KernelAttachPort implements AttachPort, Disposable {
 
   uprobeMulti(
     program: ProgramName,
-    target: {
-      readonly path: string;
-      readonly offsets: readonly number[];
-      readonly ret: boolean;
-      readonly pid?: number | undefined;
-      readonly refCounters?: readonly number[] | undefined;
-    },
-    cookies: readonly bigint[],
-  ): Attachment {
-    const what = `${target.ret ? "uretprobe" : "uprobe"} of ${target.offsets.length} places in ${target.path}`;
-    return this.attach(what, "slow", (held) => {
-      const { path, start } = fileOf(target.path);
-      const inFile = {
-        ...target,
+    file: { readonly path: string; readonly ret: boolean; readonly pid?: number | undefined },
+    places: readonly UprobePlace[],
+    items: AttachItems,
+  ): readonly Attachment[] {
+    const { ret, pid } = file;
+    const what = (count: number): string => `${ret ? "uretprobe" : "uprobe"} of ${count} places in ${file.path}`;
+    return this.inOneLink(what, places, items, (held, some, cookies) => {
+      const { path, start } = fileOf(file.path);
+      const target = {
         path,
-        offsets: target.offsets.map((offset) => start + offset),
+        ret,
+        pid,
+        offsets: some.map(({ offset }) => start + offset),
         // 0 is none.
-        refCounters: target.refCounters?.map((offset) => (offset === 0 ? 0 : start + offset)),
+        refCounters: some.some(({ refCounter }) => refCounter !== undefined)
+          ? some.map(({ refCounter }) => (refCounter === undefined ? 0 : start + refCounter))
+          : undefined,
       };
-      held.links.push(linkUprobeMulti(this.sys, this.loaded.program(program, 0n), inFile, cookies));
+      held.links.push(linkUprobeMulti(this.sys, this.loaded.program(program, 0n), target, cookies));
     });
+  }
+
+  /** One link for all targets; if the kernel refuses one of them, which it does not name, more links without it. */
+  private inOneLink<T>(
+    what: (count: number) => string,
+    targets: readonly T[],
+    items: AttachItems,
+    link: (held: Held, targets: readonly T[], cookies: readonly bigint[]) => void,
+  ): readonly Attachment[] {
+    const attach = (): Attachment =>
+      this.attach(what(items.length), "slow", (held) =>
+        link(
+          held,
+          targets,
+          items.map(({ id }) => id),
+        ),
+      );
+    if (items.length === 1) return this.each(items, attach);
+    try {
+      return [attach()];
+    } catch (error) {
+      if (!(error instanceof AttachError) || !ofOneTarget.includes(error.errno)) throw error;
+      const middle = items.length >> 1;
+      return [
+        ...this.inOneLink(what, targets.slice(0, middle), items.slice(0, middle), link),
+        ...this.inOneLink(what, targets.slice(middle), items.slice(middle), link),
+      ];
+    }
   }
 
   iterator(program: ProgramName, target: IteratorTarget): Attachment {

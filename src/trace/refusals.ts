@@ -12,9 +12,13 @@ export class Refusals {
   private readonly missing: Config["missing_probes"];
   private readonly single: { readonly target: Target; readonly error: Refusal }[] = [];
   /** Found by wildcards; those of one place in the script together. */
+  /** A probe at several places is one. */
+  private readonly targets = new Set<Target>();
   private readonly found = new Map<number, { readonly target: Target; readonly error: Refusal; count: number }>();
   /** Number of attach points. */
-  count = 0;
+  get count(): number {
+    return this.targets.size;
+  }
 
   constructor(missing: Config["missing_probes"]) {
     this.missing = missing;
@@ -23,7 +27,7 @@ export class Refusals {
   readonly refused: OnRefused = (target, error) => {
     const named = error instanceof AttachError ? new AttachError(target.name, error.cause) : error;
     if (this.missing === "error" && !target.byWildcard) throw named;
-    this.count++;
+    this.targets.add(target);
     if (!target.byWildcard) this.single.push({ target, error: named });
     else {
       const group = this.found.get(target.span.start);

@@ -344,6 +344,7 @@ export class Trace implements Disposable {
         for (const { target } of items) attached.add(target);
       } catch (error) {
         if (!(error instanceof AttachError)) throw error;
+        attached.add(first.target);
         this.refusals.refused(first.target, error);
       }
     }

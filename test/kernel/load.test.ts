@@ -124,7 +124,9 @@ kernelTest("uprobes by offset: one each, and many in one link with cookies", asy
   assert.equal(counter(sys, loaded, 0), 43);
   if (kernel.feature("uprobeMulti") === "yes") {
     using port = new KernelAttachPort(sys, loaded);
-    port.uprobeMulti("multi", { path, offsets, ret: false, pid: process.pid }, [100n, 1000n]);
+    const items = [100n, 1000n].map((id) => ({ target: anyTarget, id }));
+    const places = offsets.map((offset) => ({ offset }));
+    assert.equal(port.uprobeMulti("multi", { path, ret: false, pid: process.pid }, places, items).length, 1);
     work();
     assert.equal(counter(sys, loaded, 0), 1143);
   }

@@ -90,6 +90,23 @@ test("no probe in the middle of an instruction, outside of a function, or where 
   assert.deepEqual(lines(out), ["fire"]);
 });
 
+test("places that the kernel refuses are left out of wildcards, and told", { skip }, async () => {
+  // It looks at the instruction when a process maps it (prepare_uprobe(), kernel/events/uprobes.c).
+  const loop = spawn(join(folder, "one"), ["again"], { stdio: "ignore" });
+  try {
+    const file = join(folder, "one");
+    const { out, err } = await trace(["-e", `uprobe:${file}:f* /pid != ${loop.pid}/ { @[func] = count(); }`], () =>
+      runs("one", 2),
+    );
+    assert.match(err, /1 attach point of a wildcard left out that the kernel refuses; uprobe:.*:forbidden:/);
+    assert.match(out + err, /Attached 1 probe\n/);
+    assert.match(out, /^@\[fire\]: 2$/m);
+    assert.match(await error("-e", `uprobe:${file}:forbidden { }`), /Unable to attach probe: uprobe:.*:forbidden/);
+  } finally {
+    loop.kill("SIGKILL");
+  }
+});
+
 test("files that are damaged, or for another machine, say so", { skip }, async () => {
   const bytes = readFileSync(program);
   const write = (name: string, change: (copy: Buffer) => Buffer): string => {

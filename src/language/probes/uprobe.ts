@@ -128,14 +128,10 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
         });
       });
     },
-    attach: (port, program, variant, items) =>
-      attachPlaces(
-        port,
-        program,
-        variant,
-        ret,
-        items.map(({ target, id }) => ({ place: target.place as UserPlace, id })),
-      ),
+    attach: (port, program, variant, items) => {
+      const places = items.map(({ target }) => target.place as UserPlace);
+      return attachPlaces(port, program, variant, ret, places, items);
+    },
     listsFile: true,
     runsLastFirst,
     listedByType: ret,

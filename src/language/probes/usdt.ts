@@ -148,10 +148,18 @@ export const usdt: Probe = {
   forms,
   bind,
   attach(port, program, variant, items) {
-    const places = items.flatMap(({ target, id }) =>
-      ((target.place as Places).get(variant.key) ?? []).map((place) => ({ place, id })),
+    const found = items.flatMap((item) =>
+      ((item.target.place as Places).get(variant.key) ?? []).map((place) => ({ place, item })),
     );
-    return attachPlaces(port, program, variant, false, places);
+    const places = found.map(({ place }) => place);
+    return attachPlaces(
+      port,
+      program,
+      variant,
+      false,
+      places,
+      found.map(({ item }) => item),
+    );
   },
   listsFile: true,
   needs: "uprobe",

@@ -1,15 +1,11 @@
 // Places in programs and libraries, as uprobes are set on them: shared by the probe types of user space.
 import { BPF_TRACE_UPROBE_MULTI } from "../../abi/program-type.js";
-import type { Attachment, AttachPort } from "../attach-port.js";
+import type { Attachment, AttachPort, UprobePlace } from "../attach-port.js";
 import type { KernelView, Missing } from "../kernel-view.js";
-import type { ProgramVariant } from "../probe.js";
+import type { AttachItems, ProgramVariant } from "../probe.js";
 
-export interface UserPlace {
+export interface UserPlace extends UprobePlace {
   readonly path: string;
-  /** In the file. */
-  readonly offset: number;
-  /** In the file: a counter that the kernel raises in each process while somebody traces. */
-  readonly refCounter?: number | undefined;
   readonly pid: number | undefined;
 }
 
@@ -27,32 +23,29 @@ export const canBeMulti = (kernel: KernelView, pid: number | undefined): boolean
 /** consumer_add(), kernel/events/uprobes.c, v5.15 to v6.18: new consumers of a place go to the front of its list. */
 export const runsLastFirst = true;
 
-/** Attaches a program to places, each with the id of its target. */
+/** Attaches a program to places; places and items go together. */
 export function attachPlaces(
   port: AttachPort,
   program: string,
   variant: ProgramVariant,
   ret: boolean,
-  places: readonly { readonly place: UserPlace; readonly id: bigint }[],
+  places: readonly UserPlace[],
+  items: AttachItems,
 ): readonly Attachment[] {
-  if (variant.expectedAttachType !== BPF_TRACE_UPROBE_MULTI)
-    return places.map(({ place, id }) => port.uprobe(program, { ...place, ret }, id));
-  const byFile = new Map<string, { places: UserPlace[]; ids: bigint[] }>();
-  for (const { place, id } of places) {
-    const group = byFile.get(place.path) ?? { places: [], ids: [] };
+  const byFile = new Map<string, { readonly places: UserPlace[]; readonly items: AttachItems[number][] }>();
+  for (const [i, place] of places.entries()) {
+    const group = byFile.get(place.path) ?? { places: [], items: [] };
     byFile.set(place.path, group);
     group.places.push(place);
-    group.ids.push(id);
+    const item = items[i];
+    if (item !== undefined) group.items.push(item);
   }
-  return [...byFile].map(([path, group]) => {
-    const counted = group.places.some(({ refCounter }) => refCounter !== undefined);
-    const target = {
-      path,
-      offsets: group.places.map(({ offset }) => offset),
-      refCounters: counted ? group.places.map(({ refCounter = 0 }) => refCounter) : undefined,
-      ret,
-    };
-    return port.uprobeMulti(program, target, group.ids);
+  return [...byFile].flatMap(([path, group]) => {
+    if (variant.expectedAttachType === BPF_TRACE_UPROBE_MULTI)
+      return port.uprobeMulti(program, { path, ret }, group.places, group.items);
+    return group.places.flatMap((place, i) =>
+      port.each(group.items.slice(i, i + 1), ({ id }) => port.uprobe(program, { ...place, ret }, id)),
+    );
   });
 }
 
