@@ -80,7 +80,8 @@ export interface Tracker {
   readonly program: string;
   readonly category: string;
   readonly event: string;
-  readonly id: number;
+  /** Of its record in tracefs; undefined of a raw tracepoint. */
+  readonly id: number | undefined;
 }
 
 export interface CompileResult {
@@ -241,7 +242,12 @@ function compileTrackers(
     const emitted = emitFunctions([optimize(fn)], { cpuV4: false, cookie: "constant" });
     return {
       tracker: { program: fn.name, ...place },
-      spec: { name: fn.name, type: "tracepoint", expectedAttachType: 0, ...partsOf(emitted) },
+      spec: {
+        name: fn.name,
+        type: place.id === undefined ? "raw_tracepoint" : "tracepoint",
+        expectedAttachType: 0,
+        ...partsOf(emitted),
+      },
     };
   });
 }

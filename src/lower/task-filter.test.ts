@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { complaints } from "../../test/support/compile-script.js";
-import { FixtureKernel } from "../../test/support/fixture-kernel.js";
+import { FixtureKernel, fixtureBtf } from "../../test/support/fixture-kernel.js";
 import { Simulation, type SimulationOptions } from "../../test/support/simulation.js";
 import type { TaskFilter } from "../language/task-filter.js";
 import { systemMaps, treeState } from "../wire/map-storage.js";
@@ -91,33 +91,64 @@ test("targets that an iterator cannot know are warned about", () => {
   assert.deepEqual(complaints("iter:task { @ = count(); }", { filter: { process: 5 } }), []);
 });
 
-/** A tree of 700; fires births and deaths by hand. */
+/** Where struct task_struct of the fixture has the number. */
+const pidOffset = ((): number => {
+  const btf = fixtureBtf();
+  const task = btf.find("task_struct", "struct");
+  const member = task === undefined ? undefined : btf.memberOf(task, "pid");
+  assert.ok(member);
+  return member.bitOffset >> 3;
+})();
+
+/** A tree of 700; fires births and deaths by hand, as raw tracepoints or by the records of tracefs. */
 class Tree {
-  readonly simulation = new Simulation("kprobe:vfs_read { @[pid] = count(); }", { filter: { tree: true } });
+  readonly simulation: Simulation;
+  private readonly raw: boolean;
+
+  constructor(raw: boolean) {
+    const kernel = new FixtureKernel({ features: { rawTracepointUnpreempted: raw ? "yes" : "no" } });
+    this.raw = raw;
+    this.simulation = new Simulation("kprobe:vfs_read { @[pid] = count(); }", { filter: { tree: true }, kernel });
+    const types = this.simulation.compiled.object.programs.slice(1).map((program) => program.type);
+    assert.deepEqual(types, raw ? ["raw_tracepoint", "raw_tracepoint"] : ["tracepoint", "tracepoint"]);
+  }
 
   add(pid: number): void {
     this.simulation.machine.map(systemMaps.tree).update(word(pid), word(0), 0n, 0);
   }
 
   note(on: boolean): void {
-    this.simulation.machine
-      .map(systemMaps.treeState)
-      .update(word(0), Uint8Array.of(on ? 1 : 0, 0, 0, 0, 0, 0, 0, 0), 0n, 0);
+    const state = Uint8Array.of(on ? 1 : 0, 0, 0, 0, 0, 0, 0, 0);
+    this.simulation.machine.map(systemMaps.treeState).update(word(0), state, 0n, 0);
   }
 
   birth(parent: number, child: number, flags = 0): void {
-    const record = new Uint8Array(48);
-    new DataView(record.buffer).setUint32(8, child, true);
-    new DataView(record.buffer).setUint32(32, flags, true);
     this.as(parent);
-    this.simulation.machine.run(this.program("tree_birth"), record);
+    this.run("tree_birth", child, BigInt(flags), { pid: 8, flags: 32 });
   }
 
   free(pid: number): void {
-    const record = new Uint8Array(24);
-    new DataView(record.buffer).setUint32(12, pid, true);
     this.as(1);
-    this.simulation.machine.run(this.program("tree_free"), record);
+    this.run("tree_free", pid, 0n, { pid: 12, flags: 40 });
+  }
+
+  private run(
+    name: string,
+    pid: number,
+    flags: bigint,
+    record: { readonly pid: number; readonly flags: number },
+  ): void {
+    const context = new DataView(new ArrayBuffer(48));
+    if (this.raw) {
+      const task = new Uint8Array(pidOffset + 8).fill(0xff);
+      task.set(word(pid), pidOffset);
+      context.setBigUint64(0, this.simulation.put("kernel", task), true);
+      context.setBigUint64(8, flags, true);
+    } else {
+      context.setUint32(record.pid, pid, true);
+      context.setBigUint64(record.flags, flags, true);
+    }
+    this.simulation.machine.run(this.program(name), new Uint8Array(context.buffer));
   }
 
   private as(process: number): void {
@@ -141,39 +172,44 @@ class Tree {
   }
 }
 
-test("a tree: children of its processes join it, threads and others' children do not, the freed leave", () => {
-  const tree = new Tree();
-  tree.add(700);
-  tree.birth(700, 701);
-  tree.birth(701, 702);
-  tree.birth(702, 703, 0x10000);
-  tree.birth(5, 6);
-  assert.deepEqual(tree.members(systemMaps.tree), [700, 701, 702]);
-  assert.deepEqual(tree.members(systemMaps.births), []);
-  for (const process of [700, 702, 703, 6]) tree.fire(process);
-  assert.deepEqual(Object.keys(tree.simulation.map("@")), ["700", "702"]);
-  tree.free(701);
-  tree.free(703);
-  assert.deepEqual(tree.members(systemMaps.tree), [700, 702]);
-});
+for (const raw of [true, false]) treeTests(raw);
 
-test("a tree: while they are noted all births are, with the parent", () => {
-  const tree = new Tree();
-  tree.note(true);
-  tree.birth(5, 6);
-  tree.birth(6, 7, 0x10000);
-  assert.deepEqual(tree.members(systemMaps.births), [6]);
-  const [entry] = tree.simulation.machine.map(systemMaps.births).entries();
-  assert.deepEqual(entry?.values, [word(5)]);
-  assert.equal(treeState.noting, 0);
-});
+function treeTests(raw: boolean): void {
+  const by = raw ? "by raw tracepoints" : "by records";
+  test(`a tree ${by}: children of its processes join it, threads and others' children do not, the freed leave`, () => {
+    const tree = new Tree(raw);
+    tree.add(700);
+    tree.birth(700, 701);
+    tree.birth(701, 702);
+    tree.birth(702, 703, 0x10000);
+    tree.birth(5, 6);
+    assert.deepEqual(tree.members(systemMaps.tree), [700, 701, 702]);
+    assert.deepEqual(tree.members(systemMaps.births), []);
+    for (const process of [700, 702, 703, 6]) tree.fire(process);
+    assert.deepEqual(Object.keys(tree.simulation.map("@")), ["700", "702"]);
+    tree.free(701);
+    tree.free(703);
+    assert.deepEqual(tree.members(systemMaps.tree), [700, 702]);
+  });
 
-test("a tree that is full counts those that it does not follow", () => {
-  const tree = new Tree();
-  tree.add(700);
-  const e2big = -7n;
-  Object.assign(tree.simulation.machine.map(systemMaps.tree), { update: () => e2big });
-  tree.birth(700, 40000);
-  tree.birth(700, 40001);
-  assert.deepEqual(tree.simulation.losses(), { "tree-full": 2n });
-});
+  test(`a tree ${by}: while they are noted all births are, with the parent`, () => {
+    const tree = new Tree(raw);
+    tree.note(true);
+    tree.birth(5, 6);
+    tree.birth(6, 7, 0x10000);
+    assert.deepEqual(tree.members(systemMaps.births), [6]);
+    const [entry] = tree.simulation.machine.map(systemMaps.births).entries();
+    assert.deepEqual(entry?.values, [word(5)]);
+    assert.equal(treeState.noting, 0);
+  });
+
+  test(`a tree ${by} that is full counts those that it does not follow`, () => {
+    const tree = new Tree(raw);
+    tree.add(700);
+    const e2big = -7n;
+    Object.assign(tree.simulation.machine.map(systemMaps.tree), { update: () => e2big });
+    tree.birth(700, 40000);
+    tree.birth(700, 40001);
+    assert.deepEqual(tree.simulation.losses(), { "tree-full": 2n });
+  });
+}

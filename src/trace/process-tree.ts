@@ -32,9 +32,15 @@ export function seedTree(sys: Sys, loaded: LoadedObject, root: number): void {
   for (const process of known) if (!isThere(process)) mapDelete(sys, tree.fd, word(process));
 }
 
-/** Whether no process of the tree is left. */
-export const isTreeGone = (sys: Sys, loaded: LoadedObject): boolean =>
-  !mapGetNextKey(sys, loaded.map(systemMaps.tree).fd, undefined, zeroed(4));
+/**
+ * Whether no process of the tree is left. `sweep` looks each of them up first: where the program on their end reads
+ * records it may miss one (lower/process-tree.ts).
+ */
+export function isTreeGone(sys: Sys, loaded: LoadedObject, sweep: boolean): boolean {
+  const tree = loaded.map(systemMaps.tree);
+  if (sweep) for (const { key } of readMap(sys, tree)) if (!isThere(numberOf(key))) mapDelete(sys, tree.fd, key);
+  return !mapGetNextKey(sys, tree.fd, undefined, zeroed(4));
+}
 
 /** Children of known processes that are not known, and their children, with their parents. */
 export function descendants(

@@ -65,6 +65,9 @@ const countedAsAttached: ReadonlySet<Moment | undefined> = new Set<Moment>(["beg
 /** How often the process of -p is looked at. */
 const pidCheckMilliseconds = 100;
 
+/** Processes of a tree are looked up one by one at each so many of these looks. */
+const looksPerSweep = 10;
+
 /** How long commands of system() are still run after Ctrl-C. */
 const endMilliseconds = 1000;
 
@@ -369,7 +372,10 @@ export class Trace implements Disposable {
   private followTree(): void {
     const { sys, compiled, targets } = this.options;
     if (targets?.root === undefined) return;
-    for (const { program, ...event } of compiled.trackers) this.port.tracepoint(program, event, 0n);
+    for (const { program, category, event, id } of compiled.trackers) {
+      if (id === undefined) this.port.rawTracepoint(program, { name: event }, 0n);
+      else this.port.tracepoint(program, { category, event, id }, 0n);
+    }
     seedTree(sys, this.loaded, targets.root);
   }
 
@@ -377,9 +383,10 @@ export class Trace implements Disposable {
   private watch(pid: number | undefined): () => void {
     const { sys, targets } = this.options;
     if (pid === undefined && targets?.root === undefined) return () => undefined;
+    let looks = 0;
     const timer = setInterval(() => {
       if (pid !== undefined && !isThere(pid)) this.stop();
-      else if (targets?.root !== undefined && isTreeGone(sys, this.loaded)) this.stop();
+      else if (targets?.root !== undefined && isTreeGone(sys, this.loaded, ++looks % looksPerSweep === 0)) this.stop();
     }, pidCheckMilliseconds);
     return () => clearInterval(timer);
   }
