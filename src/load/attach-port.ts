@@ -185,7 +185,9 @@ export class KernelAttachPort implements AttachPort, Disposable {
     items: AttachItems,
   ): readonly Attachment[] {
     const what = (count: number): string => `${ret ? "kretprobe" : "kprobe"} of ${count} functions`;
-    return this.inOneLink(what, targets, items, (held, some, cookies) => {
+    // It waits once, however many functions it has; and while the kernel patches thousands of them we had better wait than
+    // run through them: emulated processors stumble over instructions that change under them.
+    return this.inOneLink("quick", what, targets, items, (held, some, cookies) => {
       const addresses = some.flatMap(({ address }) => address ?? []);
       const functions = addresses.length === some.length ? addresses : some.map(({ symbol }) => symbol);
       const fd = this.loaded.program(program, 0n);
@@ -247,7 +249,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
   ): readonly Attachment[] {
     const { ret, pid } = file;
     const what = (count: number): string => `${ret ? "uretprobe" : "uprobe"} of ${count} places in ${file.path}`;
-    return this.inOneLink(what, places, items, (held, some, cookies) => {
+    return this.inOneLink("slow", what, places, items, (held, some, cookies) => {
       const { path, start } = fileOf(file.path);
       const target = {
         path,
@@ -265,13 +267,14 @@ export class KernelAttachPort implements AttachPort, Disposable {
 
   /** One link for all targets; if the kernel refuses one of them, which it does not name, more links without it. */
   private inOneLink<T>(
+    speed: "slow" | "quick",
     what: (count: number) => string,
     targets: readonly T[],
     items: AttachItems,
     link: (held: Held, targets: readonly T[], cookies: readonly bigint[]) => void,
   ): readonly Attachment[] {
     const attach = (): Attachment =>
-      this.attach(what(items.length), "slow", (held) =>
+      this.attach(what(items.length), speed, (held) =>
         link(
           held,
           targets,
@@ -285,8 +288,8 @@ export class KernelAttachPort implements AttachPort, Disposable {
       if (!(error instanceof AttachError) || !ofOneTarget.includes(error.errno)) throw error;
       const middle = items.length >> 1;
       return [
-        ...this.inOneLink(what, targets.slice(0, middle), items.slice(0, middle), link),
-        ...this.inOneLink(what, targets.slice(middle), items.slice(middle), link),
+        ...this.inOneLink(speed, what, targets.slice(0, middle), items.slice(0, middle), link),
+        ...this.inOneLink(speed, what, targets.slice(middle), items.slice(middle), link),
       ];
     }
   }
