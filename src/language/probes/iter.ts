@@ -88,7 +88,7 @@ export const iter: Probe = {
     ];
   },
   attach: (port, program, _variant, items) =>
-    items.map(({ target }) => port.iterator(program, target.place as IteratorTarget)),
+    port.each(items, ({ target }) => port.iterator(program, target.place as IteratorTarget)),
   list: (kernel) => iterators(kernel).map((type) => `iter:${type}`),
   describe(name, kernel) {
     const btf = kernel.btf();

@@ -29,7 +29,7 @@ interface Place {
 }
 
 function attach(port: AttachPort, program: string, _variant: ProgramVariant, items: AttachItems) {
-  return items.map(({ target, id }) => port.perfEvent(program, target.place as Place, id));
+  return port.each(items, ({ target, id }) => port.perfEvent(program, target.place as Place, id));
 }
 
 function timed(name: string, alias: string, doc: string, cpu: number | "all"): Probe {

@@ -67,7 +67,7 @@ export const rawtracepoint: Probe = {
     });
   },
   attach: (port, program, _variant, items) =>
-    items.map(({ target, id }) => port.rawTracepoint(program, { name: (target.place as Place).event }, id)),
+    port.each(items, ({ target, id }) => port.rawTracepoint(program, { name: (target.place as Place).event }, id)),
   describe(name, kernel) {
     const btf = kernel.btf();
     if ("missing" in btf) return [];

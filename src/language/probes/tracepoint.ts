@@ -70,7 +70,7 @@ export const tracepoint: Probe = {
       if (recordId === undefined) return [port.rawTracepoint(program, { name: event }, first.id)];
       return [port.tracepoint(program, { category: "raw_syscalls", event, id: recordId }, first.id)];
     }
-    return items.map(({ target, id }) => {
+    return port.each(items, ({ target, id }) => {
       const place = target.place as Place;
       if (place.via === "raw") return port.rawTracepoint(program, { name: place.event }, id);
       if (place.via === "perf") return port.tracepoint(program, place, id);

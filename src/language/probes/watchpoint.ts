@@ -79,5 +79,5 @@ export const watchpoint: Probe = {
     ];
   },
   attach: (port, program, _variant, items) =>
-    items.map(({ target, id }) => port.watchpoint(program, target.place as Place, id)),
+    port.each(items, ({ target, id }) => port.watchpoint(program, target.place as Place, id)),
 };
