@@ -92,7 +92,7 @@ test("attach points that need different programs get them; the others share one"
   assert.deepEqual(names("kprobe:vfs_read, kprobe:vfs_write, profile:hz:9 { @++ }"), ["kprobe", "perf_event"]);
   assert.deepEqual(names("k*:vfs_read { @++ }"), ["kprobe", "kprobe"]);
   assert.deepEqual(
-    names("tracepoint:sched:sched_switch, tracepoint:sched:sched_wakeup { print(args.common_pid) }").length,
+    names("tracepoint:sched:sched_process_exit, tracepoint:sched:sched_wakeup { print(args.pid) }").length,
     2,
   );
 });

@@ -451,10 +451,10 @@ export class ExpressionChecker {
     // Without `args` that has been said.
     if (variant.args === undefined) return this.broken(span);
     const fields: readonly ArgField[] = variant.args;
-    const found = fields.find((f) => f.name === name) ?? fields.find((f) => f.name === `common_${name}`);
+    const found = fields.find((f) => f.name === name);
     if (found === undefined) {
       const renamed = name === "retval" && fields.some((f) => f.name === "ret") ? "ret" : undefined;
-      const known = fields.map((f) => f.name);
+      const known = fields.filter(({ source }) => source.kind !== "hidden").map((f) => f.name);
       if (renamed !== undefined) {
         this.error(
           "unknown-member",

@@ -4,6 +4,10 @@ import type { ExpressionChecker } from "./expression.js";
 
 /** Reports an argument that a program cannot read. */
 export function isUnreadable(checker: ExpressionChecker, field: ArgField, span: Span): boolean {
+  if (field.source.kind === "hidden") {
+    checker.error("unreadable-argument", span, field.source.message, field.source.hint);
+    return true;
+  }
   if (field.source.kind !== "parameter") return false;
   const { place } = field.source;
   const reason =

@@ -101,6 +101,12 @@ const cases: readonly Case[] = [
     "BEGIN { $x = 1; $x = comm; }",
     ["error type-mismatch '$x = comm': $x is int8, it cannot become string[16] | use another variable"],
   ],
+  [
+    "tracepoint:sched:sched_switch { $x = args.common_pid; }",
+    [
+      "error unreadable-argument 'common_pid': BPF does not support accessing common tracepoint fields | pid, tid, comm and cpu tell of the current thread",
+    ],
+  ],
   ["BEGIN { $x = exit(); }", ["error type-mismatch 'exit()': void cannot be assigned"]],
   ["BEGIN { @x[exit()] = 1; }", ["error bad-key 'exit()': void cannot be part of a key"]],
   ["BEGIN { $x = (1, exit()); }", ["error bad-tuple 'exit()': void cannot be in a tuple"]],

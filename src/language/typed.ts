@@ -168,6 +168,8 @@ export type ArgSource =
       readonly slot: number;
       readonly holds: "number" | "structure" | "other";
     }
+  /** The kernel has it and does not show it to programs. */
+  | { readonly kind: "hidden"; readonly message: string; readonly hint: string }
   /** Where the ABI puts a parameter of a function of a program. */
   | { readonly kind: "parameter"; readonly place: ParameterPlace };
 

@@ -117,6 +117,8 @@ export function argValue(p: ProgramLowering, field: ArgField): Value {
     case "trampoline-argument":
     case "trampoline-result":
       return narrowed(p, field.type, trampolineNumber(p, source));
+    case "hidden":
+      throw new Error(`internal: ${field.name} is hidden`);
     case "parameter":
       return parameterValue(p, source.place, field.type);
   }

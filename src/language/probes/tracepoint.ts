@@ -206,7 +206,15 @@ function syscallArgType(field: TracepointField, kernel: KernelView | undefined):
   return type.kind === "pointer" ? type : field.signed ? i64 : u64;
 }
 
+/** The kernel keeps its registers where these are: tp_prog_is_valid_access(), kernel/trace/bpf_trace.c. */
+const hiddenField = {
+  kind: "hidden",
+  message: "BPF does not support accessing common tracepoint fields",
+  hint: "pid, tid, comm and cpu tell of the current thread",
+} as const;
+
 function recordField(field: TracepointField, category: string, kernel: KernelView): ArgField {
+  if (isCommonField(field)) return { name: field.name, type: u64, source: hiddenField };
   const space = category === "syscalls" ? "user" : "kernel";
   const { name, offset } = field;
   if (field.kind === "data-loc" || field.kind === "rel-loc") {
