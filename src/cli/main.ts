@@ -270,11 +270,7 @@ function onSignals(trace: Trace): () => void {
 function explain(error: unknown, verbose: boolean): string {
   if (error instanceof VerifierError && error.span !== undefined) {
     const { message, span, log } = error;
-    const hint =
-      error.hint ??
-      (verbose
-        ? "if every loop of the script has a bound that the kernel can see, this is a bug in beetrace: please report it with the log above"
-        : "a loop needs a bound that the kernel can see; -v shows the verifier's whole log");
+    const hint = verbose ? error.hint : `${error.hint}; -v shows the verifier's whole log`;
     const text = renderDiagnostic({ severity: "error", code: "verifier", span, message, hint, notes: [] });
     return `${verbose ? `${log}\n` : ""}${text}\n`;
   }

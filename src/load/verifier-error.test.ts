@@ -114,6 +114,28 @@ test("the error points at the script, also for instructions without a place of t
   assert.equal(new VerifierError(program, 22, "", undefined).span, undefined);
 });
 
+test("what to do about it", () => {
+  const program: ProgramSpec = {
+    name: "BEGIN",
+    type: "raw_tracepoint",
+    expectedAttachType: 0,
+    code: new Uint8Array(16),
+    relocations: [],
+    functions: [],
+    spans: [],
+  };
+  const hint = (errno: number, log: string): string => new VerifierError(program, errno, log, undefined).hint ?? "";
+  assert.match(hint(22, "back-edge from insn 7 to 3\n"), /^a loop needs a bound/);
+  assert.match(hint(7, "BPF program is too large. Processed 1000001 insn\n"), /^a loop needs a bound/);
+  assert.match(
+    hint(13, "0: (61) r1 = *(u32 *)(r1 +4)\ninvalid bpf_context access off=4 size=4\n"),
+    /report it as a bug/,
+  );
+  const interrupted = new VerifierError(program, 11, "", undefined);
+  assert.match(interrupted.message, /signals interrupted it again and again$/);
+  assert.match(interrupted.hint ?? "", /profiler/);
+});
+
 test("fuzz: any text gives a verdict", () => {
   let seed = 1;
   const random = (n: number) => {

@@ -1,3 +1,4 @@
+import { EAGAIN } from "../abi/errno.js";
 import { helpers } from "../abi/helpers.js";
 import { BeetraceError } from "../base/errors.js";
 import type { Span } from "../base/span.js";
@@ -25,13 +26,13 @@ export class VerifierError extends BeetraceError {
     const { reason, instruction } = parseVerifierLog(log);
     const where = instruction === undefined ? "" : ` at instruction ${instruction}`;
     const forbidden = forbiddenHelper(program, instruction, reason);
-    const message = forbidden ?? `the kernel's verifier refused ${program.name}${where}: ${reason}`;
-    super(
-      message,
+    const told = errno === EAGAIN ? "signals interrupted it again and again" : reason;
+    const message = forbidden ?? `the kernel's verifier refused ${program.name}${where}: ${told}`;
+    const hint =
       forbidden === undefined
-        ? { cause }
-        : { cause, hint: "the kernel allows it in some functions only; docs/builtins.md names some" },
-    );
+        ? adviceFor(reason, errno)
+        : "the kernel allows it in some functions only; docs/builtins.md names some";
+    super(message, { cause, hint });
     this.program = program.name;
     this.errno = errno;
     this.log = log;
@@ -39,6 +40,16 @@ export class VerifierError extends BeetraceError {
     this.instruction = instruction;
     this.span = instruction === undefined ? undefined : spanNear(program, instruction);
   }
+}
+
+/** Words of the verifier about loops and size: kernel/bpf/verifier.c, v5.10 to v6.18. */
+const unbounded = /back-edge|infinite loop|loop is not bounded|too complex|program is too large/i;
+
+function adviceFor(reason: string, errno: number): string {
+  if (errno === EAGAIN) return "a profiler of this process sends such signals, for one: try again without it";
+  return unbounded.test(reason)
+    ? "a loop needs a bound that the kernel can see"
+    : "a script that compiles should load: please report it as a bug of beetrace, with the script and beetrace --info";
 }
 
 /** `fn->allowed()` said no: check_helper_call(), kernel/bpf/verifier.c, v5.10 to v6.18. Bpftrace's words. */

@@ -62,7 +62,9 @@ test("a wrong script is a ScriptError with its diagnostics", async () => {
   });
 });
 
-test("a place that does not exist is an AttachError", async () => {
-  // The checker cannot know what lies at an offset.
-  await assert.rejects(attach("uprobe:/bin/bash:0xfffffff0 { @ = count(); }"), AttachError);
+test("a place that does not exist: the checker says so, or the kernel", async () => {
+  const script = "uprobe:/bin/bash:0xfffffff0 { @ = count(); }";
+  await assert.rejects(attach(script), ScriptError);
+  // Whoever insists hears it from the kernel.
+  await assert.rejects(attach(script, { unsafe: true }), AttachError);
 });
