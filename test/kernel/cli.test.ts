@@ -196,7 +196,7 @@ const mistakes: readonly Mistake[] = [
   { args: ["-e", "krpobe:vfs_read { }"], says: [/no probe type 'krpobe'/, /did you mean 'kprobe'/] },
   { args: ["-e", "i:x:1 { }"], says: [/does not say how often/] },
   { args: ["--formt", "json"], says: [/no option --formt/, /did you mean --format/] },
-  { args: ["-f", "xml", "-e", "BEGIN { }"], says: [/Invalid output format "xml"/, /text or json/] },
+  { args: ["-f", "xml", "-e", "BEGIN { }"], says: [/Invalid output format "xml"/, /text, json/] },
   { args: ["-p", "abc", "-e", "BEGIN { }"], says: [/Failed to parse pid: invalid integer: abc/] },
   { args: ["-p", "4194303", "-e", "BEGIN { }"], says: [/there is no process 4194303/] },
   { args: ["-c", "/no/such/program", "-e", "BEGIN { }"], says: [/cannot run '\/no\/such\/program'/] },
