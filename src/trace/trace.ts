@@ -269,12 +269,13 @@ export class Trace implements Disposable {
     this.handling = true;
     this.runMoment("end");
     this.drain();
-    this.options.child?.end();
     const { compiled } = this.options;
     this.emit({ kind: "end" });
     if (printMaps) {
       for (const name of this.maps.names()) this.emit({ kind: "map", map: this.maps.snapshot(name, this.names) });
     }
+    // Not before: the stacks in the maps have their names from what it has mapped.
+    this.options.child?.end();
     const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
     if (this.commandsLeftOut > 0) losses.push({ reason: "unhandled", count: BigInt(this.commandsLeftOut) });
     if (losses.length > 0) this.emit({ kind: "lost", losses });
