@@ -59,7 +59,7 @@ export function noFunction(
     return noMatches(
       context,
       `the kernel has a function ${symbol}, but cannot trace it: it is marked notrace, or was compiled without the call that tracing needs`,
-      "a function that calls it, or that it calls, may do",
+      advice ?? "a function that calls it, or that it calls, may do",
     );
   const why = hasWildcard(symbol)
     ? `no function that can be traced matches '${symbol}'`
