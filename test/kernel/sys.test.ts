@@ -157,7 +157,9 @@ kernelTest("the kernel's lists", () => {
   assert.ok(!("missing" in functions));
   const [read, ...more] = functions.find("vfs_read");
   assert.deepEqual([read?.name, read?.module, more], ["vfs_read", "vmlinux", []]);
-  if (read?.address !== undefined) assert.equal(read.address, kernel.kernelSymbol("vfs_read"));
+  // ftrace's place is behind the endbr64 of a kernel with IBT, which stock ones are.
+  if (read?.address !== undefined)
+    assert.ok([0n, 4n].includes(read.address - (kernel.kernelSymbol("vfs_read") ?? 0n)), `${read.address}`);
   assert.deepEqual(functions.names.slice(0, 100), [...functions.names.slice(0, 100)].sort());
   assert.deepEqual(kernel.modules(), [...kernel.modules()].sort());
   assert.ok((kernel.kernelSymbol("vfs_read") ?? 0n) > 2n ** 63n);
