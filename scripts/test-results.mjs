@@ -17,6 +17,16 @@ export class Results {
     this.failures = [];
     this.skips = [];
     this.running = undefined;
+    this.times = [];
+  }
+
+  /** The tests that took longest, with their seconds. */
+  slowest(count) {
+    const line = ({ title, ms }) => `${title} ${(ms / 1000).toFixed(0)} s`;
+    return [...this.times]
+      .sort((a, b) => b.ms - a.ms)
+      .slice(0, count)
+      .map(line);
   }
 
   pass() {
@@ -43,8 +53,9 @@ export class Results {
     const other = result === undefined ? text : text.slice(0, at);
     if (other !== "") this.write(`[${this.stage}] ${other}\n`);
     if (result === undefined) return;
-    const { status, file, name, reason } = result;
+    const { status, file, name, reason, ms } = result;
     const title = `${file}: ${name}`;
+    if (ms !== undefined) this.times.push({ title, ms });
     if (status === "start") this.running = title;
     else if (status === "pass") this.pass();
     else if (status === "skip") this.skip(title, reason);

@@ -25,6 +25,8 @@ const vms = {
 };
 /** Ends a machine that hangs; one that works needs about fifteen minutes while another runs beside it. */
 const vmSeconds = 2400;
+/** A stage that takes longer than this, in milliseconds, says which tests were the slowest. */
+const slowStage = 300_000;
 const fileSeconds = { unit: 120, live: 180, vm: 900 };
 
 const stageNames = ["lint", "types", "unit", "build", "live", ...Object.keys(vms)];
@@ -119,6 +121,7 @@ async function stage(name, what, run) {
   if (results.total === 0) results.fail(name, "not one test ran");
   const counts = `${results.passed} passed, ${results.failures.length} failed, ${results.skips.length} skipped`;
   say(`${name}: ${what}: ${counts} (${seconds(begun)})`);
+  if (Date.now() - begun > slowStage) say(`${name}: the slowest: ${results.slowest(12).join("; ")}`);
 }
 
 /** A command that counts as one test. */

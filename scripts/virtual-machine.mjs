@@ -60,7 +60,7 @@ export async function runInVm(kernel, argv, options = {}) {
     const qemu = startTied(
       "/usr/bin/qemu-system-x86_64",
       [
-        ...["-accel", "tcg,thread=multi,tb-size=512", "-cpu", "max", "-smp", String(cpus), "-m", String(memory)],
+        ...["-accel", "tcg,thread=single,tb-size=512", "-cpu", "max", "-smp", String(cpus), "-m", String(memory)],
         ...["-nodefaults", "-display", "none", "-no-reboot", ...share],
         ...["-serial", `file:${join(job, "log")}`, "-serial", "stdio", "-serial", `file:${join(job, "status")}`],
         ...["-kernel", kernel.image, "-initrd", join(job, "initramfs")],

@@ -1,21 +1,13 @@
 // A program in namespaces and a root directory of its own, traced from outside.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fixture } from "../fixtures/path.js";
 import { lacks, lines, pause, run } from "../support/run.js";
+import { childOf } from "../support/workload.js";
 
 const namespaces = "--mount --pid --cgroup --fork --kill-child".split(" ");
 const refusal = (options: readonly string[]): string | undefined => {
@@ -51,8 +43,8 @@ async function withContainer(name: string, work: (pid: number, root: string) => 
 /** The process that unshare has made, once it is the program. */
 async function insideOf(outer: number): Promise<number> {
   for (;;) {
-    const [child = ""] = readFileSync(`/proc/${outer}/task/${outer}/children`, "utf8").split(" ");
-    if (child !== "" && readlinkSync(`/proc/${child}/exe`).endsWith("/probes")) return Number(child);
+    const child = childOf(outer);
+    if (child !== undefined && readlinkSync(`/proc/${child}/exe`).endsWith("/probes")) return child;
     await pause(5);
   }
 }

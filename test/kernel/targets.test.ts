@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { attach } from "../../src/index.js";
 import { lines, pause, run, Tracer, trace } from "../support/run.js";
+import { childOf } from "../support/workload.js";
 
 const folder = mkdtempSync(join(tmpdir(), "beetrace-targets-"));
 // Other users open a file in it.
@@ -265,8 +266,7 @@ test("--container: a process in namespaces of its own, by the first digits of it
 test("-p of a process in a container is its number outside", async () => {
   const inside = new Waiting(`echo ready; read x; ${opens(17)}`, { command: ["unshare", "--pid", "--fork"] });
   await inside.ready();
-  const children = readFileSync(`/proc/${inside.pid}/task/${inside.pid}/children`, "utf8").trim();
-  const { out, err } = await trace(["-p", children, "-e", script], async () => {
+  const { out, err } = await trace(["-p", String(childOf(inside.pid)), "-e", script], async () => {
     sh(opens(9));
     await inside.go();
   });

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 
 /** `dd` that reads `count` bytes one by one and writes them one by one. */
 export const dd = (count: number): string => `dd if=/dev/zero of=/dev/null bs=1 count=${count} status=none`;
@@ -22,4 +22,20 @@ export function shell(command: string): string {
   const { stdout, stderr, status } = spawnSync("/bin/sh", ["-c", command], { encoding: "utf8" });
   if (status !== 0) throw new Error(`${command}: ${stderr}`);
   return stdout;
+}
+
+/** The first child of a process, if it has one. Not every kernel has /proc/PID/task/TID/children (CONFIG_PROC_CHILDREN). */
+export function childOf(parent: number): number | undefined {
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    let stat: string;
+    try {
+      stat = readFileSync(`/proc/${name}/stat`, "latin1");
+    } catch {
+      continue; // It has ended meanwhile.
+    }
+    // proc_pid_stat(5): behind the name in parentheses come the state and the parent.
+    if (Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === parent) return Number(name);
+  }
+  return undefined;
 }
