@@ -47,6 +47,8 @@ export interface CompileOptions {
   readonly filter?: TaskFilter;
   /** Process of the command that is traced, what `cpid` says. */
   readonly childPid?: number | undefined;
+  /** Tables of unwinding are read for some processes, for dw_ustack. */
+  readonly hasUnwindTargets?: boolean;
   /** Where `#include` looks; nowhere if it is left out. */
   readonly headers?: Headers | undefined;
   /** Where `import` finds files; nowhere if not given. */
@@ -72,6 +74,8 @@ export interface Compiled {
   readonly config: Config;
   /** Addresses of processes will have to be named. */
   readonly userAddresses: boolean;
+  /** Programs unwind stacks by tables. */
+  readonly unwinds: boolean;
   /** Programs that keep the map of the tree's processes, and the events of tracefs that they belong on. */
   readonly trackers: readonly Tracker[];
 }
@@ -122,6 +126,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
       declarations: ast.maps,
       unsafe,
       childPid: options.childPid,
+      hasUnwindTargets: options.hasUnwindTargets === true,
       registerNames: Object.keys(machine.registers),
     },
     diags,
@@ -155,6 +160,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     texts: builder.texts,
     config,
     userAddresses: builder.userAddresses,
+    unwinds: builder.unwoundDepths.size > 0,
     trackers: trackers.map(({ tracker }) => tracker),
   };
   return { diagnostics: diags.list, suppressed: 0, compiled };

@@ -34,6 +34,7 @@ export const BPF_MAP_TYPE_STACK_TRACE = 7;
 export const BPF_MAP_TYPE_CGROUP_ARRAY = 8;
 export const BPF_MAP_TYPE_LRU_HASH = 9;
 export const BPF_MAP_TYPE_LRU_PERCPU_HASH = 10;
+export const BPF_MAP_TYPE_HASH_OF_MAPS = 13;
 export const BPF_MAP_TYPE_RINGBUF = 27;
 
 /** Map flags. */
@@ -41,6 +42,10 @@ export const BPF_F_NO_PREALLOC = 1;
 /** Stack maps hold struct bpf_stack_build_id; since 4.17. */
 export const BPF_F_STACK_BUILD_ID = 1 << 5;
 export const BPF_F_RDONLY_PROG = 1 << 7;
+/** User space can map the values of an array; since 5.5. */
+export const BPF_F_MMAPABLE = 1 << 10;
+/** Arrays of different lengths can be elements of one map of maps; since 5.10. */
+export const BPF_F_INNER_MAP = 1 << 12;
 
 /** Flags of BPF_MAP_UPDATE_ELEM. */
 export const BPF_ANY = 0;
@@ -77,6 +82,7 @@ export const mapCreateAttr = struct("bpf_attr", 48, {
   value_size: [8, "u32"],
   max_entries: [12, "u32"],
   map_flags: [16, "u32"],
+  inner_map_fd: [20, "u32"],
   map_name: [28, `text${nameLength}`],
 });
 

@@ -12,6 +12,13 @@ export interface MapSpec {
   readonly maxEntries: number;
   /** BPF_F_*. */
   readonly flags: number;
+  /** What the elements of a map of maps are; those of arrays may have any number of entries. */
+  readonly inner?: {
+    readonly type: number;
+    readonly keySize: number;
+    readonly valueSize: number;
+    readonly flags: number;
+  };
   /** Bytes of element 0 of an array, written before the programs are loaded. */
   readonly initial?: Uint8Array | undefined;
   /** Frozen after `initial` is written: the verifier may then treat its contents as constants. */

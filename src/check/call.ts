@@ -66,6 +66,7 @@ export function contextFor(checker: ExpressionChecker, span: Span): CheckContext
     unsafe: scope.unsafe,
     parameters: scope.parameters,
     childPid: scope.childPid,
+    hasUnwindTargets: scope.hasUnwindTargets,
     registerNames: () => scope.registerNames,
     wantStackLengths: () => {
       scope.env.stackLengths = true;

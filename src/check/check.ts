@@ -24,6 +24,8 @@ export interface CheckOptions {
   readonly declarations: readonly AstMapDeclaration[];
   readonly unsafe: boolean;
   readonly childPid: number | undefined;
+  /** Tables of unwinding are read for some processes. */
+  readonly hasUnwindTargets: boolean;
   /** Names of the registers in struct pt_regs of the kernel's machine. */
   readonly registerNames: readonly string[];
 }
@@ -87,6 +89,7 @@ function checkAll(
       parameters: options.parameters,
       unsafe: options.unsafe,
       childPid: options.childPid,
+      hasUnwindTargets: options.hasUnwindTargets,
       prefix,
       final: stage === "final",
       incomplete: options.incomplete,

@@ -77,6 +77,7 @@ export interface Scope {
   readonly parameters: Parameters;
   readonly unsafe: boolean;
   readonly childPid: number | undefined;
+  readonly hasUnwindTargets: boolean;
   /** Prefix of this program's variables in the environment. */
   readonly prefix: string;
   /** Probes are missing that were reported, and what they would have stored with them. */

@@ -130,7 +130,7 @@ export function joinTypes(a: Type, b: Type): Type | undefined {
     return "signed" in a && "signed" in b ? { ...a, signed: a.signed || b.signed } : a;
   }
   if (a.kind === "stack" && b.kind === "stack")
-    return a.user === b.user && a.mode === b.mode && a.depth === b.depth ? a : undefined;
+    return a.user === b.user && a.mode === b.mode && a.depth === b.depth && a.unwound === b.unwound ? a : undefined;
   if (a.kind === "record" && b.kind === "record") return a.name === b.name ? a : undefined;
   if (a.kind === "enum" && b.kind === "enum") return a.name === b.name ? a : undefined;
   if (a.kind === "array" && b.kind === "array")

@@ -27,6 +27,8 @@ export interface Options {
   /** Tasks that all probes are limited to; -p among them. */
   readonly targets: Omit<TargetOptions, "tree"> & { readonly tree: number | "command" | undefined };
   readonly command: string | undefined;
+  /** Processes of --dwarf-pid. */
+  readonly unwound: readonly number[];
   readonly outputFile: string | undefined;
   readonly format: OutputFormat;
   readonly quiet: boolean;
@@ -57,6 +59,12 @@ const table = [
   ["container", "", "ID", "trace tasks in the container whose id begins so"],
   ["uid", "", "USER", "trace tasks of this user, a name or number; several have commas between them"],
   ["comm", "", "NAME", "trace threads of this name; several have commas between them"],
+  [
+    "dwarf-pid",
+    "",
+    "PID",
+    "read the unwinding tables of this process for dw_ustack, too; several are given one by one",
+  ],
   ["cmd", "c", "COMMAND", "run this command and trace it; it starts when the probes are attached"],
   ["output", "o", "FILE", "write to this file instead of standard output"],
   ["format", "f", "FORMAT", "text (default), json (one object a line); of stacks: folded, speedscope or pprof"],
@@ -140,6 +148,7 @@ export function parseOptions(args: readonly string[]): Options {
       uid: listed("--uid", texts("uid")),
       comm: listed("--comm", texts("comm")),
     },
+    unwound: texts("dwarf-pid").flatMap((text) => pidOf("--dwarf-pid", text) ?? []),
     command: last("cmd"),
     outputFile: last("output"),
     format: formatOf(last("format"), last("output")),

@@ -67,6 +67,8 @@ export interface CheckContext {
   readonly parameters: Parameters;
   /** Process of the command given with -c. */
   readonly childPid: number | undefined;
+  /** There are processes whose files' tables of unwinding are read. */
+  readonly hasUnwindTargets: boolean;
   /** Registers that reg() knows, as struct pt_regs names them. */
   registerNames(): readonly string[];
   /** Stacks must know how many frames they have. */

@@ -22,7 +22,16 @@ export interface Dest {
 }
 
 /** Counters of what was lost; map-full has one a map, behind these. */
-export type LossCounter = "ring-full" | "stack-collision" | "scratch-busy" | "loop-too-long" | "tree-full";
+export type LossCounter = "ring-full" | "stack-collision" | "scratch-busy" | "loop-too-long" | "tree-full" | UnwindLoss;
+
+/** Stacks of dw_ustack that are not whole, by reason. */
+export type UnwindLoss =
+  | "unwind-no-process"
+  | "unwind-unmapped"
+  | "unwind-no-table"
+  | "unwind-no-rule"
+  | "unwind-unreadable"
+  | "unwind-stacks-full";
 
 /** What builtins and map functions build their kernel half with. */
 export interface Lowering {
@@ -96,6 +105,8 @@ export interface Lowering {
   leave(): void;
   /** Stack map for stacks of this depth. */
   stackMap(depth: number, buildIds?: boolean): string;
+  /** Map of stacks of this depth that programs have unwound; what they unwind with is made, too. */
+  unwoundMap(depth: number): string;
   /** User space will have to name addresses of processes, which it should look at while they live. */
   noteUserAddresses(): void;
   /** Id of this program's attach point. */

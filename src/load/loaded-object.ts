@@ -134,7 +134,13 @@ export class LoadedObject implements Disposable {
   }
 
   createMap(spec: MapSpec): void {
-    const fd = this.owned.use(mapCreate(this.sys, { ...spec, name: kernelName(spec.name) }));
+    using inner =
+      spec.inner === undefined
+        ? undefined
+        : mapCreate(this.sys, { ...spec.inner, name: kernelName(spec.name), maxEntries: 1 });
+    const { type, keySize, valueSize, maxEntries, flags } = spec;
+    const own = { name: kernelName(spec.name), type, keySize, valueSize, maxEntries, flags };
+    const fd = this.owned.use(mapCreate(this.sys, inner === undefined ? own : { ...own, inner }));
     const map: LoadedMap = { spec, fd, cpus: isPerCpu(spec.type) ? this.kernel.possibleCpus : 0 };
     this.maps.set(spec.name, map);
     if (spec.initial !== undefined) mapUpdate(this.sys, fd, zeroed(4), initialValue(map, spec.initial));

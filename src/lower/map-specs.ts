@@ -1,10 +1,13 @@
 import {
+  BPF_F_INNER_MAP,
+  BPF_F_MMAPABLE,
   BPF_F_NO_PREALLOC,
   BPF_F_RDONLY_PROG,
   BPF_F_STACK_BUILD_ID,
   BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_CGROUP_ARRAY,
   BPF_MAP_TYPE_HASH,
+  BPF_MAP_TYPE_HASH_OF_MAPS,
   BPF_MAP_TYPE_LRU_HASH,
   BPF_MAP_TYPE_LRU_PERCPU_HASH,
   BPF_MAP_TYPE_PERCPU_ARRAY,
@@ -25,6 +28,17 @@ import {
   systemMaps,
   treeState,
 } from "../wire/map-storage.js";
+import {
+  fileKey,
+  mostTables,
+  mostUnwound,
+  processSize,
+  rowLayout,
+  unwindMaps,
+  unwoundLayout,
+  unwoundMapName,
+  wantedLayout,
+} from "../wire/unwind.js";
 import { syscallTableName } from "./context.js";
 import type { ObjectBuilder } from "./object-builder.js";
 
@@ -36,9 +50,18 @@ interface Spec {
   readonly valueSize: number;
   readonly maxEntries: number;
   readonly flags: number;
+  readonly inner?: typeof rowTable;
   readonly initial?: Uint8Array;
   readonly frozen?: boolean;
 }
+
+/** Tables of unwinding; user space writes their rows through a mapping of its own. */
+const rowTable = {
+  type: BPF_MAP_TYPE_ARRAY,
+  keySize: 4,
+  valueSize: rowLayout.size,
+  flags: BPF_F_INNER_MAP | BPF_F_MMAPABLE,
+} as const;
 
 /** Stacks that a map can hold; it is a hash table without chains, so that it must be much larger than what it holds. */
 const stackEntries = 16384;
@@ -102,6 +125,7 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
       flags: buildIds ? BPF_F_STACK_BUILD_ID : 0,
     });
   }
+  specs.push(...unwindSpecs(object));
   const isLarge = (program: number): boolean => object.largeScratch.has(program);
   const largest = (large: boolean): number =>
     Math.max(0, ...[...object.scratchSizes].flatMap(([program, size]) => (isLarge(program) === large ? [size] : [])));
@@ -122,6 +146,36 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
     specs.push(array(name, bytes.length, bytes));
   }
   return specs;
+}
+
+/** What programs unwind stacks with. */
+function unwindSpecs({ unwoundDepths }: ObjectBuilder): readonly Spec[] {
+  if (unwoundDepths.size === 0) return [];
+  const hash = (name: string, keySize: number, valueSize: number, maxEntries: number, flags: number): Spec => ({
+    name,
+    type: BPF_MAP_TYPE_HASH,
+    keySize,
+    valueSize,
+    maxEntries,
+    flags,
+  });
+  return [
+    hash(unwindMaps.processes, 4, processSize, mostUnwound, BPF_F_NO_PREALLOC),
+    {
+      name: unwindMaps.tables,
+      type: BPF_MAP_TYPE_HASH_OF_MAPS,
+      keySize: fileKey.size,
+      valueSize: 4,
+      maxEntries: mostTables,
+      flags: 0,
+      inner: rowTable,
+    },
+    hash(unwindMaps.wanted, fileKey.size, wantedLayout.size, mostTables, 0),
+    // Preallocated: programs put stacks there from interrupts.
+    ...[...unwoundDepths].map((depth) =>
+      hash(unwoundMapName(depth), 8, unwoundLayout.frames + 8 * depth, stackEntries, 0),
+    ),
+  ];
 }
 
 function scriptMap(map: TypedMap, config: Config): Spec {

@@ -6,6 +6,7 @@ import type { LossCounter } from "../language/lowering.js";
 import type { TaskFilter } from "../language/task-filter.js";
 import type { TypedMap, TypedScript } from "../language/typed.js";
 import { firstLossSlot, lossCounters, stackMapName } from "../wire/map-storage.js";
+import { unwoundMapName } from "../wire/unwind.js";
 
 /** What the programs of one script share. */
 export class ObjectBuilder {
@@ -17,6 +18,8 @@ export class ObjectBuilder {
   readonly texts: string[] = [];
   /** Stack maps by name. */
   readonly stackMaps = new Map<string, { readonly depth: number; readonly buildIds: boolean }>();
+  /** Depths of the stacks that programs unwind by tables. */
+  readonly unwoundDepths = new Set<number>();
   /** Bytes of scratch memory, by program index. */
   readonly scratchSizes = new Map<number, number>();
   /** Programs with large scratch memory: their places among those, by program index. */
@@ -76,6 +79,11 @@ export class ObjectBuilder {
     const name = stackMapName(depth, buildIds);
     this.stackMaps.set(name, { depth, buildIds });
     return name;
+  }
+
+  unwoundMap(depth: number): string {
+    this.unwoundDepths.add(depth);
+    return unwoundMapName(depth);
   }
 
   /** Bytes from the start of the loss map's value. */

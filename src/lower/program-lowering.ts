@@ -447,6 +447,10 @@ export class ProgramLowering implements Lowering {
     return this.object.stackMap(depth, buildIds);
   }
 
+  unwoundMap(depth: number): string {
+    return this.object.unwoundMap(depth);
+  }
+
   noteUserAddresses(): void {
     this.object.userAddresses = true;
   }

@@ -8,15 +8,18 @@ import { type DebugPlaces, hasDebugInfo, lineInfo, separateDebugFile } from "../
 export interface OpenFile extends ByteSource, Disposable {
   /** Of the file itself, whatever path it was opened by. */
   readonly inode: bigint;
+  /** Of its file system, as the kernel has it in s_dev: MKDEV(), include/linux/kdev_t.h. */
+  readonly device: bigint;
 }
 
 export function openFile(path: string): OpenFile {
   const fd = openSync(path, "r");
   try {
-    const { size, ino } = fstatSync(fd, { bigint: true });
+    const { size, ino, dev } = fstatSync(fd, { bigint: true });
     return {
       size: Number(size),
       inode: ino,
+      device: kernelDevice(dev),
       read(offset, length) {
         if (!(offset >= 0 && length >= 0 && offset + length <= Number(size))) {
           throw new FormatError(`${path}: ${length} bytes at offset ${offset} lie outside its ${size} bytes`);
@@ -36,6 +39,13 @@ export function openFile(path: string): OpenFile {
     throw error;
   }
 }
+
+/** From stat(2)'s number: new_encode_dev(), include/linux/kdev_t.h. */
+const kernelDevice = (dev: bigint): bigint => {
+  const major = (dev >> 8n) & 0xfffn;
+  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xfff00n);
+  return (major << 20n) | minor;
+};
 
 export type FileSymbol =
   | { readonly kind: "symbol"; readonly symbol: ElfSymbol; readonly address: bigint }

@@ -1,12 +1,12 @@
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { bytesSource } from "../formats/byte-source.js";
 import type { CodePlace } from "../formats/dwarf-places.js";
 import { demangle } from "../formats/itanium-demangle.js";
-import { type ProcMap, parseProcMaps } from "../formats/proc-maps.js";
+import type { ProcMap } from "../formats/proc-maps.js";
 import { demangleRust } from "../formats/rust-demangle.js";
 import { type DebugPlaces, debugRoot } from "../kernel/debug-info.js";
-import { ElfFile, isSystemError, type OpenFile, openFile } from "./elf-file.js";
+import { ElfFile, type OpenFile } from "./elf-file.js";
 import { JitNames } from "./jit-names.js";
+import { openMappedFile, readMapping, readOwnVdso } from "./mapped-file.js";
 import { KnownProcess, readIdentity, readProcessImage } from "./process-maps.js";
 import { type Symbolized, unknown } from "./symbolized.js";
 
@@ -233,7 +233,7 @@ export class UserSymbols implements Disposable {
       this.files.set(key, known);
       return known;
     }
-    const opened = map.path === "[vdso]" ? this.openVdso(pid, map) : this.openMapped(pid, map);
+    const opened = map.path === "[vdso]" ? this.openVdso(pid, map) : openMappedFile(this.procRoot, pid, map);
     const file = opened === undefined ? undefined : new ElfFile(opened, map.path ?? "", this.debug);
     this.makeRoom();
     this.files.set(key, file);
@@ -251,59 +251,10 @@ export class UserSymbols implements Disposable {
     }
   }
 
-  private openMapped(pid: number, map: ProcMap): OpenFile | undefined {
-    const range = `${map.start.toString(16)}-${map.end.toString(16)}`;
-    const path = map.path ?? "";
-    const candidates = [
-      { file: `${this.procRoot}/${pid}/map_files/${range}`, certain: true },
-      { file: `${this.procRoot}/${pid}/root${path}`, certain: false },
-      // The process has ended: only a file of our own mount namespace can still be found.
-      { file: path, certain: false },
-    ];
-    for (const { file, certain } of candidates) {
-      try {
-        const opened = openFile(file);
-        // Another file of the same name has other symbols. (The device is no help: overlayfs and Btrfs report another.)
-        if (certain || opened.inode === map.inode) return opened;
-        opened[Symbol.dispose]();
-      } catch (error) {
-        if (!isSystemError(error)) throw error;
-      }
-    }
-    return undefined;
-  }
-
-  /** The vDSO is no file; its bytes are in the memory of each process, ours included. */
+  /** The vDSO of the process, or ours: all processes have the same. */
   private openVdso(pid: number, map: ProcMap): OpenFile | undefined {
-    const bytes = readMemory(`${this.procRoot}/${pid}/mem`, map) ?? this.ownVdso();
+    const bytes = readMapping(this.procRoot, pid, map) ?? readOwnVdso(this.procRoot);
     if (bytes === undefined) return undefined;
-    return { ...bytesSource(bytes, "vdso"), inode: 0n, [Symbol.dispose]: () => undefined };
-  }
-
-  private ownVdso(): Uint8Array | undefined {
-    try {
-      const maps = parseProcMaps(readFileSync(`${this.procRoot}/self/maps`, "utf8"));
-      const own = maps.find((map) => map.path === "[vdso]");
-      return own === undefined ? undefined : readMemory(`${this.procRoot}/self/mem`, own);
-    } catch (error) {
-      if (isSystemError(error)) return undefined;
-      throw error;
-    }
-  }
-}
-
-function readMemory(path: string, map: ProcMap): Uint8Array | undefined {
-  try {
-    const fd = openSync(path, "r");
-    try {
-      const bytes = Buffer.alloc(Number(map.end - map.start));
-      const got = readSync(fd, bytes, 0, bytes.length, map.start);
-      return bytes.subarray(0, got);
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    if (isSystemError(error)) return undefined;
-    throw error;
+    return { ...bytesSource(bytes, "vdso"), inode: 0n, device: 0n, [Symbol.dispose]: () => undefined };
   }
 }

@@ -26,6 +26,8 @@ export interface NewMap {
   readonly valueSize: number;
   readonly maxEntries: number;
   readonly flags: number;
+  /** A map like those that a map of maps will have. */
+  readonly inner?: Fd;
 }
 
 export function mapCreate(sys: Sys, map: NewMap): Fd {
@@ -36,6 +38,7 @@ export function mapCreate(sys: Sys, map: NewMap): Fd {
       value_size: map.valueSize,
       max_entries: map.maxEntries,
       map_flags: map.flags,
+      inner_map_fd: map.inner?.raw,
       map_name: map.name,
     },
     sys.addressOf,

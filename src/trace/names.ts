@@ -9,9 +9,10 @@ import { KernelSymbols } from "../symbols/kernel-symbols.js";
 import type { Symbolized } from "../symbols/symbolized.js";
 import { UserSymbols } from "../symbols/user-symbols.js";
 import type { Sys } from "../sys/sys.js";
-import type { StackMode } from "../types/type.js";
+import type { StackMode, StackType } from "../types/type.js";
 import type { Resolver } from "../wire/decode.js";
 import { buildIdFrame, stackMapName } from "../wire/map-storage.js";
+import { unwoundLayout, unwoundMapName } from "../wire/unwind.js";
 import type { Frame } from "../wire/value.js";
 import { cgroupPaths } from "./cgroups.js";
 import { readPasswd } from "./passwd.js";
@@ -93,13 +94,7 @@ export class Names implements Resolver, Disposable {
     );
   }
 
-  stack(
-    id: bigint,
-    pid: number,
-    user: boolean,
-    depth: number,
-    mode: StackMode,
-  ): { readonly frames: readonly Frame[]; readonly missing?: string } {
+  stack(id: bigint, pid: number, type: StackType): { readonly frames: readonly Frame[]; readonly missing?: string } {
     if (id < 0n)
       return {
         frames: [],
@@ -107,15 +102,18 @@ export class Names implements Resolver, Disposable {
           ? {}
           : { missing: id === -17n ? "another stack has the same hash" : `bpf_get_stackid failed: ${id}` }),
       };
-    const key = new Uint8Array(4);
-    new DataView(key.buffer).setUint32(0, Number(id), true);
-    const bytes = readValue(this.sys, this.loaded.map(stackMapName(depth, mode === "build_id")), key);
+    const { user, depth, mode, unwound = false } = type;
+    const key = new Uint8Array(8);
+    new DataView(key.buffer).setBigUint64(0, id, true);
+    const map = unwound ? unwoundMapName(depth) : stackMapName(depth, mode === "build_id");
+    const bytes = readValue(this.sys, this.loaded.map(map), unwound ? key : key.subarray(0, 4));
     if (bytes === undefined) return { frames: [], missing: "the stack is no longer in the kernel's map" };
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     if (mode === "build_id") return { frames: buildIdFrames(view) };
     const frames: Frame[] = [];
-    for (let i = 0; i < depth; i++) {
-      const address = view.getBigUint64(8 * i, true);
+    const count = unwound ? Number(view.getBigUint64(unwoundLayout.count, true)) : depth;
+    for (let i = 0; i < Math.min(count, depth); i++) {
+      const address = view.getBigUint64((unwound ? unwoundLayout.frames : 0) + 8 * i, true);
       if (address === 0n) break;
       frames.push(this.frame(address, pid, user, mode, i > 0));
     }

@@ -28,6 +28,7 @@ import { type Measured, measure, type ProgramRun } from "./programs.js";
 import { Refusals } from "./refusals.js";
 import { ScriptMaps } from "./script-maps.js";
 import { enterCgroups, type TaskTargets } from "./task-targets.js";
+import { Unwinding } from "./unwinding.js";
 
 export interface TraceOptions {
   readonly sys: Sys;
@@ -43,6 +44,8 @@ export interface TraceOptions {
   readonly child?: Child | undefined;
   /** The trace ends when this process does. */
   readonly pid?: number | undefined;
+  /** Processes that dw_ustack is to know beside these. */
+  readonly unwound?: readonly number[] | undefined;
   /** Tasks that it is limited to, for which `compiled` was made. */
   readonly targets?: Pick<TaskTargets, "root" | "cgroups"> | undefined;
 }
@@ -87,6 +90,7 @@ export class Trace implements Disposable {
   private readonly captures = this.owned.use(new Captures());
   private readonly host: Host;
   private readonly ring: RingReader | undefined;
+  private readonly unwinding: Unwinding | undefined;
   private exiting = false;
   private hurried = false;
   /** When commands of system() are no longer run, in milliseconds of performance.now(). */
@@ -119,6 +123,7 @@ export class Trace implements Disposable {
     this.port = this.owned.use(new KernelAttachPort(sys, this.loaded, this.refusals.refused));
     const { script, texts, config } = compiled;
     this.names = this.owned.use(new Names(sys, this.loaded, script.targets, texts, config, options.debugFolders ?? []));
+    if (compiled.unwinds) this.unwinding = this.owned.use(this.openUnwinding());
     this.maps = new ScriptMaps(sys, script.maps, this.loaded);
     this.host = this.makeHost();
     const events = object.maps.find((map) => map.name === systemMaps.events);
@@ -179,6 +184,7 @@ export class Trace implements Disposable {
         const { fd } = this.loaded.map(systemMaps.events);
         follower = new RingFollower(sys, fd, this.ring, this.handleRecord, { afterTurn });
       }
+      this.unwinding?.start();
       if (child !== undefined) {
         child.go();
         void child.ended.then(() => this.stop());
@@ -287,6 +293,15 @@ export class Trace implements Disposable {
   printMaps(): void {
     for (const name of this.maps.names()) this.emit({ kind: "map", map: this.maps.snapshot(name, this.names) });
     this.options.afterTurn?.();
+  }
+
+  /** Tables of the processes that are traced, before any stack is wanted. */
+  private openUnwinding(): Unwinding {
+    const { sys, child, pid, unwound = [] } = this.options;
+    const unwinding = new Unwinding(sys, this.loaded, (message) => this.emit({ kind: "warning", message }));
+    for (const each of pid === undefined ? unwound : [pid, ...unwound]) unwinding.follow(each);
+    if (child !== undefined) unwinding.expect(child.pid, child.program);
+    return unwinding;
   }
 
   private emit(event: TraceEvent): void {
@@ -404,7 +419,7 @@ export class Trace implements Disposable {
       functionName: (id) => names.functionName(id),
       cgroupPath: (id, pattern) => names.cgroupPath(id, pattern),
       formatTime: (nanoseconds, format) => names.formatTime(nanoseconds, format),
-      stack: (id, pid, user, depth, mode) => names.stack(id, pid, user, depth, mode),
+      stack: (id, pid, type) => names.stack(id, pid, type),
       emit: (event) => this.emit(event),
       snapshot: (map) => maps.snapshotToPrint(map, names),
       entry: (map, key): Value | undefined => maps.entry(map, key, names),

@@ -38,6 +38,16 @@ export interface Member {
 
 export type StackMode = "bpftrace" | "perf" | "raw" | "build_id";
 
+/** Stack id and, for user stacks, the process: see wire. Resolved in user space. */
+export interface StackType {
+  readonly kind: "stack";
+  readonly user: boolean;
+  readonly mode: StackMode;
+  readonly depth: number;
+  /** A program has unwound it by tables; else the kernel has walked it by frame pointers. */
+  readonly unwound?: boolean;
+}
+
 /** What `hist`, `count` ... leave in a map; the layout of the bytes is wire/map-values.ts. */
 export type AggregateType =
   | { readonly kind: "count" }
@@ -82,8 +92,7 @@ export type Type =
   | { readonly kind: "array"; readonly of: Type; readonly count: number }
   /** With names it is a record of the language's own: `(a=1, b="x")`. */
   | { readonly kind: "tuple"; readonly items: readonly Type[]; readonly names?: readonly string[] }
-  /** Stack id and, for user stacks, the process: see wire. Resolved in user space. */
-  | { readonly kind: "stack"; readonly user: boolean; readonly mode: StackMode; readonly depth: number }
+  | StackType
   /** A kernel address shown as symbol. */
   | { readonly kind: "ksym" }
   /** A user address with its process, shown as symbol. */

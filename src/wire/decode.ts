@@ -1,5 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
-import type { StackMode, Type } from "../types/type.js";
+import type { StackType, Type } from "../types/type.js";
 import {
   bufferHeader,
   cgroupPathLayout,
@@ -24,13 +24,7 @@ export interface Resolver {
   formatTime(nanoseconds: bigint, format: number): string;
   /** Paths of a cgroup in the mounted hierarchies; `pattern` is 1 + the index of a text, or 0. */
   cgroupPath(id: bigint, pattern: number): string;
-  stack(
-    id: bigint,
-    pid: number,
-    user: boolean,
-    depth: number,
-    mode: StackMode,
-  ): { readonly frames: readonly Frame[]; readonly missing?: string };
+  stack(id: bigint, pid: number, type: StackType): { readonly frames: readonly Frame[]; readonly missing?: string };
 }
 
 export type Decoder = (view: DataView, offset: number, resolver: Resolver) => Value;
@@ -123,7 +117,7 @@ export function decoderFor(type: Type): Decoder {
           kind: "stack",
           user: type.user,
           mode: type.mode,
-          ...resolver.stack(id, pid, type.user, type.depth, type.mode),
+          ...resolver.stack(id, pid, type),
         };
       };
     case "ksym":

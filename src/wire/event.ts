@@ -10,6 +10,12 @@ export interface Loss {
     | "scratch-busy"
     | "loop-too-long"
     | "tree-full"
+    | "unwind-no-process"
+    | "unwind-unmapped"
+    | "unwind-no-table"
+    | "unwind-no-rule"
+    | "unwind-unreadable"
+    | "unwind-stacks-full"
     | "missed"
     | "unhandled";
   /** The map, for `map-full`; the probe, for `missed`. */

@@ -78,7 +78,19 @@ export const exitedSlot = 1;
 /** Word of the first counter in the loss map. */
 export const firstLossSlot = 2;
 
-export const lossCounters = ["ring-full", "stack-collision", "scratch-busy", "loop-too-long", "tree-full"] as const;
+export const lossCounters = [
+  "ring-full",
+  "stack-collision",
+  "scratch-busy",
+  "loop-too-long",
+  "tree-full",
+  "unwind-no-process",
+  "unwind-unmapped",
+  "unwind-no-table",
+  "unwind-no-rule",
+  "unwind-unreadable",
+  "unwind-stacks-full",
+] as const;
 
 /** Stacks of addresses, or of places in files by the files' build ids. */
 export const stackMapName = (depth: number, buildIds = false): string => `${buildIds ? "build_ids" : "stacks"}${depth}`;

@@ -16,7 +16,7 @@ const resolver: Resolver = {
   functionName: (id) => `func${id}`,
   formatTime: (nanoseconds, format) => `${nanoseconds}@${format}`,
   cgroupPath: (id, pattern) => `cgroup${id}:${pattern}`,
-  stack: (id, pid, user, depth, mode) => ({ frames: [], missing: `${id} ${pid} ${user} ${depth} ${mode}` }),
+  stack: (id, pid, { user, depth, mode }) => ({ frames: [], missing: `${id} ${pid} ${user} ${depth} ${mode}` }),
 };
 
 const words = (...values: readonly bigint[]): DataView => {

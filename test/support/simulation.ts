@@ -244,7 +244,7 @@ export class Simulation {
       functionName: (id) => script.targets[id]?.func ?? `<func ${id}>`,
       formatTime: (nanoseconds, format) => `<${texts[format]} ${nanoseconds}>`,
       cgroupPath: (id, pattern) => `<cgroup ${id} ${pattern}>`,
-      stack: (id, pid, user, depth) => ({
+      stack: (id, pid, { user, depth }) => ({
         frames: [{ address: id, symbol: `${user ? "user" : "kernel"} ${pid} ${depth}`, offset: 0n, module: undefined }],
       }),
     };

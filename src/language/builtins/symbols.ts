@@ -1,49 +1,15 @@
 // Stacks and symbols: addresses travel, user space names them.
 import type { Value } from "../../ir/ir.js";
-import type { StackMode, Type } from "../../types/type.js";
 import { stackLayout, usymLayout } from "../../wire/layout.js";
-import type { Builtin, CheckContext } from "../builtin.js";
+import type { Builtin } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
-import type { TypedArg } from "../typed.js";
-import { builtin, literalNumber, valueArg } from "./define.js";
+import { builtin, valueArg } from "./define.js";
+import { dwUstack } from "./dw-ustack.js";
 import { ownId } from "./process-id.js";
+import { stackParams, stackType } from "./stack-type.js";
 
 /** BPF_F_USER_STACK, uapi/linux/bpf.h. */
 const BPF_F_USER_STACK = 1n << 8n;
-/** Frames of a stack if the script does not say; the kernel keeps at most kernel.perf_event_max_stack, 127. */
-const defaultDepth = 127;
-const modes: readonly StackMode[] = ["bpftrace", "perf", "raw", "build_id"];
-
-function stackType(context: CheckContext, args: readonly TypedArg[], user: boolean): Type {
-  let mode: StackMode = context.config.stack_mode satisfies StackMode;
-  let depth = defaultDepth;
-  for (const arg of args) {
-    if (arg.kind === "word") {
-      const found = modes.find((m) => m === arg.word);
-      if (found === undefined) {
-        context.diags.error("bad-stack-mode", arg.span, `there is no stack mode '${arg.word}'`, {
-          hint: `modes: ${modes.join(", ")}`,
-        });
-      } else mode = found;
-    } else {
-      const value = literalNumber([arg], 0);
-      if (value !== undefined) depth = Number(value);
-    }
-  }
-  if (depth < 1 || depth > defaultDepth) {
-    context.diags.error("bad-stack-depth", context.span, `a stack has 1 to ${defaultDepth} frames`, {
-      hint: "the kernel records no more than kernel.perf_event_max_stack",
-    });
-    depth = defaultDepth;
-  }
-  if (mode === "build_id" && !user) {
-    const asked = args.some((arg) => arg.kind === "word");
-    if (asked) context.diags.error("bad-stack-mode", context.span, "'build_id' stack mode can only be used for ustack");
-    mode = "bpftrace";
-  }
-  return { kind: "stack", user, mode, depth };
-}
-
 /** The kernel walks the stack once more: a stack map tells programs nothing of what is in it. */
 function frameCount(l: Lowering, depth: number, user: boolean): Value {
   const { b } = l;
@@ -63,12 +29,9 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
     aliases,
     bare: true,
     doc,
-    params: [
-      { name: "mode or depth", kind: "word-or-int", optional: true },
-      { name: "depth", kind: "literal-int", optional: true },
-    ],
+    params: stackParams,
     ...(user ? {} : { uses: "kernel-stack" as const }),
-    result: (context, args) => stackType(context, args, user),
+    result: (context, args) => stackType(context, args, user ? "user" : "kernel"),
     into: (l, _args, type, dest) => {
       if (type.kind !== "stack") throw new Error("internal: a stack without depth");
       if (user) l.noteUserAddresses();
@@ -129,4 +92,4 @@ const usym = builtin({
   },
 });
 
-export const symbolBuiltins: readonly Builtin[] = [kstack, ustack, ksym, usym];
+export const symbolBuiltins: readonly Builtin[] = [kstack, ustack, dwUstack, ksym, usym];

@@ -1,0 +1,49 @@
+// The unwinding table of a file by places in the file, which are the same wherever and in how many pieces it is mapped.
+
+import { FormatError } from "../base/errors.js";
+import { parseEhFrame, type UnwindTable } from "./eh-frame.js";
+import type { Elf, ElfSegment } from "./elf.js";
+import { cfaKinds } from "./unwind-rule.js";
+
+const PT_LOAD = 1;
+const PF_X = 1;
+
+/** Bytes of `.eh_frame` that are read; that of Chromium has some 20 MiB. */
+const mostBytes = 256 << 20;
+
+/**
+ * Pairs of a place in the file and the rule from there to the next pair's, in order; none if the file has no `.eh_frame`.
+ * Where segments end, and in front of them, nothing is known.
+ */
+export function unwindRows(elf: Elf): Uint32Array {
+  const section = elf.section(".eh_frame");
+  if (section === undefined || section.size === 0) return new Uint32Array(0);
+  if (section.size > mostBytes) throw new FormatError(`${elf.what}: its .eh_frame has ${section.size} bytes`);
+  const table = parseEhFrame(elf.data(section), Number(section.address), `${elf.what}: .eh_frame`);
+  const code = elf.segments.filter((segment) => segment.type === PT_LOAD && (segment.flags & PF_X) !== 0);
+  const parts = [...code].sort((a, b) => a.offset - b.offset).map((segment) => rowsWithin(table, segment));
+  const rows = new Uint32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    rows.set(part, at);
+    at += part.length;
+  }
+  for (let i = 2; i < rows.length; i += 2)
+    if ((rows[i] ?? 0) < (rows[i - 2] ?? 0)) throw new FormatError(`${elf.what}: its executable segments overlap`);
+  return rows;
+}
+
+function rowsWithin({ start, rows }: UnwindTable, segment: ElfSegment): Uint32Array {
+  const from = Number(segment.address);
+  const to = from + segment.fileSize;
+  if (segment.offset + segment.fileSize >= 2 ** 32) return new Uint32Array(0);
+  const found: number[] = [];
+  let before: number = cfaKinds.none;
+  let i = 0;
+  for (; i < rows.length && start + (rows[i] ?? 0) <= from; i += 2) before = rows[i + 1] ?? 0;
+  if (before !== cfaKinds.none) found.push(segment.offset, before);
+  for (; i < rows.length && start + (rows[i] ?? 0) < to; i += 2)
+    found.push(start + (rows[i] ?? 0) - from + segment.offset, rows[i + 1] ?? 0);
+  if (found.length > 0) found.push(segment.offset + segment.fileSize, cfaKinds.none);
+  return Uint32Array.from(found);
+}

@@ -1,0 +1,132 @@
+// Which file the code at an address is of: what is known of the process's mappings, else the kernel's own.
+
+import type { FunctionBuilder } from "../../ir/builder.js";
+import type { Value } from "../../ir/ir.js";
+import { fileKey, mappingLayout, mostMappings, processLayout, vdsoInode } from "../../wire/unwind.js";
+import { countedLoop, foundMapping, type KernelMembers, shared } from "./unwind-memory.js";
+
+/**
+ * Puts the mapping of `address` into scratch memory ({@link foundMapping}), its end 0 if there is none. The kernel is asked by
+ * bpf_find_vma() (since Linux 5.17) where nothing is known: that tells the truth at once, also of what was mapped a moment
+ * ago; but where interrupts are off only once for each event (mmap_unlock_work, kernel/bpf/task_iter.c), which is why
+ * answers are kept.
+ */
+export function findMapping(
+  b: FunctionBuilder,
+  {
+    address,
+    scratch,
+    process,
+    sharedAt,
+    lookup,
+  }: {
+    readonly address: Value;
+    readonly scratch: Value;
+    readonly process: Value;
+    readonly sharedAt: Value;
+    /** Function that bpf_find_vma() calls. */
+    readonly lookup: string;
+  },
+): void {
+  const done = b.newBlock();
+  b.store(8, scratch, foundMapping.end, b.const(0));
+  countedLoop(b, mostMappings, (index, next, leave) => {
+    const [some, begun, found] = [b.newBlock(), b.newBlock(), b.newBlock()];
+    const none = b.newBlock();
+    const other = b.newBlock();
+    b.branch("ult", index, b.load(8, false, process, processLayout.count), some, none);
+    b.seal(none);
+    b.setBlock(none);
+    leave();
+    b.seal(some);
+    b.setBlock(some);
+    const entry = entryAt(b, process, index);
+    b.branch("uge", address, b.load(8, false, entry, mappingLayout.start), begun, other);
+    b.seal(begun);
+    b.setBlock(begun);
+    b.branch("ult", address, b.load(8, false, entry, mappingLayout.end), found, other);
+    b.seal(other);
+    b.setBlock(other);
+    next();
+    b.seal(found);
+    b.setBlock(found);
+    copyMapping(b, { to: scratch, from: entry });
+    b.jump(done);
+  });
+  b.call("find_vma", [b.call("get_current_task_btf", []), address, b.funcRef(lookup), sharedAt, b.const(0)]);
+  const file = b.load(8, false, scratch, fileInode);
+  // Code that no file has comes and goes, and says nothing.
+  b.when("ne", file, b.const(0), undefined, () => {
+    b.when("ne", b.load(8, false, scratch, foundMapping.end), b.const(0), undefined, () => keep(b, scratch, process));
+  });
+  b.jump(done);
+  b.seal(done);
+  b.setBlock(done);
+}
+
+const entryAt = (b: FunctionBuilder, process: Value, index: Value): Value => {
+  const entries = b.bin("add", process, b.const(processLayout.mappings));
+  return b.bin("add", entries, b.bin("mul", index, b.const(mappingLayout.size)));
+};
+
+function copyMapping(b: FunctionBuilder, { to, from }: { readonly to: Value; readonly from: Value }): void {
+  b.store(8, to, foundMapping.start, b.load(8, false, from, mappingLayout.start));
+  b.store(8, to, foundMapping.offset, b.load(8, false, from, mappingLayout.offset));
+  b.copy(to, foundMapping.file, from, mappingLayout.file, fileKey.size);
+  b.store(8, to, foundMapping.end, b.load(8, false, from, mappingLayout.end));
+}
+
+/** Two threads that meet a mapping at one time keep it twice, which harms nobody. */
+function keep(b: FunctionBuilder, scratch: Value, process: Value): void {
+  const most = b.const(mostMappings);
+  b.when("ult", b.load(8, false, process, processLayout.count), most, undefined, () => {
+    const index = b.atomicFetch("add", 8, process, processLayout.count, b.const(1));
+    b.when("ult", index, most, undefined, () => {
+      const entry = entryAt(b, process, index);
+      b.store(8, entry, mappingLayout.start, b.load(8, false, scratch, foundMapping.start));
+      b.store(8, entry, mappingLayout.offset, b.load(8, false, scratch, foundMapping.offset));
+      b.copy(entry, mappingLayout.file, scratch, foundMapping.file, fileKey.size);
+      // Last: until then others find that no address is in it.
+      b.store(8, entry, mappingLayout.end, b.load(8, false, scratch, foundMapping.end));
+    });
+  });
+}
+
+const fileInode = foundMapping.file + fileKey.inode;
+const fileDevice = foundMapping.file + fileKey.device;
+
+/** What bpf_find_vma() calls, with the task, its struct vm_area_struct and our own argument. */
+export function lowerMappingLookup(b: FunctionBuilder, members: KernelMembers): void {
+  const vma = b.param(1);
+  const scratch = b.load(8, false, b.param(2), shared.scratch);
+  const start = b.load(8, false, vma, members.vmStart);
+  b.store(8, scratch, foundMapping.start, start);
+  b.store(8, scratch, foundMapping.end, b.load(8, false, vma, members.vmEnd));
+  b.store(8, scratch, foundMapping.offset, b.bin("shl", b.load(8, false, vma, members.vmPageOffset), b.const(12)));
+  b.store(8, scratch, fileInode, b.const(0));
+  b.store(8, scratch, fileDevice, b.const(0));
+  const mapped = b.load(8, false, vma, members.vmFile);
+  b.either(
+    "ne",
+    mapped,
+    b.const(0),
+    () => {
+      const inode = b.load(8, false, mapped, members.fileInode);
+      b.store(8, scratch, fileInode, b.load(8, false, inode, members.inodeNumber));
+      const superblock = b.load(8, false, inode, members.inodeSuperblock);
+      b.store(8, scratch, fileDevice, b.load(4, false, superblock, members.superblockDevice));
+    },
+    () => {
+      const vdso = b.load(8, false, b.load(8, false, vma, members.vmMm), members.mmVdso);
+      b.when("eq", vdso, start, "else", () => {
+        b.store(8, scratch, fileInode, b.const(vdsoInode));
+        b.store(8, scratch, foundMapping.offset, b.const(0));
+      });
+    },
+  );
+  b.ret(b.const(0));
+}
+
+/** Notes whose stack is unwound, for whoever looks for its files. */
+export const noteProcess = (b: FunctionBuilder, scratch: Value, process: Value): void =>
+  b.store(8, scratch, foundMapping.wanted, process);

@@ -1,0 +1,139 @@
+// What the functions that unwind a stack share, and where the kernel's structures have what they read.
+
+import type { FunctionBuilder } from "../../ir/builder.js";
+import type { Value } from "../../ir/ir.js";
+import { fileKey, unwoundLayout, wantedLayout } from "../../wire/unwind.js";
+import type { KernelView, Missing } from "../kernel-view.js";
+
+/** In the program's stack, by whose address helpers pass it on: pointers, which only there keep what the verifier knows. */
+export const shared = { scratch: 0, process: 8, size: 16 } as const;
+
+/** Why a stack ends before the first function of its thread. */
+export const stops = {
+  /** It does not. */
+  none: 0,
+  /** What is mapped where the code is could not be found out. */
+  unmapped: 1,
+  /** The file has no table yet. */
+  noTable: 2,
+  /** No table says how this code is left, and its frame pointer leads nowhere. */
+  noRule: 3,
+  /** The stack's memory could not be read, or does not look like one. */
+  unreadable: 4,
+} as const;
+
+const words = [
+  "instructionPointer",
+  "stackPointer",
+  "framePointer",
+  /** Not 0 where the instruction pointer is of the instruction that comes next, not behind a call. */
+  "exact",
+  "hash",
+  "stop",
+  "rowKey",
+  "read",
+  "read2",
+  "read3",
+] as const;
+
+/** The first words of scratch memory; behind them a mapping that was looked up, and the record of the stack. */
+export const scratchWords = Object.fromEntries(words.map((name, i) => [name, 8 * i])) as Readonly<
+  Record<(typeof words)[number], number>
+>;
+
+const wordsSize = 8 * words.length;
+
+/** A mapping: {@link wantedLayout}, then its offset in the file, then {@link fileKey}. */
+export const foundMapping = {
+  wanted: wordsSize,
+  start: wordsSize + wantedLayout.start,
+  end: wordsSize + wantedLayout.end,
+  offset: wordsSize + wantedLayout.size,
+  file: wordsSize + wantedLayout.size + 8,
+} as const;
+
+/** {@link unwoundLayout}. */
+export const recordAt: number = foundMapping.file + fileKey.size;
+
+export const unwoundSize = (depth: number): number => unwoundLayout.frames + 8 * depth;
+
+/** Bytes of scratch memory; large enough not to be put on the program's stack. */
+export const scratchSize = (depth: number): number => Math.max(512, recordAt + unwoundSize(depth));
+
+/** Where members are, from the start of their structures. */
+export interface KernelMembers {
+  readonly taskFlags: number;
+  readonly vmStart: number;
+  readonly vmEnd: number;
+  readonly vmPageOffset: number;
+  readonly vmFile: number;
+  readonly vmMm: number;
+  readonly mmVdso: number;
+  readonly fileInode: number;
+  readonly inodeNumber: number;
+  readonly inodeSuperblock: number;
+  readonly superblockDevice: number;
+}
+
+export function kernelMembers(kernel: KernelView): KernelMembers | Missing {
+  const btf = kernel.btf();
+  if ("missing" in btf) return btf;
+  const missing: string[] = [];
+  const at = (structure: string, ...path: readonly string[]): number => {
+    let id = btf.find(structure, "struct");
+    let bits = 0;
+    for (const name of path) {
+      const member = id === undefined ? undefined : btf.memberOf(id, name);
+      if (member === undefined) {
+        missing.push(`${structure}.${path.join(".")}`);
+        return 0;
+      }
+      bits += member.bitOffset;
+      id = member.type;
+    }
+    return bits >> 3;
+  };
+  const members = {
+    taskFlags: at("task_struct", "flags"),
+    vmStart: at("vm_area_struct", "vm_start"),
+    vmEnd: at("vm_area_struct", "vm_end"),
+    vmPageOffset: at("vm_area_struct", "vm_pgoff"),
+    vmFile: at("vm_area_struct", "vm_file"),
+    vmMm: at("vm_area_struct", "vm_mm"),
+    mmVdso: at("mm_struct", "context", "vdso"),
+    fileInode: at("file", "f_inode"),
+    inodeNumber: at("inode", "i_ino"),
+    inodeSuperblock: at("inode", "i_sb"),
+    superblockDevice: at("super_block", "s_dev"),
+  };
+  return missing.length === 0 ? members : { missing: `its type information lacks ${missing.join(", ")}` };
+}
+
+/** Loop over a variable from 0; `body` jumps to `next` or leaves. Behind it the builder stands where the loop has ended. */
+export function countedLoop(
+  b: FunctionBuilder,
+  rounds: number,
+  body: (index: Value, next: () => void, leave: () => void) => void,
+): void {
+  const index = b.newVariable();
+  const [head, inside, step, done] = [b.newBlock(), b.newBlock(), b.newBlock(), b.newBlock()];
+  b.write(index, b.const(0));
+  b.jump(head);
+  b.setBlock(head);
+  const now = b.read(index);
+  b.branch("ult", now, b.const(rounds), inside, done);
+  b.seal(inside);
+  b.setBlock(inside);
+  body(
+    now,
+    () => b.jump(step),
+    () => b.jump(done),
+  );
+  b.seal(step);
+  b.setBlock(step);
+  b.write(index, b.bin("add", now, b.const(1)));
+  b.jump(head);
+  b.seal(head);
+  b.seal(done);
+  b.setBlock(done);
+}

@@ -1,0 +1,52 @@
+// The rule of a place in a file: a binary search in the file's table.
+
+import type { FunctionBuilder } from "../../ir/builder.js";
+import type { Value } from "../../ir/ir.js";
+import { rowLayout, searchSteps } from "../../wire/unwind.js";
+import { countedLoop, scratchWords } from "./unwind-memory.js";
+
+/** The rule of the last row at or in front of `place`; that of `none`, which is 0, if there is no such row. */
+export function findRule(
+  b: FunctionBuilder,
+  { table, place, scratch }: { readonly table: Value; readonly place: Value; readonly scratch: Value },
+): Value {
+  const rule = b.newVariable();
+  const [low, high] = [b.newVariable(), b.newVariable()];
+  b.write(rule, b.const(0));
+  b.write(low, b.const(1));
+  b.write(high, b.const(0));
+  const row = (index: Value): Value => {
+    b.store(4, scratch, scratchWords.rowKey, index);
+    return b.call("map_lookup_elem", [table, b.bin("add", scratch, b.const(scratchWords.rowKey))]);
+  };
+  const header = row(b.const(0));
+  b.when("ne", header, b.const(0), "then", () => {
+    b.write(high, b.bin("add", b.load(4, false, header, rowLayout.offset), b.const(1)));
+  });
+  countedLoop(b, searchSteps, (_step, next, leave) => {
+    const [more, enough, read] = [b.newBlock(), b.newBlock(), b.newBlock()];
+    b.branch("ult", b.read(low), b.read(high), more, enough);
+    b.seal(more);
+    b.setBlock(more);
+    const middle = b.bin("lshr", b.bin("add", b.read(low), b.read(high)), b.const(1));
+    const entry = row(middle);
+    b.branch("ne", entry, b.const(0), read, enough, "then");
+    b.seal(enough);
+    b.seal(read);
+    b.setBlock(enough);
+    leave();
+    b.setBlock(read);
+    b.either(
+      "ule",
+      b.load(4, false, entry, rowLayout.offset),
+      place,
+      () => {
+        b.write(rule, b.load(4, false, entry, rowLayout.rule));
+        b.write(low, b.bin("add", middle, b.const(1)));
+      },
+      () => b.write(high, middle),
+    );
+    next();
+  });
+  return b.read(rule);
+}

@@ -1,0 +1,210 @@
+// One frame of a stack: it is noted, and its caller's registers are found.
+
+import { cfaKinds, ruleBits, signalFrame } from "../../formats/unwind-rule.js";
+import type { FunctionBuilder } from "../../ir/builder.js";
+import type { BlockId, Value } from "../../ir/ir.js";
+import { unwindMaps, unwoundLayout } from "../../wire/unwind.js";
+import { findMapping } from "./unwind-mapping.js";
+import { foundMapping, recordAt, scratchWords, shared, stops } from "./unwind-memory.js";
+import { findRule } from "./unwind-rows.js";
+
+/** Bytes of a word of the stack. */
+const word = 8;
+
+/** An odd number whose bits look random: the golden ratio's, as hash_64() of the kernel has it (include/linux/hash.h). */
+const hashFactor = 0x61c8864680b583ebn;
+
+/** The function that bpf_loop() calls for each frame; it returns 0 to go on, 1 to stop. `lookup`: see findMapping(). */
+export function lowerUnwindStep(b: FunctionBuilder, depth: number, lookup: string): void {
+  const index = b.param(0);
+  const sharedAt = b.param(1);
+  const inside = b.newBlock();
+  const stop = b.newBlock();
+  b.branch("ult", index, b.const(depth), inside, stop);
+  b.seal(inside);
+  b.setBlock(inside);
+  const scratch = b.load(8, false, sharedAt, shared.scratch);
+  const pc = b.load(8, false, scratch, scratchWords.instructionPointer);
+  const frames = b.bin("add", scratch, b.const(recordAt + unwoundLayout.frames));
+  b.store(8, b.bin("add", frames, b.bin("shl", index, b.const(3))), 0, pc);
+  addToHash(b, scratch, pc);
+  const step = new Step(b, scratch, pc, stop);
+  const process = b.load(8, false, sharedAt, shared.process);
+  const known = b.newBlock();
+  const unknown = b.newBlock();
+  b.branch("ne", process, b.const(0), known, unknown);
+  b.seal(known);
+  b.seal(unknown);
+  b.setBlock(unknown);
+  // The trace tells of such processes once for each stack.
+  step.byFramePointer(stops.none);
+  b.setBlock(known);
+  // Behind a call there may be another function already, if the call never returns.
+  const isExact = b.cmp("ne", b.load(8, false, scratch, scratchWords.exact), b.const(0));
+  const address = b.bin("sub", pc, b.bin("xor", isExact, b.const(1)));
+  findMapping(b, { address, scratch, process, sharedAt, lookup });
+  step.byTable(address);
+  b.seal(stop);
+  b.setBlock(stop);
+  b.ret(b.const(1));
+}
+
+function addToHash(b: FunctionBuilder, scratch: Value, pc: Value): void {
+  const mixed = b.bin("xor", b.load(8, false, scratch, scratchWords.hash), pc);
+  const product = b.bin("mul", mixed, b.const(BigInt.asIntN(64, hashFactor)));
+  b.store(8, scratch, scratchWords.hash, b.bin("xor", product, b.bin("lshr", product, b.const(32))));
+}
+
+/** The ways from a frame to its caller; each ends the function or goes to `stop`. */
+class Step {
+  private readonly b: FunctionBuilder;
+  private readonly scratch: Value;
+  private readonly pc: Value;
+  private readonly stop: BlockId;
+  private readonly sp: Value;
+  private readonly fp: Value;
+
+  constructor(b: FunctionBuilder, scratch: Value, pc: Value, stop: BlockId) {
+    this.b = b;
+    this.scratch = scratch;
+    this.pc = pc;
+    this.stop = stop;
+    this.sp = b.load(8, false, scratch, scratchWords.stackPointer);
+    this.fp = b.load(8, false, scratch, scratchWords.framePointer);
+  }
+
+  /** By the table of the file that is mapped at `address`. */
+  byTable(address: Value): void {
+    const { b, scratch } = this;
+    const fileAt = b.bin("add", scratch, b.const(foundMapping.file));
+    this.unless("ne", b.load(8, false, scratch, foundMapping.end), b.const(0), () =>
+      this.byFramePointer(stops.unmapped),
+    );
+    this.unless("ne", b.load(8, false, scratch, foundMapping.file), b.const(0), () =>
+      this.byFramePointer(stops.noRule),
+    );
+    const table = b.call("map_lookup_elem", [b.map(unwindMaps.tables), fileAt]);
+    this.unless("ne", table, b.const(0), () => {
+      const wanted = b.bin("add", scratch, b.const(foundMapping.wanted));
+      // BPF_NOEXIST: who noted it first is as good.
+      b.call("map_update_elem", [b.map(unwindMaps.wanted), fileAt, wanted, b.const(1)]);
+      this.byFramePointer(stops.noTable);
+    });
+    const distance = b.bin("sub", address, b.load(8, false, scratch, foundMapping.start));
+    const place = b.bin("add", distance, b.load(8, false, scratch, foundMapping.offset));
+    this.byRule(findRule(b, { table, place, scratch }));
+  }
+
+  private byRule(rule: Value): void {
+    const { b, scratch } = this;
+    const kind = b.bin("and", rule, b.const(2 ** ruleBits.kind - 1));
+    const cfa = b.newVariable();
+    const [known, unknown] = [b.newBlock(), b.newBlock()];
+    const bytes = b.bin("shl", field(b, rule, ruleBits.kind + ruleBits.framePointer, ruleBits.cfa), b.const(3));
+    const on = (wanted: number, emit: () => void): void => b.when("eq", kind, b.const(wanted), undefined, emit);
+    const found = (value: Value): void => {
+      b.write(cfa, value);
+      b.jump(known);
+    };
+    const read = (base: Value, above: number): void => {
+      this.readInto(scratchWords.read, b.bin("add", base, bytes));
+      found(b.bin("add", b.load(8, false, scratch, scratchWords.read), b.const(above)));
+    };
+    on(cfaKinds.stackPointer, () => found(b.bin("add", this.sp, bytes)));
+    on(cfaKinds.framePointer, () => found(b.bin("add", this.fp, bytes)));
+    on(cfaKinds.atStackPointer, () => read(this.sp, word));
+    on(cfaKinds.atFramePointer, () => read(this.fp, 0));
+    on(cfaKinds.outermost, () => b.jump(this.stop));
+    on(cfaKinds.plt, () => {
+      const pushedAt = b.bin("lshr", bytes, b.const(3));
+      const isPushed = b.cmp("uge", b.bin("and", this.pc, b.const(15)), pushedAt);
+      found(b.bin("add", b.bin("add", this.sp, b.const(word)), b.bin("shl", isPushed, b.const(3))));
+    });
+    on(cfaKinds.signal, () => this.fromSignal());
+    b.jump(unknown);
+    b.seal(unknown);
+    b.setBlock(unknown);
+    this.byFramePointer(stops.noRule);
+    b.seal(known);
+    b.setBlock(known);
+    this.toCaller(b.read(cfa), field(b, rule, ruleBits.kind, ruleBits.framePointer));
+  }
+
+  /** From a CFA, and where the caller's frame pointer is: below the CFA, or at 1 + so many words from the frame pointer. */
+  private toCaller(cfa: Value, saved: Value): void {
+    const { b, scratch } = this;
+    this.unless("ugt", cfa, this.sp, () => this.end(stops.unreadable));
+    this.readInto(scratchWords.read, b.bin("sub", cfa, b.const(word)));
+    const fp = b.newVariable();
+    b.write(fp, this.fp);
+    b.when("ne", saved, b.const(0), undefined, () => {
+      const base = b.newVariable();
+      b.write(base, cfa);
+      b.when("sgt", saved, b.const(0), "else", () => b.write(base, b.bin("sub", this.fp, b.const(word))));
+      this.readInto(scratchWords.read2, b.bin("add", b.read(base), b.bin("shl", saved, b.const(3))));
+      b.write(fp, b.load(8, false, scratch, scratchWords.read2));
+    });
+    this.goOn(b.load(8, false, scratch, scratchWords.read), cfa, b.read(fp), false);
+  }
+
+  private fromSignal(): void {
+    const { b, scratch } = this;
+    const at = (offset: number): Value => b.bin("add", this.sp, b.const(offset));
+    this.readInto(scratchWords.read, at(signalFrame.instructionPointer));
+    this.readInto(scratchWords.read2, at(signalFrame.stackPointer));
+    this.readInto(scratchWords.read3, at(signalFrame.framePointer));
+    const [ip, sp, fp] = [scratchWords.read, scratchWords.read2, scratchWords.read3];
+    this.goOn(b.load(8, false, scratch, ip), b.load(8, false, scratch, sp), b.load(8, false, scratch, fp), true);
+  }
+
+  /** Code without a rule may keep frame pointers, as that of most compilers at run time does; `reason` if it does not. */
+  byFramePointer(reason: number): void {
+    const { b, scratch, fp } = this;
+    this.unless("uge", fp, this.sp, () => this.end(reason));
+    this.unless("eq", b.bin("and", fp, b.const(word - 1)), b.const(0), () => this.end(reason));
+    this.readInto(scratchWords.read2, fp, reason);
+    this.readInto(scratchWords.read, b.bin("add", fp, b.const(word)), reason);
+    const sp = b.bin("add", fp, b.const(2 * word));
+    this.goOn(b.load(8, false, scratch, scratchWords.read), sp, b.load(8, false, scratch, scratchWords.read2), false);
+  }
+
+  private goOn(ip: Value, sp: Value, fp: Value, isExact: boolean): void {
+    const { b, scratch } = this;
+    // No address to return to is how some begin their threads.
+    this.unless("ne", ip, b.const(0), () => this.end(stops.none));
+    b.store(8, scratch, scratchWords.instructionPointer, ip);
+    b.store(8, scratch, scratchWords.stackPointer, sp);
+    b.store(8, scratch, scratchWords.framePointer, fp);
+    b.store(8, scratch, scratchWords.exact, b.const(isExact ? 1 : 0));
+    b.ret(b.const(0));
+  }
+
+  private end(reason: number): void {
+    const { b } = this;
+    if (reason !== stops.none) b.store(8, this.scratch, scratchWords.stop, b.const(reason));
+    b.jump(this.stop);
+  }
+
+  /** Reads a word of the process. */
+  private readInto(at: number, address: Value, reason: number = stops.unreadable): void {
+    const { b } = this;
+    const result = b.call("probe_read_user", [b.bin("add", this.scratch, b.const(at)), b.const(word), address]);
+    this.unless("eq", result, b.const(0), () => this.end(reason));
+  }
+
+  /** Goes on if the comparison holds; `otherwise` must leave. */
+  private unless(cmp: "eq" | "ne" | "uge" | "ugt", left: Value, right: Value, otherwise: () => void): void {
+    const { b } = this;
+    const [yes, no] = [b.newBlock(), b.newBlock()];
+    b.branch(cmp, left, right, yes, no, "then");
+    b.seal(no);
+    b.setBlock(no);
+    otherwise();
+    b.seal(yes);
+    b.setBlock(yes);
+  }
+}
+
+/** Signed bits of a 32-bit rule. */
+const field = (b: FunctionBuilder, rule: Value, from: number, size: number): Value =>
+  b.bin("ashr", b.bin("shl", rule, b.const(64 - from - size)), b.const(64 - size));

@@ -1,0 +1,231 @@
+import { zeroed } from "../abi/struct.js";
+import { FormatError } from "../base/errors.js";
+import { Elf } from "../formats/elf.js";
+import type { ProcMap } from "../formats/proc-maps.js";
+import { unwindRows } from "../formats/unwind-rows.js";
+import { filesOfProgram } from "../kernel/process-files.js";
+import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
+import { readMap } from "../load/map-reader.js";
+import { isSystemError, type OpenFile, openFile } from "../symbols/elf-file.js";
+import { openMappedFile, readOwnVdso } from "../symbols/mapped-file.js";
+import { readProcessImage } from "../symbols/process-maps.js";
+import type { Fd } from "../sys/fd.js";
+import { mapCreate, mapDelete, mapUpdate } from "../sys/map-calls.js";
+import { Mapping } from "../sys/mapping.js";
+import type { Sys } from "../sys/sys.js";
+import {
+  fileKey,
+  mappingLayout,
+  mostMappings,
+  mostRows,
+  processLayout,
+  processSize,
+  rowLayout,
+  unwindMaps,
+  vdsoInode,
+  wantedLayout,
+} from "../wire/unwind.js";
+
+const procRoot = "/proc";
+
+/** Bytes of tables in the kernel; a table of Chromium takes some 30 MiB, one of libc a fifth of a MiB. */
+const mostBytes = 256 << 20;
+
+/** How often programs' wishes are read, in milliseconds: at first, and at most. */
+const firstLook = 5;
+const lastLook = 100;
+
+/** Looks between those at the mappings of the processes. */
+const looksPerRead = 10;
+
+/** Keeps the tables that programs unwind stacks by: of the files of processes, and of those that programs ask for. */
+export class Unwinding implements Disposable {
+  private readonly sys: Sys;
+  private readonly processes: LoadedMap;
+  private readonly tables: LoadedMap;
+  private readonly wanted: LoadedMap;
+  private readonly warn: (message: string) => void;
+  /** Keys of the files that have a table. */
+  private readonly done = new Set<string>();
+  /** Whose mappings are read again and again. */
+  private readonly followed = new Set<number>();
+  private bytes = 0;
+  private isFull = false;
+  private timer: NodeJS.Timeout | undefined;
+  private looks = 0;
+
+  constructor(sys: Sys, loaded: LoadedObject, warn: (message: string) => void) {
+    this.sys = sys;
+    this.processes = loaded.map(unwindMaps.processes);
+    this.tables = loaded.map(unwindMaps.tables);
+    this.wanted = loaded.map(unwindMaps.wanted);
+    this.warn = warn;
+    const vdso = readOwnVdso(procRoot);
+    if (vdso !== undefined) this.addTable(keyOf(vdsoInode, 0n), "[vdso]", () => unwindRows(Elf.parse(vdso, "[vdso]")));
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.timer);
+  }
+
+  /** Tables for all that a process has mapped now. */
+  follow(pid: number): void {
+    this.followed.add(pid);
+    this.readProcess(pid);
+  }
+
+  /** The same of a process that is about to execute a program: for what that will map, as far as its file says. */
+  expect(pid: number, program: string): void {
+    this.putProcess(pid, []);
+    this.followed.add(pid);
+    for (const { path } of [{ path: program }, ...filesOfProgram(program)]) {
+      try {
+        using file = openFile(path);
+        this.addTable(keyOf(file.inode, file.device), path, () => unwindRows(Elf.parse(file, path)));
+      } catch (error) {
+        // What the process maps in the end tells; such a file has its table a moment later.
+        if (!isSystemError(error)) throw error;
+      }
+    }
+  }
+
+  /** From now on looks at what programs ask for. */
+  start(): void {
+    let wait = firstLook;
+    const look = (): void => {
+      wait = this.look() ? firstLook : Math.min(2 * wait, lastLook);
+      this.timer = setTimeout(look, wait);
+    };
+    this.timer = setTimeout(look, wait);
+  }
+
+  /** Makes the tables that programs want; true if there were any. */
+  private look(): boolean {
+    let some = false;
+    for (const { key, value } of [...readMap(this.sys, this.wanted)]) {
+      some = true;
+      this.addWanted(key, new DataView(value.buffer, value.byteOffset));
+      mapDelete(this.sys, this.wanted.fd, key);
+    }
+    if (some || ++this.looks % looksPerRead === 0) for (const pid of this.followed) this.readProcess(pid);
+    return some;
+  }
+
+  private addWanted(key: Uint8Array, view: DataView): void {
+    const pid = Number(view.getBigUint64(wantedLayout.process, true));
+    const start = view.getBigUint64(wantedLayout.start, true);
+    const map = readProcessImage(procRoot, pid)?.maps.find((each) => each.start === start);
+    // It has ended, or has unmapped it: another may still want the file.
+    if (map === undefined) return;
+    this.addFile(copyOf(key), map.path ?? "", () => openMappedFile(procRoot, pid, map));
+  }
+
+  /** Its mappings, and tables for their files. */
+  private readProcess(pid: number): void {
+    const maps = readProcessImage(procRoot, pid)?.maps.filter(isCode);
+    if (maps === undefined) {
+      this.followed.delete(pid);
+      return;
+    }
+    for (const map of maps)
+      if (map.inode !== 0n) this.addFile(keyOfMap(map), map.path ?? "", () => openMappedFile(procRoot, pid, map));
+    this.putProcess(pid, maps);
+  }
+
+  private putProcess(pid: number, maps: readonly ProcMap[]): void {
+    const key = zeroed(4);
+    new DataView(key.buffer).setUint32(0, pid, true);
+    const value = zeroed(processSize);
+    const view = new DataView(value.buffer);
+    const kept = maps.slice(0, mostMappings);
+    view.setBigUint64(processLayout.count, BigInt(kept.length), true);
+    for (const [i, map] of kept.entries()) {
+      const at = processLayout.mappings + i * mappingLayout.size;
+      view.setBigUint64(at + mappingLayout.start, map.start, true);
+      view.setBigUint64(at + mappingLayout.end, map.end, true);
+      view.setBigUint64(at + mappingLayout.offset, map.offset, true);
+      value.set(keyOfMap(map), at + mappingLayout.file);
+    }
+    mapUpdate(this.sys, this.processes.fd, key, value);
+  }
+
+  private addFile(key: Uint8Array, what: string, open: () => OpenFile | undefined): void {
+    this.addTable(key, what, () => {
+      using file = open();
+      return file === undefined ? noRows : unwindRows(Elf.parse(file, what));
+    });
+  }
+
+  /** A file that cannot be read has a table without rows, so that nobody asks again. */
+  private addTable(key: Uint8Array, what: string, read: () => Uint32Array): void {
+    const name = Buffer.from(key).toString("hex");
+    if (this.done.has(name)) return;
+    this.done.add(name);
+    const rows = this.readRows(what, read);
+    using table = this.makeTable(rows);
+    const value = zeroed(4);
+    new DataView(value.buffer).setUint32(0, table.raw, true);
+    mapUpdate(this.sys, this.tables.fd, key, value);
+  }
+
+  private readRows(what: string, read: () => Uint32Array): Uint32Array {
+    if (this.isFull) return noRows;
+    let rows: Uint32Array;
+    try {
+      rows = read();
+    } catch (error) {
+      if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
+      return noRows;
+    }
+    if (this.bytes + rows.byteLength > mostBytes || rows.length / 2 > mostRows) {
+      this.isFull = true;
+      this.warn(
+        `dw_ustack keeps ${mostBytes >> 20} MiB of unwinding tables, and that of ${what} does not fit any more: stacks through it and other new files are cut`,
+      );
+      return noRows;
+    }
+    this.bytes += rows.byteLength;
+    return rows;
+  }
+
+  private makeTable(rows: Uint32Array): Fd {
+    const { inner } = this.tables.spec;
+    if (inner === undefined) throw new Error("internal: the map of tables has no elements");
+    const maxEntries = rows.length / 2 + 1;
+    const table = mapCreate(this.sys, { ...inner, name: "unwind_rows", maxEntries });
+    const { pageSize } = this.sys;
+    const size = Math.ceil((maxEntries * rowLayout.size) / pageSize) * pageSize;
+    using mapping = new Mapping(this.sys, table, 0, size, "write");
+    const words = new Uint32Array(mapping.buffer);
+    words[0] = rows.length / 2;
+    words.set(rows, 2);
+    return table;
+  }
+}
+
+const noRows = new Uint32Array(0);
+
+const isCode = (map: ProcMap): boolean => map.execute && (map.inode !== 0n || map.path === "[vdso]");
+
+function keyOfMap(map: ProcMap): Uint8Array {
+  if (map.path === "[vdso]") return keyOf(vdsoInode, 0n);
+  const [major = 0n, minor = 0n] = map.device.split(":").map((digits) => BigInt(`0x${digits}`));
+  return keyOf(map.inode, kernelDevice(major, minor));
+}
+
+/** MKDEV(), include/linux/kdev_t.h. */
+const kernelDevice = (major: bigint, minor: bigint): bigint => (major << 20n) | minor;
+
+function keyOf(inode: bigint, device: bigint): Uint8Array {
+  const key = zeroed(fileKey.size);
+  const view = new DataView(key.buffer);
+  view.setBigUint64(fileKey.inode, inode, true);
+  view.setBigUint64(fileKey.device, device, true);
+  return key;
+}
+
+function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = zeroed(bytes.length);
+  copy.set(bytes);
+  return copy;
+}

@@ -1,0 +1,57 @@
+// Maps that programs unwind the stacks of processes with: what of which file is mapped where, and the rules of each file.
+
+/** Names of the maps. */
+export const unwindMaps = {
+  /** Processes whose stacks are unwound by tables, by process id (u32): {@link processLayout}. */
+  processes: "unwind_maps",
+  /** Tables of files by {@link fileKey}: arrays of {@link rowLayout}. */
+  tables: "unwind_tables",
+  /** Files that a program has met and that have no table, by {@link fileKey}: where one is mapped, {@link wantedLayout}. */
+  wanted: "unwind_wanted",
+} as const;
+
+/** Executable mappings of a process: a header, then {@link mappingLayout} in any order. */
+export const processLayout = {
+  /** u64; may be more than {@link mostMappings} if there was no room. */
+  count: 0,
+  mappings: 8,
+} as const;
+
+/** `{ u64 start, end, offset in the file; u64 inode; u64 device }`; the last two are the {@link fileKey}. */
+export const mappingLayout = { start: 0, end: 8, offset: 16, file: 24, size: 40 } as const;
+
+/** Executable mappings that are kept of a process. Browsers have some 200, interpreters with many modules 100. */
+export const mostMappings = 256;
+
+export const processSize: number = processLayout.mappings + mostMappings * mappingLayout.size;
+
+/** Processes that can be unwound at one time. */
+export const mostUnwound = 1024;
+
+/** What the kernel knows a file by: the inode's number, and s_dev of its file system. */
+export const fileKey = { inode: 0, device: 8, size: 16 } as const;
+
+/** The vDSO is no file; device 0 has none. */
+export const vdsoInode = 1n;
+
+/** `{ u64 process; u64 start, end }` of a mapping. */
+export const wantedLayout = { process: 0, start: 8, end: 16, size: 24 } as const;
+
+/** Files with tables, and files that are wanted, at most. */
+export const mostTables = 4096;
+
+/**
+ * `{ u32 offset in the file; u32 rule }`, the rule as formats/unwind-rule.ts has it: from there to the next row's. In
+ * element 0 the offset is the number of rows that follow.
+ */
+export const rowLayout = { offset: 0, rule: 4, size: 8 } as const;
+
+/** Rows that one table can have: those that a search of so many steps finds. */
+export const searchSteps = 23;
+export const mostRows: number = 2 ** searchSteps - 2;
+
+/** A stack: u64 number of frames, then their addresses. The key is a hash of them, a u64 below 2^63. */
+export const unwoundLayout = { count: 0, frames: 8 } as const;
+
+/** Map of the stacks of one depth. */
+export const unwoundMapName = (depth: number): string => `unwound${depth}`;
