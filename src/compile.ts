@@ -27,6 +27,8 @@ import { lowerProgram } from "./lower/lower.js";
 import { mapSpecs } from "./lower/map-specs.js";
 import { ObjectBuilder } from "./lower/object-builder.js";
 import { lowerProcessTree } from "./lower/process-tree.js";
+import type { TrackerProgram } from "./lower/task-events.js";
+import { lowerUnwindProcesses } from "./lower/unwind-processes.js";
 import { parse } from "./syntax/parser.js";
 
 export type Stage = "ast" | "types" | "ir" | "bytecode";
@@ -47,8 +49,8 @@ export interface CompileOptions {
   readonly filter?: TaskFilter;
   /** Process of the command that is traced, what `cpid` says. */
   readonly childPid?: number | undefined;
-  /** Tables of unwinding are read for some processes, for dw_ustack. */
-  readonly hasUnwindTargets?: boolean;
+  /** There are processes beside these whose tables of unwinding are read, for dw_ustack. */
+  readonly unwound?: boolean;
   /** Where `#include` looks; nowhere if it is left out. */
   readonly headers?: Headers | undefined;
   /** Where `import` finds files; nowhere if not given. */
@@ -76,7 +78,7 @@ export interface Compiled {
   readonly userAddresses: boolean;
   /** Programs unwind stacks by tables. */
   readonly unwinds: boolean;
-  /** Programs that keep the map of the tree's processes, and the events of tracefs that they belong on. */
+  /** Programs that keep the maps of processes, of the tree or with unwinding tables, and the events of tracefs that they belong on. */
   readonly trackers: readonly Tracker[];
 }
 
@@ -126,7 +128,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
       declarations: ast.maps,
       unsafe,
       childPid: options.childPid,
-      hasUnwindTargets: options.hasUnwindTargets === true,
+      hasUnwindTargets: pid !== undefined || options.childPid !== undefined || onTasks || options.unwound === true,
       registerNames: Object.keys(machine.registers),
     },
     diags,
@@ -146,7 +148,9 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     diags.error("stack-overflow", place, message, { hint: "use fewer variables at a time, or maps" });
     return [];
   });
-  const trackers = filter.tree === true ? compileTrackers(builder, kernel, diags) : [];
+  const trackers = filter.tree === true ? compileTree(builder, kernel, diags) : [];
+  const unwinds = builder.unwoundDepths.size > 0;
+  if (unwinds) trackers.push(...compileTrackers(lowerUnwindProcesses(kernel, builder) ?? []));
   if (diags.failed) return failed();
   const object: BpfObject = {
     license: config.license,
@@ -160,7 +164,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     texts: builder.texts,
     config,
     userAddresses: builder.userAddresses,
-    unwinds: builder.unwoundDepths.size > 0,
+    unwinds,
     trackers: trackers.map(({ tracker }) => tracker),
   };
   return { diagnostics: diags.list, suppressed: 0, compiled };
@@ -233,18 +237,23 @@ const partsOf = ({ code, relocations, spans, functions }: EmittedFunctions) => (
 });
 
 /** The programs of --tree. */
-function compileTrackers(
-  builder: ObjectBuilder,
-  kernel: KernelView,
-  diags: Diagnostics,
-): readonly { readonly tracker: Tracker; readonly spec: ProgramSpec }[] {
+function compileTree(builder: ObjectBuilder, kernel: KernelView, diags: Diagnostics): CompiledTracker[] {
   const lowered = lowerProcessTree(kernel, builder);
   if (lowered === undefined) {
     const message = "--tree needs the kernel's events task:task_newtask and sched:sched_process_free";
     diags.error("no-tracefs", undefined, message, { hint: "mount -t tracefs tracefs /sys/kernel/tracing" });
     return [];
   }
-  return lowered.map(({ fn, ...place }) => {
+  return compileTrackers(lowered);
+}
+
+interface CompiledTracker {
+  readonly tracker: Tracker;
+  readonly spec: ProgramSpec;
+}
+
+function compileTrackers(programs: readonly TrackerProgram[]): CompiledTracker[] {
+  return programs.map(({ fn, ...place }) => {
     const emitted = emitFunctions([optimize(fn)], { cpuV4: false, cookie: "constant" });
     return {
       tracker: { program: fn.name, ...place },

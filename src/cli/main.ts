@@ -148,7 +148,7 @@ function compileScript(
     pid: options.targets.pid ?? (root === undefined ? childPid : undefined),
     filter,
     childPid,
-    hasUnwindTargets: options.targets.pid !== undefined || childPid !== undefined || options.unwound.length > 0,
+    unwound: options.unwound.length > 0,
     imports: importFiles,
     headers: openHeaders({ directories: options.includePath, release: kernel.release, arch: kernel.arch }),
     include: options.include,

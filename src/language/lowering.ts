@@ -107,6 +107,8 @@ export interface Lowering {
   stackMap(depth: number, buildIds?: boolean): string;
   /** Map of stacks of this depth that programs have unwound; what they unwind with is made, too. */
   unwoundMap(depth: number): string;
+  /** Stacks of processes that nobody has named are unwound, too: the trace is limited to some by other means. */
+  readonly unwindsAll: boolean;
   /** User space will have to name addresses of processes, which it should look at while they live. */
   noteUserAddresses(): void;
   /** Id of this program's attach point. */

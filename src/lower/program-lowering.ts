@@ -6,6 +6,7 @@ import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Dest, LossCounter, Lowering, Place } from "../language/lowering.js";
 import type { ProgramVariant } from "../language/probe.js";
+import { looksAtTasks } from "../language/task-filter.js";
 import type { MapAccess, TypedExpr, TypedMap, TypedProgram, TypedStatement, TypedVariable } from "../language/typed.js";
 import type { AddressSpace, Type } from "../types/type.js";
 import { align8, residence, sizeOf } from "../wire/layout.js";
@@ -449,6 +450,10 @@ export class ProgramLowering implements Lowering {
 
   unwoundMap(depth: number): string {
     return this.object.unwoundMap(depth);
+  }
+
+  get unwindsAll(): boolean {
+    return looksAtTasks(this.object.filter);
   }
 
   noteUserAddresses(): void {

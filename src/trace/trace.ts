@@ -123,7 +123,13 @@ export class Trace implements Disposable {
     this.port = this.owned.use(new KernelAttachPort(sys, this.loaded, this.refusals.refused));
     const { script, texts, config } = compiled;
     this.names = this.owned.use(new Names(sys, this.loaded, script.targets, texts, config, options.debugFolders ?? []));
-    if (compiled.unwinds) this.unwinding = this.owned.use(this.openUnwinding());
+    if (compiled.unwinds)
+      this.unwinding = this.owned.use(
+        new Unwinding(sys, this.loaded, {
+          warn: (message) => this.emit({ kind: "warning", message }),
+          remember: (process) => this.names.remember(process),
+        }),
+      );
     this.maps = new ScriptMaps(sys, script.maps, this.loaded);
     this.host = this.makeHost();
     const events = object.maps.find((map) => map.name === systemMaps.events);
@@ -155,7 +161,7 @@ export class Trace implements Disposable {
     const stopped = new Promise<void>((resolve) => {
       this.wakeUp = resolve;
     });
-    this.followTree();
+    this.followProcesses();
     this.runMoment("begin");
     // What begin says is handled now, because it may end the trace, but told behind the number of probes.
     const early: TraceEvent[] = [];
@@ -295,15 +301,6 @@ export class Trace implements Disposable {
     this.options.afterTurn?.();
   }
 
-  /** Tables of the processes that are traced, before any stack is wanted. */
-  private openUnwinding(): Unwinding {
-    const { sys, child, pid, unwound = [] } = this.options;
-    const unwinding = new Unwinding(sys, this.loaded, (message) => this.emit({ kind: "warning", message }));
-    for (const each of pid === undefined ? unwound : [pid, ...unwound]) unwinding.follow(each);
-    if (child !== undefined) unwinding.expect(child.pid, child.program);
-    return unwinding;
-  }
-
   private emit(event: TraceEvent): void {
     if (this.holdBack !== undefined) this.holdBack.push(event);
     else this.options.onEvent(event);
@@ -384,15 +381,17 @@ export class Trace implements Disposable {
     return () => clearTimeout(timer);
   }
 
-  /** Attaches what keeps the tree's processes, then looks for those that are there. */
-  private followTree(): void {
-    const { sys, compiled, targets } = this.options;
-    if (targets?.root === undefined) return;
+  /** Attaches what keeps the maps of processes, then looks for those that are there. */
+  private followProcesses(): void {
+    const { sys, compiled, targets, child, pid, unwound = [] } = this.options;
     for (const { program, category, event, id } of compiled.trackers) {
       if (id === undefined) this.port.rawTracepoint(program, { name: event }, 0n);
       else this.port.tracepoint(program, { category, event, id }, 0n);
     }
-    seedTree(sys, this.loaded, targets.root);
+    if (targets?.root !== undefined) seedTree(sys, this.loaded, targets.root);
+    if (this.unwinding === undefined) return;
+    for (const each of [pid, targets?.root, ...unwound]) if (each !== undefined) this.unwinding.follow(each);
+    if (child !== undefined) this.unwinding.expect(child.pid, child.program);
   }
 
   /** Ends the trace when there is nothing left of what it is limited to. */

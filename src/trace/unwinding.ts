@@ -8,9 +8,9 @@ import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
 import { readMap } from "../load/map-reader.js";
 import { isSystemError, type OpenFile, openFile } from "../symbols/elf-file.js";
 import { openMappedFile, readOwnVdso } from "../symbols/mapped-file.js";
-import { readProcessImage } from "../symbols/process-maps.js";
+import { readIdentity, readProcessImage } from "../symbols/process-maps.js";
 import type { Fd } from "../sys/fd.js";
-import { mapCreate, mapDelete, mapUpdate } from "../sys/map-calls.js";
+import { mapCreate, mapDelete, mapGetNextKey, mapUpdate } from "../sys/map-calls.js";
 import { Mapping } from "../sys/mapping.js";
 import type { Sys } from "../sys/sys.js";
 import {
@@ -18,6 +18,7 @@ import {
   mappingLayout,
   mostMappings,
   mostRows,
+  mostUnwound,
   processLayout,
   processSize,
   rowLayout,
@@ -38,28 +39,39 @@ const lastLook = 100;
 /** Looks between those at the mappings of the processes. */
 const looksPerRead = 10;
 
+/** Processes that are met for the first time at one look. */
+const mostMet = 32;
+
+export interface UnwindingOptions {
+  readonly warn: (message: string) => void;
+  /** Told of each process that is looked at, which may end soon. */
+  readonly remember: (pid: number) => void;
+}
+
 /** Keeps the tables that programs unwind stacks by: of the files of processes, and of those that programs ask for. */
 export class Unwinding implements Disposable {
   private readonly sys: Sys;
   private readonly processes: LoadedMap;
   private readonly tables: LoadedMap;
   private readonly wanted: LoadedMap;
-  private readonly warn: (message: string) => void;
+  private readonly options: UnwindingOptions;
   /** Keys of the files that have a table. */
   private readonly done = new Set<string>();
   /** Whose mappings are read again and again. */
   private readonly followed = new Set<number>();
+  /** Others whose mappings have been read. */
+  private readonly met = new Set<number>();
   private bytes = 0;
   private isFull = false;
   private timer: NodeJS.Timeout | undefined;
   private looks = 0;
 
-  constructor(sys: Sys, loaded: LoadedObject, warn: (message: string) => void) {
+  constructor(sys: Sys, loaded: LoadedObject, options: UnwindingOptions) {
     this.sys = sys;
     this.processes = loaded.map(unwindMaps.processes);
     this.tables = loaded.map(unwindMaps.tables);
     this.wanted = loaded.map(unwindMaps.wanted);
-    this.warn = warn;
+    this.options = options;
     const vdso = readOwnVdso(procRoot);
     if (vdso !== undefined) this.addTable(keyOf(vdsoInode, 0n), "[vdso]", () => unwindRows(Elf.parse(vdso, "[vdso]")));
   }
@@ -99,7 +111,7 @@ export class Unwinding implements Disposable {
     this.timer = setTimeout(look, wait);
   }
 
-  /** Makes the tables that programs want; true if there were any. */
+  /** Makes the tables that programs want, and looks at processes that they have met; true if there were any. */
   private look(): boolean {
     let some = false;
     for (const { key, value } of [...readMap(this.sys, this.wanted)]) {
@@ -108,7 +120,30 @@ export class Unwinding implements Disposable {
       mapDelete(this.sys, this.wanted.fd, key);
     }
     if (some || ++this.looks % looksPerRead === 0) for (const pid of this.followed) this.readProcess(pid);
-    return some;
+    return this.meet() || some;
+  }
+
+  /** Reads each process once that programs have added: a child, or one that nobody has named. */
+  private meet(): boolean {
+    const here = new Set(this.processIds());
+    for (const pid of this.met) if (!here.has(pid)) this.met.delete(pid);
+    let left = mostMet;
+    for (const pid of here) {
+      if (this.met.has(pid) || this.followed.has(pid)) continue;
+      if (left-- === 0) break;
+      this.met.add(pid);
+      this.readProcess(pid);
+    }
+    return left < mostMet;
+  }
+
+  private *processIds(): Generator<number> {
+    const next = zeroed(4);
+    let key: Uint8Array | undefined;
+    for (let i = 0; i < mostUnwound && mapGetNextKey(this.sys, this.processes.fd, key, next); i++) {
+      key = copyOf(next);
+      yield new DataView(next.buffer).getUint32(0, true);
+    }
   }
 
   private addWanted(key: Uint8Array, view: DataView): void {
@@ -122,19 +157,30 @@ export class Unwinding implements Disposable {
 
   /** Its mappings, and tables for their files. */
   private readProcess(pid: number): void {
-    const maps = readProcessImage(procRoot, pid)?.maps.filter(isCode);
-    if (maps === undefined) {
-      this.followed.delete(pid);
+    const image = readProcessImage(procRoot, pid);
+    if (image === undefined) {
+      this.forget(pid);
       return;
     }
+    const maps = image.maps.filter(isCode);
     for (const map of maps)
       if (map.inode !== 0n) this.addFile(keyOfMap(map), map.path ?? "", () => openMappedFile(procRoot, pid, map));
     this.putProcess(pid, maps);
+    this.options.remember(pid);
+    // It has ended or executed a program meanwhile, of which the kernel's programs were told before.
+    if (readIdentity(procRoot, pid) !== image.identity) this.forget(pid);
+  }
+
+  private forget(pid: number): void {
+    if (readIdentity(procRoot, pid) !== undefined) {
+      this.putProcess(pid, []);
+      return;
+    }
+    this.followed.delete(pid);
+    mapDelete(this.sys, this.processes.fd, processKey(pid));
   }
 
   private putProcess(pid: number, maps: readonly ProcMap[]): void {
-    const key = zeroed(4);
-    new DataView(key.buffer).setUint32(0, pid, true);
     const value = zeroed(processSize);
     const view = new DataView(value.buffer);
     const kept = maps.slice(0, mostMappings);
@@ -146,7 +192,7 @@ export class Unwinding implements Disposable {
       view.setBigUint64(at + mappingLayout.offset, map.offset, true);
       value.set(keyOfMap(map), at + mappingLayout.file);
     }
-    mapUpdate(this.sys, this.processes.fd, key, value);
+    mapUpdate(this.sys, this.processes.fd, processKey(pid), value);
   }
 
   private addFile(key: Uint8Array, what: string, open: () => OpenFile | undefined): void {
@@ -179,7 +225,7 @@ export class Unwinding implements Disposable {
     }
     if (this.bytes + rows.byteLength > mostBytes || rows.length / 2 > mostRows) {
       this.isFull = true;
-      this.warn(
+      this.options.warn(
         `dw_ustack keeps ${mostBytes >> 20} MiB of unwinding tables, and that of ${what} does not fit any more: stacks through it and other new files are cut`,
       );
       return noRows;
@@ -221,6 +267,12 @@ function keyOf(inode: bigint, device: bigint): Uint8Array {
   const view = new DataView(key.buffer);
   view.setBigUint64(fileKey.inode, inode, true);
   view.setBigUint64(fileKey.device, device, true);
+  return key;
+}
+
+function processKey(pid: number): Uint8Array {
+  const key = zeroed(4);
+  new DataView(key.buffer).setUint32(0, pid, true);
   return key;
 }
 

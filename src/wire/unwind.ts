@@ -25,6 +25,9 @@ export const mostMappings = 256;
 
 export const processSize: number = processLayout.mappings + mostMappings * mappingLayout.size;
 
+/** Constant bytes: a process that has nothing mapped. */
+export const emptyProcess = { map: "unwind_empty", size: processSize } as const;
+
 /** Processes that can be unwound at one time. */
 export const mostUnwound = 1024;
 

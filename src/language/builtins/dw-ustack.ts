@@ -2,7 +2,7 @@
 
 import type { Value } from "../../ir/ir.js";
 import { stackLayout } from "../../wire/layout.js";
-import { unwindMaps, unwoundLayout } from "../../wire/unwind.js";
+import { emptyProcess, unwindMaps, unwoundLayout } from "../../wire/unwind.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import type { LossCounter, Lowering } from "../lowering.js";
 import { ownId } from "./process-id.js";
@@ -44,7 +44,7 @@ function checkUsable(context: CheckContext): void {
   if (!context.hasUnwindTargets) {
     refuse(
       "dw_ustack requires a target process",
-      "give one by -p PID, -c COMMAND or --dwarf-pid PID: the tables of its files are read before the trace begins",
+      "-p PID, -c COMMAND and --dwarf-pid PID name one, and --tree, --container, --cgroup, --uid and --comm many: the tables of their files are read",
     );
     return;
   }
@@ -126,7 +126,8 @@ function unwindFrom(
   noteProcess(b, scratch, process);
   const key = b.slotAddr(b.slot(4, 4, "process"));
   b.store(4, key, 0, process);
-  const known = b.call("map_lookup_elem", [b.map(unwindMaps.processes), key]);
+  const find = (): Value => b.call("map_lookup_elem", [b.map(unwindMaps.processes), key]);
+  const known = l.unwindsAll ? findOrAdd(l, key, find) : find();
   const together = b.slotAddr(b.slot(shared.size, 8, "unwinding"));
   b.store(8, together, shared.scratch, scratch);
   b.store(8, together, shared.process, known);
@@ -144,6 +145,23 @@ function unwindFrom(
     for (const [reason, counter] of lossOf) b.when("eq", stop, b.const(reason), undefined, () => l.countLoss(counter));
   });
   return { id: store(l, depth, scratch), count };
+}
+
+/** What is known of a process; from now on there is something. */
+function findOrAdd(l: Lowering, key: Value, find: () => Value): Value {
+  const { b } = l;
+  const known = b.newVariable();
+  b.write(known, find());
+  l.ifPresent(
+    b.read(known),
+    () => undefined,
+    () => {
+      const empty = l.table(emptyProcess.map, () => new Uint8Array(emptyProcess.size));
+      b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(1)]);
+      b.write(known, find());
+    },
+  );
+  return b.read(known);
 }
 
 /** Puts the record into the map of stacks, if no equal one is there. */

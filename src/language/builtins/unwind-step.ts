@@ -73,13 +73,14 @@ class Step {
     this.fp = b.load(8, false, scratch, scratchWords.framePointer);
   }
 
-  /** By the table of the file that is mapped at `address`. */
+  /**
+   * By the table of the file that is mapped at `address`. Where that is not known yet nothing is guessed: frame pointers
+   * of code that keeps none lead past callers.
+   */
   byTable(address: Value): void {
     const { b, scratch } = this;
     const fileAt = b.bin("add", scratch, b.const(foundMapping.file));
-    this.unless("ne", b.load(8, false, scratch, foundMapping.end), b.const(0), () =>
-      this.byFramePointer(stops.unmapped),
-    );
+    this.unless("ne", b.load(8, false, scratch, foundMapping.end), b.const(0), () => this.end(stops.unmapped));
     this.unless("ne", b.load(8, false, scratch, foundMapping.file), b.const(0), () =>
       this.byFramePointer(stops.noRule),
     );
@@ -88,7 +89,7 @@ class Step {
       const wanted = b.bin("add", scratch, b.const(foundMapping.wanted));
       // BPF_NOEXIST: who noted it first is as good.
       b.call("map_update_elem", [b.map(unwindMaps.wanted), fileAt, wanted, b.const(1)]);
-      this.byFramePointer(stops.noTable);
+      this.end(stops.noTable);
     });
     const distance = b.bin("sub", address, b.load(8, false, scratch, foundMapping.start));
     const place = b.bin("add", distance, b.load(8, false, scratch, foundMapping.offset));

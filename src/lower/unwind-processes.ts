@@ -1,0 +1,73 @@
+// What dw_ustack needs beside the script's programs: three of ours that keep the map of what processes have mapped.
+
+import { FunctionBuilder } from "../ir/builder.js";
+import type { IrFunction } from "../ir/ir.js";
+import type { KernelView } from "../language/kernel-view.js";
+import { emptyProcess, unwindMaps } from "../wire/unwind.js";
+import type { ObjectBuilder } from "./object-builder.js";
+import {
+  born,
+  executes,
+  freed,
+  onTaskEvents,
+  skipThreads,
+  type TaskReader,
+  type TrackerProgram,
+} from "./task-events.js";
+
+/** BPF_EXIST, uapi/linux/bpf.h: only what is there is overwritten. */
+const BPF_EXIST = 2;
+
+/**
+ * Children have mapped what their parents have, whoever executes a program has mapped nothing yet, and who is gone frees
+ * its place. Undefined if the kernel lacks the events, and where the tracer's processes have other numbers than the
+ * kernel's: children are not followed then.
+ */
+export function lowerUnwindProcesses(kernel: KernelView, object: ObjectBuilder): readonly TrackerProgram[] | undefined {
+  if (kernel.pidNamespace() !== undefined) return undefined;
+  object.addTable(emptyProcess.map, () => new Uint8Array(emptyProcess.size));
+  return onTaskEvents(kernel, [
+    { on: born, lower: lowerBirth },
+    { on: executes, lower: lowerExec },
+    { on: freed, lower: lowerFree },
+  ]);
+}
+
+function lowerBirth(reader: TaskReader): IrFunction {
+  const b = new FunctionBuilder("unwind_birth", "program");
+  skipThreads(b, reader);
+  const map = b.map(unwindMaps.processes);
+  const [child, parent] = [b.slotAddr(b.slot(4, 4, "child")), b.slotAddr(b.slot(4, 4, "parent"))];
+  b.store(4, child, 0, reader.pid(b));
+  b.store(4, parent, 0, b.bin("lshr", b.call("get_current_pid_tgid", []), b.const(32)));
+  const known = b.call("map_lookup_elem", [map, parent]);
+  b.either(
+    "ne",
+    known,
+    b.const(0),
+    () => b.call("map_update_elem", [map, child, known, b.const(0)]),
+    // The number may have been another's, of whose end nobody was told.
+    () => b.call("map_delete_elem", [map, child]),
+  );
+  b.ret(b.const(0));
+  return b.finish();
+}
+
+function lowerExec(): IrFunction {
+  const b = new FunctionBuilder("unwind_exec", "program");
+  const key = b.slotAddr(b.slot(4, 4, "process"));
+  b.store(4, key, 0, b.bin("lshr", b.call("get_current_pid_tgid", []), b.const(32)));
+  const empty = b.mapValue(emptyProcess.map, 0);
+  b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(BPF_EXIST)]);
+  b.ret(b.const(0));
+  return b.finish();
+}
+
+function lowerFree(reader: TaskReader): IrFunction {
+  const b = new FunctionBuilder("unwind_free", "program");
+  const key = b.slotAddr(b.slot(4, 4, "process"));
+  b.store(4, key, 0, reader.pid(b));
+  b.call("map_delete_elem", [b.map(unwindMaps.processes), key]);
+  b.ret(b.const(0));
+  return b.finish();
+}
