@@ -18,6 +18,8 @@ export interface Host extends Resolver {
   /** Runs a shell command and emits what it prints. */
   runCommand(command: string): void;
   readFile(path: string): void;
+  /** A stack was cut for want of a file's table of unwinding. */
+  wantTables(): void;
   /** Adds a packet to a pcap file; the time is that of the monotonic clock. */
   writePacket(path: string, nanoseconds: bigint, bytes: Uint8Array, originalLength: number): void;
 }

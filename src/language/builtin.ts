@@ -96,6 +96,8 @@ export interface Builtin {
   readonly leaves?: boolean;
   /** May end the action. */
   readonly mayLeave?: boolean;
+  /** Has a value and sends a record of its own on the way to it. */
+  readonly sends?: boolean;
   /** What the action uses, asked before attach points are chosen. */
   readonly uses?: "args" | "argN" | "kernel-stack" | "typed-args";
   /** Which of the probe's arguments it is, counted from 0. */

@@ -76,7 +76,13 @@ export interface Lowering {
   /** Leaves the wish to end, with this status, where user space finds it without the ring. */
   requestExit(status: Value): void;
   /** Same with the data written by the caller. */
-  sendRaw(action: (size: number) => Action, dataSize: number, fill: (dest: Dest) => void): void;
+  sendRaw(
+    action: (size: number) => Action,
+    dataSize: number,
+    fill: (dest: Dest) => void,
+    /** Instead of counting the loss if the ring is full. */
+    onFull?: () => void,
+  ): void;
   /** Copies the value of an entry, zeros if there is none; answers the address of its key. */
   entry(access: MapAccess, dest: Dest): Value;
   /** Gives a variable the value of an entry; 1 if there is one, else the variable stays as it is. */

@@ -170,6 +170,7 @@ function unwindSpecs({ unwoundDepths }: ObjectBuilder): readonly Spec[] {
       flags: 0,
       inner: rowTable,
     },
+    hash(unwindMaps.news, 4, 8, mostUnwound, 0),
     hash(unwindMaps.wanted, fileKey.size, wantedLayout.size, mostTables, 0),
     // Preallocated: programs put stacks there from interrupts.
     ...[...unwoundDepths].map((depth) =>

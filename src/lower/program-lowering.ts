@@ -522,8 +522,8 @@ export class ProgramLowering implements Lowering {
     b.store(8, b.mapValue(systemMaps.loss, 8 * exitSlot), 0, b.bin("add", status, b.const(1)));
   }
 
-  sendRaw(action: (size: number) => Action, dataSize: number, fill: (dest: Dest) => void): void {
-    sendBytes(this, action, dataSize, fill);
+  sendRaw(action: (size: number) => Action, dataSize: number, fill: (dest: Dest) => void, onFull?: () => void): void {
+    sendBytes(this, action, dataSize, fill, onFull);
   }
 }
 

@@ -48,10 +48,11 @@ export function sendBytes(
   action: (size: number) => Action,
   dataSize: number,
   fill: (dest: Dest) => void,
+  onFull?: () => void,
 ): void {
   const size = recordHeader + align8(dataSize);
   const index = p.object.addAction(action, size);
-  sendRecord(p, index, size, (record) => fill({ base: record, offset: recordHeader }));
+  sendRecord(p, index, size, (record) => fill({ base: record, offset: recordHeader }), onFull);
 }
 
 /** Tells user space that something went wrong where the program is now. */
@@ -88,4 +89,6 @@ function sendRecord(
 
 /** Whether computing the value can end the program, or runs statements: they may leave, and send records of their own. */
 const mayLeave = (e: TypedExpr): boolean =>
-  occursInExpression(e, { expression: (each) => each.kind === "block" || endsAction(each) });
+  occursInExpression(e, { expression: (each) => each.kind === "block" || endsAction(each) || sendsItself(each) });
+
+const sendsItself = (e: TypedExpr): boolean => e.kind === "builtin" && e.builtin.sends === true;

@@ -1,7 +1,7 @@
 // What dw_ustack needs beside the script's programs: three of ours that keep the map of what processes have mapped.
 
 import { FunctionBuilder } from "../ir/builder.js";
-import type { IrFunction } from "../ir/ir.js";
+import type { IrFunction, Value } from "../ir/ir.js";
 import type { KernelView } from "../language/kernel-view.js";
 import { emptyProcess, unwindMaps } from "../wire/unwind.js";
 import type { ObjectBuilder } from "./object-builder.js";
@@ -45,7 +45,10 @@ function lowerBirth(reader: TaskReader): IrFunction {
     "ne",
     known,
     b.const(0),
-    () => b.call("map_update_elem", [map, child, known, b.const(0)]),
+    () => {
+      b.call("map_update_elem", [map, child, known, b.const(0)]);
+      noteNews(b, child);
+    },
     // The number may have been another's, of whose end nobody was told.
     () => b.call("map_delete_elem", [map, child]),
   );
@@ -58,9 +61,15 @@ function lowerExec(): IrFunction {
   const key = b.slotAddr(b.slot(4, 4, "process"));
   b.store(4, key, 0, b.bin("lshr", b.call("get_current_pid_tgid", []), b.const(32)));
   const empty = b.mapValue(emptyProcess.map, 0);
-  b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(BPF_EXIST)]);
+  const result = b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(BPF_EXIST)]);
+  b.when("eq", b.ext(4, true, result), b.const(0), undefined, () => noteNews(b, key));
   b.ret(b.const(0));
   return b.finish();
+}
+
+/** User space reads what such a process has mapped, and knows its names then when it has ended. */
+function noteNews(b: FunctionBuilder, process: Value): void {
+  b.call("map_update_elem", [b.map(unwindMaps.news), process, b.mapValue(emptyProcess.map, 0), b.const(0)]);
 }
 
 function lowerFree(reader: TaskReader): IrFunction {

@@ -66,10 +66,12 @@ export class UserSymbols implements Disposable {
 
   /**
    * Looks at a process now, so that its addresses can be resolved after it has ended. Worth a call when an event of an
-   * unknown process arrives; cheap for known ones.
+   * unknown process arrives; cheap for known ones, unless what they have mapped is to be read `again`.
    */
-  remember(pid: number): void {
-    this.process(pid);
+  remember(pid: number, again = false): void {
+    const isKnown = this.processes.has(pid);
+    const known = this.process(pid);
+    if (again && isKnown) this.reread(pid, known);
   }
 
   /** The function at an address of a process. */

@@ -63,9 +63,12 @@ export class Names implements Resolver, Disposable {
     return nameOf(this.users.resolve(pid, address), address);
   }
 
-  /** Looks at a process while it lives, so that its addresses have names when it has ended. */
-  remember(pid: number): void {
-    this.users.remember(pid);
+  /**
+   * Looks at a process while it lives, so that its addresses have names when it has ended; again, if it may have executed
+   * another program.
+   */
+  remember(pid: number, again = false): void {
+    this.users.remember(pid, again);
   }
 
   cgroupPath(id: bigint, pattern: number): string {

@@ -127,7 +127,7 @@ export class Trace implements Disposable {
       this.unwinding = this.owned.use(
         new Unwinding(sys, this.loaded, {
           warn: (message) => this.emit({ kind: "warning", message }),
-          remember: (process) => this.names.remember(process),
+          remember: (process, isNew) => this.names.remember(process, isNew),
         }),
       );
     this.maps = new ScriptMaps(sys, script.maps, this.loaded);
@@ -449,6 +449,7 @@ export class Trace implements Disposable {
         if (error !== undefined) this.emit({ kind: "warning", message: `system("${command}"): ${error.message}` });
         if (stdout !== null) this.emit({ kind: "system", text: stdout });
       },
+      wantTables: () => this.unwinding?.wish(),
       writePacket: (path, nanoseconds, bytes, originalLength) => {
         const wall = wallMicroseconds() * 1000n - process.hrtime.bigint() + nanoseconds;
         try {

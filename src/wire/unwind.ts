@@ -4,6 +4,8 @@
 export const unwindMaps = {
   /** Processes whose stacks are unwound by tables, by process id (u32): {@link processLayout}. */
   processes: "unwind_maps",
+  /** Processes (u32) that have come to be, or execute another program, since user space has looked; the value is nothing. */
+  news: "unwind_news",
   /** Tables of files by {@link fileKey}: arrays of {@link rowLayout}. */
   tables: "unwind_tables",
   /** Files that a program has met and that have no table, by {@link fileKey}: where one is mapped, {@link wantedLayout}. */

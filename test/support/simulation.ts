@@ -233,6 +233,7 @@ export class Simulation {
       },
       formatNow: (format) => `<now ${format}>`,
       runCommand: (command) => this.events.push({ kind: "system", text: command }),
+      wantTables: () => this.events.push({ kind: "warning", message: "tables" }),
       writePacket: (path, nanoseconds, bytes) =>
         this.events.push({ kind: "warning", message: `${path} ${nanoseconds} ${Buffer.from(bytes).toString("hex")}` }),
       readFile: (path) => this.events.push({ kind: "cat", text: path }),

@@ -143,8 +143,20 @@ function unwindFrom(
   const stop = b.load(8, false, scratch, scratchWords.stop);
   b.when("ne", stop, b.const(stops.none), "else", () => {
     for (const [reason, counter] of lossOf) b.when("eq", stop, b.const(reason), undefined, () => l.countLoss(counter));
+    b.when("eq", stop, b.const(stops.noTable), undefined, () => askForTables(l));
   });
   return { id: store(l, depth, scratch), count };
+}
+
+/** User space looks at what is wanted from time to time; this wakes it up. */
+function askForTables(l: Lowering): void {
+  l.sendRaw(
+    (size) => ({ name: "unwinding tables", size, run: (host) => host.wantTables() }),
+    0,
+    () => undefined,
+    // It is awake.
+    () => undefined,
+  );
 }
 
 /** What is known of a process; from now on there is something. */
@@ -158,6 +170,7 @@ function findOrAdd(l: Lowering, key: Value, find: () => Value): Value {
     () => {
       const empty = l.table(emptyProcess.map, () => new Uint8Array(emptyProcess.size));
       b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(1)]);
+      b.call("map_update_elem", [b.map(unwindMaps.news), key, empty, b.const(0)]);
       b.write(known, find());
     },
   );
@@ -190,6 +203,7 @@ export const dwUstack: Builtin = {
   name: "dw_ustack",
   bare: true,
   since: "5.17",
+  sends: true,
   doc: "The user stack of a target process (-p, -c, --dwarf-pid, and what they start) by the unwinding tables that its files carry (.eh_frame), for programs and libraries built without frame pointers: dw_ustack, dw_ustack(depth), dw_ustack(mode, depth). x86-64 only.",
   params: stackParams,
   result: (context, args) => {

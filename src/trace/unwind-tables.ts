@@ -1,0 +1,122 @@
+import { zeroed } from "../abi/struct.js";
+import { Disposables } from "../base/disposable.js";
+import { FormatError } from "../base/errors.js";
+import { Elf } from "../formats/elf.js";
+import { unwindRows } from "../formats/unwind-rows.js";
+import type { LoadedMap } from "../load/loaded-object.js";
+import { isSystemError, type OpenFile } from "../symbols/elf-file.js";
+import { readOwnVdso } from "../symbols/mapped-file.js";
+import type { Fd } from "../sys/fd.js";
+import { mapCreate, mapUpdate } from "../sys/map-calls.js";
+import { Mapping } from "../sys/mapping.js";
+import type { Sys } from "../sys/sys.js";
+import { fileKey, mostRows, mostTables, rowLayout, vdsoInode } from "../wire/unwind.js";
+
+/** Bytes of tables in the kernel; that of Chromium takes some 30 MiB, that of libc a fifth of a MiB. */
+const mostBytes = 256 << 20;
+
+/** Tables that are held for another key: descriptors are few. */
+const mostHeld = 256;
+
+const noRows = new Uint32Array(0);
+
+/** The tables of files in the kernel, by the key that the kernel knows a file by. */
+export class UnwindTables implements Disposable {
+  private readonly sys: Sys;
+  private readonly tables: LoadedMap;
+  private readonly warn: (message: string) => void;
+  private readonly owned = new Disposables();
+  /** Keys that have a table. */
+  private readonly done = new Set<string>();
+  /**
+   * Tables by the file as stat(2) identifies it, which in an overlay or on Btrfs is not the kernel's key: one of these may
+   * be made before the key is known, and be wanted by two.
+   */
+  private readonly held = new Map<string, Fd>();
+  private bytes = 0;
+  private isFull = false;
+
+  constructor(sys: Sys, tables: LoadedMap, warn: (message: string) => void) {
+    this.sys = sys;
+    this.tables = tables;
+    this.warn = warn;
+    const vdso = readOwnVdso("/proc");
+    if (vdso !== undefined)
+      this.put(unwindKey(vdsoInode, 0n), undefined, () => this.rowsOf("[vdso]", () => Elf.parse(vdso, "[vdso]")));
+  }
+
+  [Symbol.dispose](): void {
+    this.held.clear();
+    this.owned[Symbol.dispose]();
+  }
+
+  /** Makes the table of a file if there is none yet. One that cannot be read has no rows, so that nobody asks again. */
+  add(key: Uint8Array, what: string, open: () => OpenFile | undefined): void {
+    if (this.done.has(nameOf(key))) return;
+    using file = open();
+    const identity = file === undefined ? undefined : `${file.device} ${file.inode}`;
+    this.put(key, identity, () => (file === undefined ? noRows : this.rowsOf(what, () => Elf.parse(file, what))));
+  }
+
+  private put(key: Uint8Array, identity: string | undefined, read: () => Uint32Array): void {
+    if (this.done.size === mostTables) {
+      this.tellFull(`of ${mostTables} files`);
+      return;
+    }
+    this.done.add(nameOf(key));
+    const known = identity === undefined ? undefined : this.held.get(identity);
+    const table = known ?? this.make(read());
+    const value = zeroed(4);
+    new DataView(value.buffer).setUint32(0, table.raw, true);
+    mapUpdate(this.sys, this.tables.fd, key, value);
+    if (known !== undefined) return;
+    if (identity === undefined || this.held.size === mostHeld) table[Symbol.dispose]();
+    else this.held.set(identity, this.owned.use(table));
+  }
+
+  private rowsOf(what: string, open: () => Elf): Uint32Array {
+    let rows: Uint32Array;
+    try {
+      rows = unwindRows(open());
+    } catch (error) {
+      if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
+      return noRows;
+    }
+    if (rows.length / 2 <= mostRows && this.bytes + rows.byteLength <= mostBytes) {
+      this.bytes += rows.byteLength;
+      return rows;
+    }
+    this.tellFull(`of ${mostBytes >> 20} MiB, and that of ${what} does not fit any more`);
+    return noRows;
+  }
+
+  private tellFull(what: string): void {
+    if (!this.isFull) this.warn(`dw_ustack keeps unwinding tables ${what}: stacks through what is new are cut`);
+    this.isFull = true;
+  }
+
+  private make(rows: Uint32Array): Fd {
+    const { inner } = this.tables.spec;
+    if (inner === undefined) throw new Error("internal: the map of tables has no elements");
+    const maxEntries = rows.length / 2 + 1;
+    const table = mapCreate(this.sys, { ...inner, name: "unwind_rows", maxEntries });
+    const { pageSize } = this.sys;
+    const size = Math.ceil((maxEntries * rowLayout.size) / pageSize) * pageSize;
+    using mapping = new Mapping(this.sys, table, 0, size, "write");
+    const words = new Uint32Array(mapping.buffer);
+    words[0] = rows.length / 2;
+    words.set(rows, 2);
+    return table;
+  }
+}
+
+const nameOf = (key: Uint8Array): string => Buffer.from(key).toString("hex");
+
+/** {@link fileKey}. */
+export function unwindKey(inode: bigint, device: bigint): Uint8Array {
+  const key = zeroed(fileKey.size);
+  const view = new DataView(key.buffer);
+  view.setBigUint64(fileKey.inode, inode, true);
+  view.setBigUint64(fileKey.device, device, true);
+  return key;
+}
