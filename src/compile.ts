@@ -18,6 +18,7 @@ import type { IrFunction } from "./ir/ir.js";
 import { optimize } from "./ir/passes/optimize.js";
 import { printIr } from "./ir/printer.js";
 import type { Action } from "./language/action.js";
+import { kernelMembers } from "./language/builtins/unwind-memory.js";
 import type { Config } from "./language/config.js";
 import type { KernelView } from "./language/kernel-view.js";
 import { type Parameter, Parameters } from "./language/parameters.js";
@@ -28,8 +29,9 @@ import { mapSpecs } from "./lower/map-specs.js";
 import { ObjectBuilder } from "./lower/object-builder.js";
 import { lowerProcessTree } from "./lower/process-tree.js";
 import type { TrackerProgram } from "./lower/task-events.js";
-import { lowerUnwindProcesses } from "./lower/unwind-processes.js";
+import { lowerFileQuestion, lowerUnwindProcesses } from "./lower/unwind-processes.js";
 import { parse } from "./syntax/parser.js";
+import { fileQuestion } from "./wire/unwind.js";
 
 export type Stage = "ast" | "types" | "ir" | "bytecode";
 
@@ -155,7 +157,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   const object: BpfObject = {
     license: config.license,
     maps: mapSpecs(builder, config),
-    programs: [...programs, ...trackers.map(({ spec }) => spec)],
+    programs: [...programs, ...trackers.map(({ spec }) => spec), ...(unwinds ? [compileFileQuestion(kernel)] : [])],
   };
   const compiled = {
     object,
@@ -245,6 +247,16 @@ function compileTree(builder: ObjectBuilder, kernel: KernelView, diags: Diagnost
     return [];
   }
   return compileTrackers(lowered);
+}
+
+/** What asks for the key of a file that dw_ustack has a table of. */
+function compileFileQuestion(kernel: KernelView): ProgramSpec {
+  const members = kernelMembers(kernel);
+  if ("missing" in members) throw new Error(`internal: ${members.missing}`);
+  const functions = lowerFileQuestion(members).map((fn) => optimize(fn));
+  const emitted = emitFunctions(functions, { cpuV4: false, cookie: "constant" });
+  const { program: name } = fileQuestion;
+  return { name, type: "raw_tracepoint", expectedAttachType: 0, ...partsOf(emitted) };
 }
 
 interface CompiledTracker {

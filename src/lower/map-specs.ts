@@ -30,6 +30,7 @@ import {
 } from "../wire/map-storage.js";
 import {
   fileKey,
+  fileQuestion,
   mostTables,
   mostUnwound,
   processSize,
@@ -169,6 +170,14 @@ function unwindSpecs({ unwoundDepths }: ObjectBuilder): readonly Spec[] {
       maxEntries: mostTables,
       flags: 0,
       inner: rowTable,
+    },
+    {
+      name: fileQuestion.map,
+      type: BPF_MAP_TYPE_ARRAY,
+      keySize: 4,
+      valueSize: fileQuestion.size,
+      maxEntries: 1,
+      flags: 0,
     },
     hash(unwindMaps.news, 4, 8, mostUnwound, 0),
     hash(unwindMaps.wanted, fileKey.size, wantedLayout.size, mostTables, 0),

@@ -2,8 +2,10 @@
 
 import { FunctionBuilder } from "../ir/builder.js";
 import type { IrFunction, Value } from "../ir/ir.js";
+import { lowerMappingLookup } from "../language/builtins/unwind-mapping.js";
+import { foundMapping, type KernelMembers, shared } from "../language/builtins/unwind-memory.js";
 import type { KernelView } from "../language/kernel-view.js";
-import { emptyProcess, unwindMaps } from "../wire/unwind.js";
+import { emptyProcess, fileKey, fileQuestion, unwindMaps } from "../wire/unwind.js";
 import type { ObjectBuilder } from "./object-builder.js";
 import {
   born,
@@ -31,6 +33,24 @@ export function lowerUnwindProcesses(kernel: KernelView, object: ObjectBuilder):
     { on: executes, lower: lowerExec },
     { on: freed, lower: lowerFree },
   ]);
+}
+
+/** The program of {@link fileQuestion}, and the function that a helper of it calls. */
+export function lowerFileQuestion(members: KernelMembers): readonly IrFunction[] {
+  const lookup = new FunctionBuilder(`${fileQuestion.program}_mapping`, "subprogram");
+  lowerMappingLookup(lookup, members);
+  const asked = lookup.finish();
+  const b = new FunctionBuilder(fileQuestion.program, "program");
+  const scratch = b.mapValue(fileQuestion.map, 0);
+  const address = b.load(8, false, scratch, fileQuestion.address);
+  b.zero(scratch, foundMapping.file, fileKey.size);
+  const together = b.slotAddr(b.slot(shared.size, 8, "mapping"));
+  b.store(8, together, shared.scratch, scratch);
+  b.store(8, together, shared.process, b.const(0));
+  b.call("find_vma", [b.call("get_current_task_btf", []), address, b.funcRef(asked.name), together, b.const(0)]);
+  b.copy(scratch, fileQuestion.file, scratch, foundMapping.file, fileKey.size);
+  b.ret(b.const(0));
+  return [b.finish(), asked];
 }
 
 function lowerBirth(reader: TaskReader): IrFunction {

@@ -8,7 +8,7 @@ import { type DebugPlaces, hasDebugInfo, lineInfo, separateDebugFile } from "../
 export interface OpenFile extends ByteSource, Disposable {
   /** Of the file itself, whatever path it was opened by. */
   readonly inode: bigint;
-  /** Of its file system, as the kernel has it in s_dev: MKDEV(), include/linux/kdev_t.h. */
+  /** Of its file system, as stat(2) has it. */
   readonly device: bigint;
 }
 
@@ -19,7 +19,7 @@ export function openFile(path: string): OpenFile {
     return {
       size: Number(size),
       inode: ino,
-      device: kernelDevice(dev),
+      device: dev,
       read(offset, length) {
         if (!(offset >= 0 && length >= 0 && offset + length <= Number(size))) {
           throw new FormatError(`${path}: ${length} bytes at offset ${offset} lie outside its ${size} bytes`);
@@ -39,13 +39,6 @@ export function openFile(path: string): OpenFile {
     throw error;
   }
 }
-
-/** From stat(2)'s number: new_encode_dev(), include/linux/kdev_t.h. */
-const kernelDevice = (dev: bigint): bigint => {
-  const major = (dev >> 8n) & 0xfffn;
-  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xfff00n);
-  return (major << 20n) | minor;
-};
 
 export type FileSymbol =
   | { readonly kind: "symbol"; readonly symbol: ElfSymbol; readonly address: bigint }

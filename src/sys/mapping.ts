@@ -13,7 +13,7 @@ const MAP_SHARED = 1;
  */
 export class Mapping implements Disposable {
   private readonly sys: Sys;
-  private readonly address: number;
+  readonly address: number;
   private readonly length: number;
   private held: ArrayBuffer | undefined;
 

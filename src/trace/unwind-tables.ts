@@ -1,16 +1,18 @@
+import { openSync } from "node:fs";
 import { zeroed } from "../abi/struct.js";
 import { Disposables } from "../base/disposable.js";
 import { FormatError } from "../base/errors.js";
 import { Elf } from "../formats/elf.js";
 import { unwindRows } from "../formats/unwind-rows.js";
-import type { LoadedMap } from "../load/loaded-object.js";
-import { isSystemError, type OpenFile } from "../symbols/elf-file.js";
+import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
+import { isSystemError, type OpenFile, openFile } from "../symbols/elf-file.js";
 import { readOwnVdso } from "../symbols/mapped-file.js";
-import type { Fd } from "../sys/fd.js";
-import { mapCreate, mapUpdate } from "../sys/map-calls.js";
+import { Fd } from "../sys/fd.js";
+import { mapCreate, mapLookup, mapUpdate } from "../sys/map-calls.js";
 import { Mapping } from "../sys/mapping.js";
+import { progTestRun } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
-import { fileKey, mostRows, mostTables, rowLayout, vdsoInode } from "../wire/unwind.js";
+import { fileKey, fileQuestion, mostRows, mostTables, rowLayout, unwindMaps, vdsoInode } from "../wire/unwind.js";
 
 /** Bytes of tables in the kernel; that of Chromium takes some 30 MiB, that of libc a fifth of a MiB. */
 const mostBytes = 256 << 20;
@@ -23,6 +25,7 @@ const noRows = new Uint32Array(0);
 /** The tables of files in the kernel, by the key that the kernel knows a file by. */
 export class UnwindTables implements Disposable {
   private readonly sys: Sys;
+  private readonly loaded: LoadedObject;
   private readonly tables: LoadedMap;
   private readonly warn: (message: string) => void;
   private readonly owned = new Disposables();
@@ -36,9 +39,10 @@ export class UnwindTables implements Disposable {
   private bytes = 0;
   private isFull = false;
 
-  constructor(sys: Sys, tables: LoadedMap, warn: (message: string) => void) {
+  constructor(sys: Sys, loaded: LoadedObject, warn: (message: string) => void) {
     this.sys = sys;
-    this.tables = tables;
+    this.loaded = loaded;
+    this.tables = loaded.map(unwindMaps.tables);
     this.warn = warn;
     const vdso = readOwnVdso("/proc");
     if (vdso !== undefined)
@@ -56,6 +60,22 @@ export class UnwindTables implements Disposable {
     using file = open();
     const identity = file === undefined ? undefined : `${file.device} ${file.inode}`;
     this.put(key, identity, () => (file === undefined ? noRows : this.rowsOf(what, () => Elf.parse(file, what))));
+  }
+
+  /** The same of a file that nobody has mapped yet: a piece of it is mapped here, and the kernel asked. */
+  expect(path: string): void {
+    using fd = Fd.own(this.sys, openSync(path, "r"), path);
+    using mapping = new Mapping(this.sys, fd, 0, this.sys.pageSize, "read");
+    const { map, program } = fileQuestion;
+    const { fd: question } = this.loaded.map(map);
+    const value = zeroed(fileQuestion.size);
+    new DataView(value.buffer).setBigUint64(fileQuestion.address, BigInt(mapping.address), true);
+    mapUpdate(this.sys, question, zeroed(4), value);
+    progTestRun(this.sys, this.loaded.program(program, 0n));
+    mapLookup(this.sys, question, zeroed(4), value);
+    const key = zeroed(fileKey.size);
+    key.set(value.subarray(fileQuestion.file, fileQuestion.file + fileKey.size));
+    this.add(key, path, () => openFile(path));
   }
 
   private put(key: Uint8Array, identity: string | undefined, read: () => Uint32Array): void {

@@ -4,7 +4,7 @@ import type { ProcMap } from "../formats/proc-maps.js";
 import { filesOfProgram } from "../kernel/process-files.js";
 import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
 import { readMap } from "../load/map-reader.js";
-import { isSystemError, openFile } from "../symbols/elf-file.js";
+import { isSystemError } from "../symbols/elf-file.js";
 import { openMappedFile } from "../symbols/mapped-file.js";
 import { readIdentity, readProcessImage } from "../symbols/process-maps.js";
 import { mapDelete, mapGetNextKey, mapUpdate } from "../sys/map-calls.js";
@@ -59,7 +59,7 @@ export class Unwinding implements Disposable {
     this.sys = sys;
     this.processes = loaded.map(unwindMaps.processes);
     this.news = loaded.map(unwindMaps.news);
-    this.tables = new UnwindTables(sys, loaded.map(unwindMaps.tables), options.warn);
+    this.tables = new UnwindTables(sys, loaded, options.warn);
     this.wanted = loaded.map(unwindMaps.wanted);
     this.options = options;
   }
@@ -81,11 +81,10 @@ export class Unwinding implements Disposable {
     this.followed.add(pid);
     for (const { path } of [{ path: program }, ...filesOfProgram(program)]) {
       try {
-        using file = openFile(path);
-        this.tables.add(unwindKey(file.inode, file.device), path, () => openFile(path));
+        this.tables.expect(path);
       } catch (error) {
         // What the process maps in the end tells; such a file has its table a moment later.
-        if (!isSystemError(error)) throw error;
+        if (!isSystemError(error) && !(error instanceof SyscallError)) throw error;
       }
     }
   }
@@ -167,7 +166,7 @@ export class Unwinding implements Disposable {
   private putProcess(pid: number, maps: readonly ProcMap[]): void {
     const value = zeroed(processSize);
     const view = new DataView(value.buffer);
-    const kept = maps.slice(0, mostMappings);
+    const kept = [...maps.filter(isTabled), ...maps.filter((map) => !isTabled(map))].slice(0, mostMappings);
     view.setBigUint64(processLayout.count, BigInt(kept.length), true);
     for (const [i, map] of kept.entries()) {
       const at = processLayout.mappings + i * mappingLayout.size;
@@ -186,7 +185,11 @@ export class Unwinding implements Disposable {
   }
 }
 
-const isCode = (map: ProcMap): boolean => map.execute && (map.inode !== 0n || map.path === "[vdso]");
+/** Where code is; what no file has is made at run time, and its frame pointers are followed. */
+const isCode = (map: ProcMap): boolean => map.execute && map.path !== "[vsyscall]";
+
+/** Those with tables first, if not all can be kept. */
+const isTabled = (map: ProcMap): boolean => map.inode !== 0n || map.path === "[vdso]";
 
 function keyOfMap(map: ProcMap): Uint8Array {
   if (map.path === "[vdso]") return unwindKey(vdsoInode, 0n);

@@ -55,6 +55,12 @@ export const rowLayout = { offset: 0, rule: 4, size: 8 } as const;
 export const searchSteps = 23;
 export const mostRows: number = 2 ** searchSteps - 2;
 
+/**
+ * A program that asks what the kernel knows a file by, of which the tracer has mapped a piece: in this array of one element
+ * it reads the piece's address and writes the {@link fileKey}. That of a file in an overlay cannot be found out otherwise.
+ */
+export const fileQuestion = { program: "unwind_file", map: "unwind_file", address: 0, file: 8, size: 512 } as const;
+
 /** A stack: u64 number of frames, then their addresses. The key is a hash of them, a u64 below 2^63. */
 export const unwoundLayout = { count: 0, frames: 8 } as const;
 

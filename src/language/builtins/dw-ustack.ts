@@ -121,6 +121,7 @@ function unwindFrom(
   b.store(8, scratch, scratchWords.framePointer, fp);
   b.store(8, scratch, scratchWords.exact, b.const(1));
   b.store(8, scratch, scratchWords.hash, b.const(0));
+  b.store(8, scratch, scratchWords.anonymousEnd, b.const(0));
   b.store(8, scratch, scratchWords.stop, b.const(stops.none));
   const process = ownId(l, true);
   noteProcess(b, scratch, process);

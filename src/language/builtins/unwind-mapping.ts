@@ -1,9 +1,9 @@
 // Which file the code at an address is of: what is known of the process's mappings, else the kernel's own.
 
 import type { FunctionBuilder } from "../../ir/builder.js";
-import type { Value } from "../../ir/ir.js";
+import type { BlockId, Value } from "../../ir/ir.js";
 import { fileKey, mappingLayout, mostMappings, processLayout, vdsoInode } from "../../wire/unwind.js";
-import { countedLoop, foundMapping, type KernelMembers, shared } from "./unwind-memory.js";
+import { countedLoop, foundMapping, type KernelMembers, scratchWords, shared } from "./unwind-memory.js";
 
 /**
  * Puts the mapping of `address` into scratch memory ({@link foundMapping}), its end 0 if there is none. The kernel is asked by
@@ -53,15 +53,44 @@ export function findMapping(
     copyMapping(b, { to: scratch, from: entry });
     b.jump(done);
   });
+  askAgain(b, { address, scratch, done });
   b.call("find_vma", [b.call("get_current_task_btf", []), address, b.funcRef(lookup), sharedAt, b.const(0)]);
-  const file = b.load(8, false, scratch, fileInode);
-  // Code that no file has comes and goes, and says nothing.
-  b.when("ne", file, b.const(0), undefined, () => {
-    b.when("ne", b.load(8, false, scratch, foundMapping.end), b.const(0), undefined, () => keep(b, scratch, process));
+  const end = b.load(8, false, scratch, foundMapping.end);
+  b.when("ne", end, b.const(0), undefined, () => {
+    b.either(
+      "ne",
+      b.load(8, false, scratch, fileInode),
+      b.const(0),
+      () => keep(b, scratch, process),
+      () => {
+        b.store(8, scratch, scratchWords.anonymousStart, b.load(8, false, scratch, foundMapping.start));
+        b.store(8, scratch, scratchWords.anonymousEnd, end);
+      },
+    );
   });
   b.jump(done);
   b.seal(done);
   b.setBlock(done);
+}
+
+/**
+ * Code that no file has is not kept by the programs: it comes and goes. But where one frame is in it the next one often is,
+ * and the kernel may not answer twice.
+ */
+function askAgain(
+  b: FunctionBuilder,
+  { address, scratch, done }: { readonly address: Value; readonly scratch: Value; readonly done: BlockId },
+): void {
+  const end = b.load(8, false, scratch, scratchWords.anonymousEnd);
+  b.when("ult", address, end, undefined, () => {
+    const start = b.load(8, false, scratch, scratchWords.anonymousStart);
+    b.when("uge", address, start, undefined, () => {
+      b.store(8, scratch, foundMapping.start, start);
+      b.store(8, scratch, foundMapping.end, end);
+      b.store(8, scratch, fileInode, b.const(0));
+      b.jump(done);
+    });
+  });
 }
 
 const entryAt = (b: FunctionBuilder, process: Value, index: Value): Value => {

@@ -31,6 +31,9 @@ const words = [
   "hash",
   "stop",
   "rowKey",
+  /** A mapping of no file that this stack has led through. */
+  "anonymousStart",
+  "anonymousEnd",
   "read",
   "read2",
   "read3",
