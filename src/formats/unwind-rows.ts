@@ -11,6 +11,9 @@ const PF_X = 1;
 /** Bytes of `.eh_frame` that are read; that of Chromium has some 20 MiB. */
 const mostBytes = 256 << 20;
 
+/** Bytes of code at an entry point without a rule. */
+const mostEntry = 256;
+
 /**
  * Pairs of a place in the file and the rule from there to the next pair's, in order; none if the file has no `.eh_frame`.
  * Where segments end, and in front of them, nothing is known.
@@ -30,7 +33,26 @@ export function unwindRows(elf: Elf): Uint32Array {
   }
   for (let i = 2; i < rows.length; i += 2)
     if ((rows[i] ?? 0) < (rows[i - 2] ?? 0)) throw new FormatError(`${elf.what}: its executable segments overlap`);
-  return rows;
+  const entry = elf.fileOffset(elf.entry);
+  return entry === undefined ? rows : withEntry(rows, entry);
+}
+
+/**
+ * Where a file begins to run there is no caller. The dynamic linker of glibc has no rule for that piece of assembly
+ * (RTLD_START), which lies between functions that have.
+ */
+function withEntry(rows: Uint32Array, entry: number): Uint32Array {
+  let next = 0;
+  while (next < rows.length && (rows[next] ?? 0) <= entry) next += 2;
+  const isKnown = next > 0 && rows[next - 1] !== cfaKinds.none;
+  if (isKnown || next === rows.length) return rows;
+  const end = Math.min(rows[next] ?? 0, entry + mostEntry);
+  const inserted = [entry, cfaKinds.outermost, ...(end === rows[next] ? [] : [end, cfaKinds.none])];
+  const all = new Uint32Array(rows.length + inserted.length);
+  all.set(rows.subarray(0, next));
+  all.set(inserted, next);
+  all.set(rows.subarray(next), next + inserted.length);
+  return all;
 }
 
 function rowsWithin({ start, rows }: UnwindTable, segment: ElfSegment): Uint32Array {

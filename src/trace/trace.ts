@@ -127,6 +127,7 @@ export class Trace implements Disposable {
       this.unwinding = this.owned.use(
         new Unwinding(sys, this.loaded, {
           warn: (message) => this.emit({ kind: "warning", message }),
+          isToldOfExec: compiled.trackers.length > 0,
           remember: (process, isNew) => this.names.remember(process, isNew),
         }),
       );

@@ -36,6 +36,8 @@ const mostMet = 32;
 
 export interface UnwindingOptions {
   readonly warn: (message: string) => void;
+  /** Programs of ours keep the map of processes when they execute others. */
+  readonly isToldOfExec: boolean;
   /** Told of each process that is looked at, which may end soon; a new one may be another than before. */
   readonly remember: (pid: number, isNew: boolean) => void;
 }
@@ -77,7 +79,9 @@ export class Unwinding implements Disposable {
 
   /** The same of a process that is about to execute a program: for what that will map, as far as its file says. */
   expect(pid: number, program: string): void {
-    this.putProcess(pid, []);
+    // What it runs until then is forgotten when it executes the program, if we are told of that.
+    if (this.options.isToldOfExec) this.readProcess(pid);
+    else this.putProcess(pid, []);
     this.followed.add(pid);
     for (const { path } of [{ path: program }, ...filesOfProgram(program)]) {
       try {
@@ -114,7 +118,7 @@ export class Unwinding implements Disposable {
       mapDelete(this.sys, this.wanted.fd, key);
     }
     this.lookedAt = performance.now();
-    if (some || ++this.looks % looksPerRead === 0) for (const pid of this.followed) this.readProcess(pid);
+    if (some || ++this.looks % looksPerRead === 0) for (const pid of this.followed) this.readProcess(pid, some);
     return this.meet() || some;
   }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fixture } from "../fixtures/path.js";
-import { lacks, lines, pause, run } from "../support/run.js";
+import { lacks, lines, run } from "../support/run.js";
 
 const program = fixture("elf", "unwind");
 // The fixture needs a C library of its machine; bpf_loop() and bpf_find_vma() came with Linux 5.17.
@@ -114,11 +114,11 @@ for (const how of ["fork", "exec"]) {
 }
 
 test("a process that runs already, from interrupts", { skip }, async () => {
-  const source = "def a():\n while True: sorted(range(1000), key=lambda n: -n)\ndef b(): a()\nb()";
-  const child = spawn("python3", ["-c", source], { stdio: "ignore" });
+  const source =
+    "def a():\n while True: sorted(range(1000), key=lambda n: -n)\ndef b(): a()\nprint(1, flush=True)\nb()";
+  const child = spawn("python3", ["-c", source], { stdio: ["ignore", "pipe", "ignore"] });
   try {
-    await new Promise((done, failed) => child.once("spawn", () => done(undefined)).once("error", failed));
-    await pause(500);
+    await new Promise((done, failed) => child.once("error", failed).stdout.once("data", done));
     const script = `${config} profile:hz:99 /pid == ${child.pid}/ { @[dw_ustack] = count(); } interval:s:2 { exit(); }`;
     const { stacks } = await stacksOf(script, "-p", String(child.pid));
     let [whole, all] = [0, 0];

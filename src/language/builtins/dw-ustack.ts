@@ -215,7 +215,11 @@ export const dwUstack: Builtin = {
     if (type.kind !== "stack") throw new Error("internal: a stack without depth");
     l.noteUserAddresses();
     const { b } = l;
+    // What these helpers answer is no affair of the script's.
+    const { afterCall } = b;
+    b.afterCall = undefined;
     const { id, count } = unwind(l, type.depth);
+    b.afterCall = afterCall;
     b.store(8, dest.base, dest.offset + stackLayout.id, id);
     b.store(4, dest.base, dest.offset + stackLayout.pid, ownId(l, true));
     b.store(4, dest.base, dest.offset + stackLayout.frames, count);

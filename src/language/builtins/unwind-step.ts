@@ -122,6 +122,8 @@ class Step {
       found(b.bin("add", b.bin("add", this.sp, b.const(word)), b.bin("shl", isPushed, b.const(3))));
     });
     on(cfaKinds.signal, () => this.fromSignal());
+    // The file has a rule, only none that fits here: it is no code that keeps frame pointers.
+    on(cfaKinds.unsupported, () => this.end(stops.noRule));
     b.jump(unknown);
     b.seal(unknown);
     b.setBlock(unknown);
