@@ -77,11 +77,11 @@ function lossText({ reason, subject, count }: Loss): string {
     case "unwind-no-table":
       return `${count} stacks of dw_ustack are cut: they were taken before the tables of a file were there`;
     case "unwind-no-rule":
-      return `${count} stacks of dw_ustack are cut: no table says how a piece of their code is left (code made at run time, assembly)`;
+      return `${count} stacks of dw_ustack are cut: no table says how a piece of their code is left (code made at run time, assembly, programs of 32 bits)`;
     case "unwind-unreadable":
       return `${count} stacks of dw_ustack are cut: memory of the stack could not be read`;
     case "unwind-stacks-full":
-      return `Lost ${count} stacks: there were more different ones than the map of stacks has room for`;
+      return `Lost ${count} stacks: the map of stacks was full of others, or busy`;
     case "scratch-busy":
       return `Lost ${count} events: the buffer was in use by an interrupted probe`;
     case "unhandled":

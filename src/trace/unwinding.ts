@@ -34,6 +34,9 @@ const looksPerRead = 10;
 /** Processes that are met at one look. */
 const mostMet = 32;
 
+/** News of a process in a second that are looked at. */
+const mostNews = 20;
+
 export interface UnwindingOptions {
   readonly warn: (message: string) => void;
   /** Programs of ours keep the map of processes when they execute others. */
@@ -55,6 +58,9 @@ export class Unwinding implements Disposable {
   private timer: NodeJS.Timeout | undefined;
   private looks = 0;
   private lookedAt = 0;
+  /** News of processes in the second that began then. */
+  private readonly counts = new Map<number, number>();
+  private countedFrom = 0;
   private isFull = false;
 
   constructor(sys: Sys, loaded: LoadedObject, options: UnwindingOptions) {
@@ -95,18 +101,21 @@ export class Unwinding implements Disposable {
 
   /** From now on looks at what programs ask for. */
   start(): void {
-    let wait = firstLook;
-    const look = (): void => {
-      wait = this.look() ? firstLook : Math.min(2 * wait, lastLook);
-      this.timer = setTimeout(look, wait);
-    };
-    this.timer = setTimeout(look, wait);
+    this.lookIn(firstLook);
   }
 
-  /** A program has cut a stack because a table was missing. */
+  private lookIn(milliseconds: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.lookIn(this.look() ? firstLook : Math.min(2 * milliseconds, lastLook));
+    }, milliseconds);
+  }
+
+  /** A program has cut a stack for want of what is known here. */
   wish(): void {
-    // Those behind the first say the same.
+    // Those behind the first often say the same.
     if (performance.now() - this.lookedAt >= 1) this.look();
+    else this.lookIn(1);
   }
 
   /** Makes the tables that programs want, and looks at processes that they have met; true if there were any. */
@@ -128,9 +137,21 @@ export class Unwinding implements Disposable {
     let met = 0;
     for (; met < mostMet && mapGetNextKey(this.sys, this.news.fd, undefined, key); met++) {
       mapDelete(this.sys, this.news.fd, key);
-      this.readProcess(new DataView(key.buffer).getUint32(0, true), true);
+      const pid = new DataView(key.buffer).getUint32(0, true);
+      if (!this.isRestless(pid)) this.readProcess(pid, true);
     }
     return met > 0;
+  }
+
+  /** One that maps code all the time, or is held by others while programs ask, would have us do nothing else. */
+  private isRestless(pid: number): boolean {
+    if (this.lookedAt - this.countedFrom > 1000) {
+      this.counts.clear();
+      this.countedFrom = this.lookedAt;
+    }
+    const count = (this.counts.get(pid) ?? 0) + 1;
+    this.counts.set(pid, count);
+    return count > mostNews;
   }
 
   private addWanted(key: Uint8Array, view: DataView): void {

@@ -9,6 +9,7 @@ import { ownId } from "./process-id.js";
 import { stackParams, stackType } from "./stack-type.js";
 import { lowerMappingLookup, noteProcess } from "./unwind-mapping.js";
 import {
+  foundMapping,
   type KernelMembers,
   kernelMembers,
   recordAt,
@@ -22,8 +23,8 @@ import { lowerUnwindStep } from "./unwind-step.js";
 /** PF_KTHREAD, include/linux/sched.h (v5.15 to v6.18). */
 const kernelThread = 0x0020_0000;
 
-/** Of struct pt_regs, x86-64: __USER_CS, the code segment of programs of 64 bits (arch/x86/include/asm/segment.h). */
-const codeSegment = { name: "cs", user64: 0x33 } as const;
+/** Of struct pt_regs, x86-64: __USER_CS and __USER32_CS, code segments of programs (arch/x86/include/asm/segment.h). */
+const codeSegment = { name: "cs", user64: 0x33, user32: 0x23 } as const;
 
 /** What bpf_get_stackid() says where there is no stack, and what user space knows from it: -EFAULT. */
 const noStack = -14n;
@@ -95,6 +96,7 @@ function unwind(l: Lowering, depth: number): Unwound {
     const registers = b.call("task_pt_regs", [task]);
     const segment = b.load(2, false, registers, register(l, codeSegment.name));
     const pc = b.load(8, false, registers, register(l, "ip"));
+    b.when("eq", segment, b.const(codeSegment.user32), "else", () => l.countLoss("unwind-no-rule"));
     b.when("eq", segment, b.const(codeSegment.user64), "then", () => {
       b.when("ne", pc, b.const(0), "then", () => {
         const sp = b.load(8, false, registers, register(l, "sp"));
@@ -122,6 +124,7 @@ function unwindFrom(
   b.store(8, scratch, scratchWords.exact, b.const(1));
   b.store(8, scratch, scratchWords.hash, b.const(0));
   b.store(8, scratch, scratchWords.anonymousEnd, b.const(0));
+  b.store(8, scratch, foundMapping.end, b.const(0));
   b.store(8, scratch, scratchWords.stop, b.const(stops.none));
   const process = ownId(l, true);
   noteProcess(b, scratch, process);
@@ -144,13 +147,19 @@ function unwindFrom(
   const stop = b.load(8, false, scratch, scratchWords.stop);
   b.when("ne", stop, b.const(stops.none), "else", () => {
     for (const [reason, counter] of lossOf) b.when("eq", stop, b.const(reason), undefined, () => l.countLoss(counter));
-    b.when("eq", stop, b.const(stops.noTable), undefined, () => askForTables(l));
+    b.when("eq", stop, b.const(stops.noTable), undefined, () => wakeUp(l));
+    b.when("eq", stop, b.const(stops.unmapped), undefined, () => {
+      b.call("map_update_elem", [b.map(unwindMaps.news), key, emptyValue(l), b.const(0)]);
+      wakeUp(l);
+    });
   });
   return { id: store(l, depth, scratch), count };
 }
 
-/** User space looks at what is wanted from time to time; this wakes it up. */
-function askForTables(l: Lowering): void {
+const emptyValue = (l: Lowering): Value => l.table(emptyProcess.map, () => new Uint8Array(emptyProcess.size));
+
+/** User space looks at news and wishes from time to time; this lets it look now. */
+function wakeUp(l: Lowering): void {
   l.sendRaw(
     (size) => ({ name: "unwinding tables", size, run: (host) => host.wantTables() }),
     0,
@@ -169,7 +178,7 @@ function findOrAdd(l: Lowering, key: Value, find: () => Value): Value {
     b.read(known),
     () => undefined,
     () => {
-      const empty = l.table(emptyProcess.map, () => new Uint8Array(emptyProcess.size));
+      const empty = emptyValue(l);
       b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(1)]);
       b.call("map_update_elem", [b.map(unwindMaps.news), key, empty, b.const(0)]);
       b.write(known, find());

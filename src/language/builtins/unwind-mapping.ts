@@ -29,6 +29,10 @@ export function findMapping(
   },
 ): void {
   const done = b.newBlock();
+  // Callers are often in the same file.
+  b.when("ult", address, b.load(8, false, scratch, foundMapping.end), undefined, () => {
+    b.when("uge", address, b.load(8, false, scratch, foundMapping.start), undefined, () => b.jump(done));
+  });
   b.store(8, scratch, foundMapping.end, b.const(0));
   countedLoop(b, mostMappings, (index, next, leave) => {
     const [some, begun, found] = [b.newBlock(), b.newBlock(), b.newBlock()];
