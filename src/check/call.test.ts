@@ -148,6 +148,33 @@ const cases: readonly Case[] = [
     ],
   ],
   [
+    "BEGIN { print(dw_ustack); }",
+    [
+      "error no-unwinding 'dw_ustack': dw_ustack requires a target process | -p PID, -c COMMAND and --dwarf-pid PID name one, and --tree, --container, --cgroup, --uid and --comm many: the tables of their files are read",
+    ],
+  ],
+  [
+    "BEGIN { print(dw_ustack); }",
+    [
+      "error no-unwinding 'dw_ustack': dw_ustack knows the tables of x86-64 only, not of arm64 | ustack takes its stacks by frame pointers",
+    ],
+    { pid: 1, kernel: new FixtureKernel({ arch: "arm64" }) },
+  ],
+  [
+    "BEGIN { print(dw_ustack); }",
+    [
+      "error no-unwinding 'dw_ustack': dw_ustack needs the helpers bpf_loop and bpf_find_vma, which kernels have since Linux 5.17 | ustack takes its stacks by frame pointers",
+    ],
+    { unwound: true, kernel: new FixtureKernel({ features: { bpfLoop: "no" } }) },
+  ],
+  [
+    "BEGIN { print(dw_ustack); }",
+    [
+      "error no-unwinding 'dw_ustack': dw_ustack needs the kernel's BTF: not built | ustack takes its stacks by frame pointers",
+    ],
+    { filter: { names: ["init"] }, kernel: new FixtureKernel({ withoutBtf: "not built" }) },
+  ],
+  [
     "BEGIN { print(nsecs(moon)); }",
     ["error bad-clock 'nsecs(moon)': there is no clock 'moon' | clocks: monotonic, boot, tai, sw_tai"],
   ],

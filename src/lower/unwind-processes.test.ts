@@ -1,0 +1,57 @@
+// What dw_ustack brings along: maps, functions and programs of ours; test/kernel/dw-ustack.test.ts runs them.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { compileScript } from "../../test/support/compile-script.js";
+import { FixtureKernel } from "../../test/support/fixture-kernel.js";
+
+test("a script without dw_ustack has nothing of it", () => {
+  const { object, trackers, unwinds } = compileScript("profile:hz:99 { @[ustack] = count(); }", { pid: 1 });
+  assert.deepEqual([trackers, unwinds, object.programs.length], [[], false, 1]);
+  assert.ok(!object.maps.some(({ name }) => name.startsWith("unw")));
+});
+
+for (const probe of [
+  "profile:hz:99",
+  "tracepoint:sched:sched_switch",
+  "rawtracepoint:sched_switch",
+  "kprobe:vfs_read",
+  "fentry:vfs_read",
+  "uprobe:/fixture/tiny:twice",
+]) {
+  test(`${probe}: maps of one table a file and of stacks of each depth, and the programs that keep them`, () => {
+    const script = `${probe} { @[dw_ustack, dw_ustack(perf, 3)] = count(); }`;
+    const { object, trackers } = compileScript(script, { pid: 1 });
+    const names = object.maps.map(({ name }) => name).filter((name) => name.startsWith("unw"));
+    assert.deepEqual(names.sort(), [
+      ...["unwind_empty", "unwind_file", "unwind_maps", "unwind_news", "unwind_tables", "unwind_wanted"],
+      ...["unwound127", "unwound3"],
+    ]);
+    assert.notEqual(object.maps.find(({ name }) => name === "unwind_tables")?.inner, undefined);
+    assert.deepEqual(
+      trackers.map(({ program, event }) => [program, event]),
+      [
+        ["unwind_birth", "task_newtask"],
+        ["unwind_exec", "sched_process_exec"],
+        ["unwind_free", "sched_process_free"],
+      ],
+    );
+    const [own] = object.programs;
+    // Of each depth a function for a frame, and one for a mapping.
+    assert.equal(own?.functions.length, 5);
+  });
+}
+
+test("in a pid namespace of its own the tracer cannot follow children", () => {
+  const kernel = new FixtureKernel({ pidNamespace: { device: 4n, inode: 4026532000n } });
+  const { trackers, unwinds } = compileScript("profile:hz:99 { @[dw_ustack] = count(); }", { pid: 1, kernel });
+  assert.deepEqual([trackers, unwinds], [[], true]);
+});
+
+test("processes that nobody has named are added where the trace is limited to some", () => {
+  const calls = (filter: { readonly names?: readonly string[] }): number => {
+    const { object } = compileScript("profile:hz:99 { @[dw_ustack] = count(); }", { pid: 1, filter });
+    return object.programs[0]!.relocations.filter((each) => each.kind === "map" && each.map === "unwind_maps").length;
+  };
+  // Looked up; or looked up, added, and looked up again.
+  assert.deepEqual([calls({}), calls({ names: ["init"] })], [1, 3]);
+});
