@@ -1,4 +1,5 @@
 import type { Frame, MapSnapshot, Value } from "../wire/value.js";
+import { numberOf } from "./value-number.js";
 import { keyText, valueText } from "./value-text.js";
 
 export type FrameKind = "label" | "user" | "kernel" | "jit" | "inlined" | "unknown";
@@ -54,24 +55,7 @@ const hasStack = (value: Value): boolean =>
   value.kind === "stack" || (value.kind === "tuple" && value.items.some(hasStack));
 
 /** How much a stack counts: of a histogram or an average, how often. */
-function weightOf(value: Value): bigint | undefined {
-  switch (value.kind) {
-    case "int":
-    case "count":
-    case "sum":
-    case "min":
-    case "max":
-      return value.value;
-    case "avg":
-    case "stats":
-      return value.total;
-    case "hist":
-    case "lhist":
-      return [...value.buckets.values()].reduce((sum, count) => sum + count, 0n);
-    default:
-      return undefined;
-  }
-}
+const weightOf = (value: Value): bigint | undefined => (value.kind === "enum" ? undefined : numberOf(value, "total"));
 
 function framesOf(key: readonly Value[]): readonly SampleFrame[] {
   const [labels, user, kernel]: SampleFrame[][] = [[], [], []];
