@@ -136,14 +136,11 @@ export function decoderFor(type: Type): Decoder {
     case "username":
       return (view, at, resolver) => ({ kind: "symbol", value: resolver.userName(view.getBigUint64(at, true)) });
     case "probe":
-      return (view, at, resolver) => ({
-        kind: "symbol",
-        value: resolver.probeName(Number(view.getBigUint64(at, true))),
-      });
+      return (view, at, resolver) => ({ kind: "symbol", value: targetName(view, at, (id) => resolver.probeName(id)) });
     case "func":
       return (view, at, resolver) => ({
         kind: "symbol",
-        value: resolver.functionName(Number(view.getBigUint64(at, true))),
+        value: targetName(view, at, (id) => resolver.functionName(id)),
       });
     case "inet":
       return (view, at) => ({ kind: "symbol", value: decodeAddress(view, at) });
@@ -304,4 +301,10 @@ function formatIpv6(groups: readonly number[]): string {
   const hex = groups.map((g) => g.toString(16));
   if (best.start < 0) return hex.join(":");
   return `${hex.slice(0, best.start).join(":")}::${hex.slice(best.start + best.length).join(":")}`;
+}
+
+/** Names of attach points are numbered from 1; 0 is none, in an entry of a map that was never set. */
+function targetName(view: DataView, at: number, nameOf: (id: number) => string): string {
+  const number = Number(view.getBigUint64(at, true));
+  return number === 0 ? "" : nameOf(number - 1);
 }
