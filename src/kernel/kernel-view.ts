@@ -128,11 +128,12 @@ export class LiveKernelView implements KernelView {
     });
   }
 
-  rawTracepoints(): readonly string[] {
-    return this.once("raw tracepoints", () => {
-      const btf = this.btf();
-      const names = "missing" in btf ? this.tracepointSymbols() : namesWithPrefix(btf.names("typedef"), "btf_trace_");
-      return [...new Set(names)].sort();
+  rawTracepoints(module = kernelModule): readonly string[] {
+    return this.once(`raw tracepoints ${module}`, () => {
+      const btf = this.moduleBtf(module);
+      if ("missing" in btf) return module === kernelModule ? [...new Set(this.tracepointSymbols())].sort() : [];
+      const names = Array.from(btf.ownIds("typedef"), (id) => btf.nameOf(id));
+      return [...new Set(namesWithPrefix(names, "btf_trace_"))].sort();
     });
   }
 
