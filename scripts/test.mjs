@@ -52,7 +52,10 @@ await stage("lint", "biome check, gen-docs --check", async (results) => {
   await check(results, "biome check", bin("biome"), ["check", "."]);
   await check(results, "generated pages", process.execPath, ["scripts/gen-docs.mjs", "--check"]);
 });
-await stage("types", "tsc --noEmit", (results) => check(results, "tsc", bin("tsc"), ["--noEmit"]));
+await stage("types", "tsc --noEmit, for browsers, too", async (results) => {
+  await check(results, "tsc", bin("tsc"), ["--noEmit"]);
+  await check(results, "tsc -p src/page", bin("tsc"), ["--noEmit", "-p", "src/page"]);
+});
 const tests = await compileTests();
 await stage("unit", "node:test, no root needed", async (results) => {
   const files = tests.filter(({ source }) => /^(src|test\/unit)\//.test(source));

@@ -18,6 +18,7 @@ import { openSys } from "../sys/ffi.js";
 import { Child } from "../trace/child.js";
 import { requireProcess, resolveTargets, type TaskTargets } from "../trace/task-targets.js";
 import { Trace } from "../trace/trace.js";
+import type { Type } from "../types/type.js";
 import { helpText, OptionError, type Options, parseOptions, UsageError, usageText } from "./options.js";
 import { Output } from "./output.js";
 import { runPrograms } from "./programs.js";
@@ -52,7 +53,8 @@ async function main(args: readonly string[]): Promise<number> {
     }
     compiled = result.compiled;
     if (compiled === undefined) return failure;
-    const output = new Output(options);
+    checkFormat(options, compiled);
+    const output = new Output(options, source);
     using trace = new Trace({
       sys,
       kernel,
@@ -95,6 +97,24 @@ function textOrJson({ format, mode }: Options): "text" | "json" {
     hint: "-f takes text or json here",
   });
 }
+
+/** Tells at once what would be of no use at the end. */
+function checkFormat({ format, mode, outputFile }: Options, { script }: Compiled): void {
+  if (mode !== "run") return;
+  const page = format === "svg" || format === "html";
+  if (page && outputFile === undefined && process.stdout.isTTY)
+    throw new UsageError(`-f ${format} would fill the terminal with markup`, {
+      hint: `-o ${format === "svg" ? "profile.svg" : "report.html"} says where to write it`,
+    });
+  if (format === "text" || format === "json" || format === "html") return;
+  if ([...script.maps.values()].some(({ key = [] }) => key.some(hasStackType))) return;
+  throw new UsageError(`no map is keyed by a stack, so that -f ${format} has nothing to show`, {
+    hint: "key a map by one, e.g. @[ustack, comm] = count(); or take -f html, which shows maps of every kind",
+  });
+}
+
+const hasStackType = (type: Type): boolean =>
+  type.kind === "stack" || (type.kind === "tuple" && type.items.some(hasStackType));
 
 function print(text: string): number {
   const writer = new Writer(1, () => undefined);

@@ -59,7 +59,12 @@ const table = [
   ["comm", "", "NAME", "trace threads of this name; several have commas between them"],
   ["cmd", "c", "COMMAND", "run this command and trace it; it starts when the probes are attached"],
   ["output", "o", "FILE", "write to this file instead of standard output"],
-  ["format", "f", "FORMAT", "text (default), json (one object a line); of stacks: folded, speedscope or pprof"],
+  [
+    "format",
+    "f",
+    "FORMAT",
+    "text (default), json (one object a line), html (a page of charts); of stacks: svg, folded, speedscope, pprof",
+  ],
   ["quiet", "q", undefined, "only print what the script prints"],
   ["verbose", "v", undefined, "say more"],
   ["unsafe", "", undefined, "allow system() and others that change the system"],
@@ -266,12 +271,14 @@ function pidOf(option: string, text: string | undefined): number | undefined {
   return pid;
 }
 
-const formats = ["text", "json", "folded", "speedscope", "pprof"] as const;
+const formats = ["text", "json", "html", "svg", "folded", "speedscope", "pprof"] as const;
 
 export type OutputFormat = (typeof formats)[number];
 
 /** Formats that the name of the output file asks for, where -f does not say. */
 const endings: readonly (readonly [ending: string, format: OutputFormat])[] = [
+  [".html", "html"],
+  [".svg", "svg"],
   [".folded", "folded"],
   [".speedscope.json", "speedscope"],
   [".pb.gz", "pprof"],

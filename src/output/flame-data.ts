@@ -1,0 +1,111 @@
+import { type FlameTree, treeOf, withoutAbsent } from "./flame-tree.js";
+import { type FrameKind, frameKinds } from "./frame-kind.js";
+
+/** A tree as it is embedded in a page: plain JSON, a few bytes for each node. */
+export interface FlameData {
+  /** Every text once. */
+  readonly texts: readonly string[];
+  /** Five numbers for each frame: name, kind (its place in `frameKinds`), module, file, reason; -1 for what is absent. */
+  readonly frames: readonly number[];
+  /**
+   * Three numbers for each node in preorder, as base64 of LEB128: by how many levels it lies above a child of the node
+   * before it, its frame, the weight of the stacks that end in it.
+   */
+  readonly nodes: string;
+}
+
+/** A graph in a page, as the script there reads it; see `FlameGraph`. */
+export interface EmbeddedGraph {
+  readonly name: string;
+  readonly summary: string;
+  readonly noun: string;
+  readonly notes: readonly string[];
+  readonly data: FlameData;
+}
+
+/** All graphs of a file. */
+export interface EmbeddedFile {
+  readonly title: string;
+  readonly graphs: readonly EmbeddedGraph[];
+}
+
+const numbersPerFrame = 5;
+
+export function encodeTree(tree: FlameTree): FlameData {
+  const places = new Map<string, number>();
+  const place = (text: string | undefined): number => {
+    if (text === undefined) return -1;
+    const known = places.get(text);
+    if (known !== undefined) return known;
+    places.set(text, places.size);
+    return places.size - 1;
+  };
+  const frames = tree.frames.flatMap(({ name, kind, module, file, reason }) => [
+    place(name),
+    frameKinds.indexOf(kind),
+    place(module),
+    place(file),
+    place(reason),
+  ]);
+  const bytes: number[] = [];
+  let above = -1;
+  for (const [node, depth] of tree.depth.entries()) {
+    pushNumber(bytes, above + 1 - depth);
+    pushNumber(bytes, tree.frame[node] ?? 0);
+    pushNumber(bytes, tree.self[node] ?? 0);
+    above = depth;
+  }
+  return { texts: [...places.keys()], frames, nodes: base64(bytes) };
+}
+
+/** The tree again; the data is our own. */
+export function decodeTree({ texts, frames: numbers, nodes }: FlameData): FlameTree {
+  const text = (at: number): string | undefined => texts[numbers[at] ?? -1];
+  const frames = Array.from({ length: numbers.length / numbersPerFrame }, (_, i) => {
+    const at = i * numbersPerFrame;
+    const kind: FrameKind = frameKinds[numbers[at + 1] ?? 0] ?? "unknown";
+    return withoutAbsent({
+      name: text(at) ?? "",
+      kind,
+      module: text(at + 2),
+      file: text(at + 3),
+      reason: text(at + 4),
+    });
+  });
+  const bytes = atob(nodes);
+  let at = 0;
+  const next = (): number => {
+    let value = 0;
+    // Not by shifts, which end at 32 bits.
+    for (let factor = 1; ; factor *= 128) {
+      const byte = bytes.charCodeAt(at++);
+      value += (byte & 0x7f) * factor;
+      if (!(byte & 0x80)) return value;
+    }
+  };
+  const [frame, depth, self]: [number[], number[], number[]] = [[], [], []];
+  let above = -1;
+  while (at < bytes.length) {
+    above += 1 - next();
+    depth.push(above);
+    frame.push(next());
+    self.push(next());
+  }
+  return treeOf(frames, Uint32Array.from(frame), Uint32Array.from(depth), Float64Array.from(self));
+}
+
+/** LEB128 of a whole number from 0 on, which may be larger than 2^32. */
+function pushNumber(bytes: number[], number: number): void {
+  let rest = number;
+  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
+  bytes.push(rest);
+}
+
+/** Bytes whose characters are put together at once: arguments of a call, of which there cannot be any number. */
+const piece = 0x3000;
+
+function base64(bytes: readonly number[]): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += piece) text += btoa(String.fromCharCode(...bytes.slice(at, at + piece)));
+  return text;
+}
