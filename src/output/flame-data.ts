@@ -1,15 +1,18 @@
-import { type FlameTree, treeOf, withoutAbsent } from "./flame-tree.js";
+import { type FlameFrame, type FlameTree, treeOf, withoutAbsent } from "./flame-tree.js";
 import { type FrameKind, frameKinds } from "./frame-kind.js";
 
 /** A tree as it is embedded in a page: plain JSON, a few bytes for each node. */
 export interface FlameData {
   /** Every text once. */
   readonly texts: readonly string[];
-  /** Five numbers for each frame: name, kind (its place in `frameKinds`), module, file, reason; -1 for what is absent. */
+  /**
+   * Five numbers for each frame: name, kind (its place in `frameKinds`), module, file, reason; -1 for what is absent. Those
+   * that many nodes have stand in front, where their numbers are short; the root's is the first.
+   */
   readonly frames: readonly number[];
   /**
-   * Three numbers for each node in preorder, as base64 of LEB128: by how many levels it lies above a child of the node
-   * before it, its frame, the weight of the stacks that end in it.
+   * Numbers for each node in preorder, as base64 of LEB128: twice by how many levels it lies above a child of the node
+   * before it, plus 1 if stacks end in it; its frame; in that case their weight.
    */
   readonly nodes: string;
 }
@@ -40,7 +43,8 @@ export function encodeTree(tree: FlameTree): FlameData {
     places.set(text, places.size);
     return places.size - 1;
   };
-  const frames = tree.frames.flatMap(({ name, kind, module, file, reason }) => [
+  const { ordered, numbers } = byUse(tree);
+  const frames = ordered.flatMap(({ name, kind, module, file, reason }) => [
     place(name),
     frameKinds.indexOf(kind),
     place(module),
@@ -50,12 +54,27 @@ export function encodeTree(tree: FlameTree): FlameData {
   const bytes: number[] = [];
   let above = -1;
   for (const [node, depth] of tree.depth.entries()) {
-    pushNumber(bytes, above + 1 - depth);
-    pushNumber(bytes, tree.frame[node] ?? 0);
-    pushNumber(bytes, tree.self[node] ?? 0);
+    const self = tree.self[node] ?? 0;
+    pushNumber(bytes, 2 * (above + 1 - depth) + (self > 0 ? 1 : 0));
+    pushNumber(bytes, numbers[tree.frame[node] ?? 0] ?? 0);
+    if (self > 0) pushNumber(bytes, self);
     above = depth;
   }
   return { texts: [...places.keys()], frames, nodes: base64(bytes) };
+}
+
+/** The frames by how many nodes have them, and the new number of each. */
+function byUse({ frames, frame }: FlameTree): {
+  readonly ordered: readonly FlameFrame[];
+  readonly numbers: Uint32Array;
+} {
+  const uses = new Float64Array(frames.length);
+  for (const number of frame) uses[number] = (uses[number] ?? 0) + 1;
+  uses[0] = Number.POSITIVE_INFINITY;
+  const order = Array.from(frames.keys()).sort((a, b) => (uses[b] ?? 0) - (uses[a] ?? 0));
+  const numbers = new Uint32Array(frames.length);
+  for (const [at, number] of order.entries()) numbers[number] = at;
+  return { ordered: order.flatMap((number) => frames[number] ?? []), numbers };
 }
 
 /** The tree again; the data is our own. */
@@ -86,10 +105,11 @@ export function decodeTree({ texts, frames: numbers, nodes }: FlameData): FlameT
   const [frame, depth, self]: [number[], number[], number[]] = [[], [], []];
   let above = -1;
   while (at < bytes.length) {
-    above += 1 - next();
+    const head = next();
+    above += 1 - Math.floor(head / 2);
     depth.push(above);
     frame.push(next());
-    self.push(next());
+    self.push(head % 2 === 1 ? next() : 0);
   }
   return treeOf(frames, Uint32Array.from(frame), Uint32Array.from(depth), Float64Array.from(self));
 }

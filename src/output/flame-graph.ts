@@ -1,8 +1,8 @@
 import { type EmbeddedGraph, encodeTree } from "./flame-data.js";
-import { groupedText, percentText } from "./flame-layout.js";
-import { type FlameTree, flameTree, withoutAbsent } from "./flame-tree.js";
+import { amountText, groupedText, percentText } from "./flame-layout.js";
+import { type FlameFrame, type FlameTree, flameTree, withoutAbsent } from "./flame-tree.js";
 import { visibleText } from "./markup.js";
-import type { SampleFrame, StackSamples, WeightKind } from "./stack-samples.js";
+import type { StackSamples, WeightKind } from "./stack-samples.js";
 
 /** A map keyed by stacks, ready to be drawn. */
 export interface FlameGraph {
@@ -21,18 +21,23 @@ export const embeddedGraph = ({ tree, ...rest }: FlameGraph): EmbeddedGraph => (
 
 /** Makes the picture of a map; `notes` are what the trace has to say of it. */
 export function flameGraph(samples: StackSamples, notes: readonly string[] = []): FlameGraph {
-  const { name, weight } = samples;
+  const { weight } = samples;
   const total = samples.samples.reduce((sum, { value }) => sum + value, 0n);
   const count = samples.samples.length;
   const noun = nouns[weight] ?? "";
-  const amount = noun === "" ? `${sums[weight] ?? "sum"} ${groupedText(total)}` : `${groupedText(total)}${noun}`;
-  const stacks = samples.samples.map(({ frames, value }) => ({ frames: frames.map(visibleFrame), value }));
+  const amount = noun === "" ? `${sums[weight] ?? "sum"} ${groupedText(total)}` : amountText(groupedText(total), noun);
+  const tree = flameTree(samples.samples);
   return {
-    name,
+    name: visibleText(samples.name),
     summary: `${amount} in ${groupedText(BigInt(count))} different ${count === 1 ? "stack" : "stacks"}`,
     noun,
-    notes: [...notes, ...skippedNotes(samples), ...weightNotes(weight), ...unnamedNotes(samples, total)],
-    tree: flameTree(stacks),
+    notes: [
+      ...notes.map(visibleText),
+      ...skippedNotes(samples),
+      ...weightNotes(weight),
+      ...unnamedNotes(samples, total),
+    ],
+    tree: { ...tree, frames: tree.frames.map(visibleFrame) },
   };
 }
 
@@ -40,7 +45,7 @@ export function flameGraph(samples: StackSamples, notes: readonly string[] = [])
 const nouns: Readonly<Partial<Record<WeightKind, string>>> = { count: " samples", hist: " values", lhist: " values" };
 const sums: Readonly<Partial<Record<WeightKind, string>>> = { avg: "total", stats: "total" };
 
-function visibleFrame({ name, kind, module, file, reason }: SampleFrame): ReturnType<typeof withoutAbsent> {
+function visibleFrame({ name, kind, module, file, reason }: FlameFrame): FlameFrame {
   const visible = (text: string | undefined): string | undefined =>
     text === undefined ? undefined : visibleText(text);
   return withoutAbsent({

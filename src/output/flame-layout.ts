@@ -138,4 +138,8 @@ export function percentText(part: number, whole: number): string {
 export const weightText = (weight: number): string =>
   `${weight > Number.MAX_SAFE_INTEGER ? "≈ " : ""}${groupedText(BigInt(Math.round(weight)))}`;
 
+/** A number with what it counts: `1 sample`, `2 samples`; only the number where `noun` is empty. */
+export const amountText = (number: string, noun: string): string =>
+  `${number}${number === "1" ? noun.replace(/s$/, "") : noun}`;
+
 export const groupedText = (value: bigint): string => value.toString().replace(/\B(?=(\d{3})+$)/g, ",");

@@ -1,5 +1,6 @@
 import { embeddedGraph, type FlameGraph } from "./flame-graph.js";
 import {
+  amountText,
   columnWidth,
   type FlameBox,
   flameBoxes,
@@ -125,7 +126,7 @@ function staticBox(tree: FlameTree, noun: string, box: FlameBox, y: number): str
   if (count > 1)
     return `<g class="f narrow"><title>${count} narrow frames</title><rect ${place} fill="#b9bec4"/></g>\n`;
   const total = tree.total[node] ?? 0;
-  const title = `${frame.name}: ${weightText(total)}${noun} (${percentText(total, tree.total[0] ?? 0)})`;
+  const title = `${frame.name}: ${amountText(weightText(total), noun)} (${percentText(total, tree.total[0] ?? 0)})`;
   const shown = shortened(frame.name, Math.floor((wide - 6) / columnWidth));
   const label =
     shown === "" ? "" : `<text x="${(x + 3).toFixed(2)}" y="${y + 12}" fill="#1b1f24">${escaped(shown)}</text>`;

@@ -14,7 +14,7 @@ export interface FlameFrame {
 
 /** Nodes in preorder: the root is 0, a node's descendants follow it up to `end`. Weights above 2^53 are rounded. */
 export interface FlameTree {
-  /** Ordered by name; the root's is the first. */
+  /** The root's is the first. */
   readonly frames: readonly FlameFrame[];
   /** Of each node its place in `frames`. */
   readonly frame: Uint32Array;
@@ -120,32 +120,43 @@ function numberFrames(stacks: readonly WeightedStack[]): {
   readonly frames: readonly FlameFrame[];
   readonly paths: readonly Uint32Array[];
 } {
-  const found = new Map<string, { frame: FlameFrame; readonly key: string; readonly number: number }>();
-  const raw = stacks.map(({ frames }) =>
-    Uint32Array.from(frames, (frame) => {
-      const key = `${frame.name}\n${frame.kind}\n${frame.module ?? ""}`;
-      const known = found.get(key);
-      if (known === undefined) {
-        const { name, kind, module, file, reason } = frame;
-        const number = found.size;
-        found.set(key, { frame: withoutAbsent({ name, kind, module, file, reason }), key, number });
-        return number;
-      }
-      if (known.frame.file !== undefined && known.frame.file !== frame.file) {
-        const { file: _, ...rest } = known.frame;
-        known.frame = rest;
-      }
-      return known.number;
-    }),
+  const all: { frame: FlameFrame; readonly number: number }[] = [];
+  const byName = new Map<string, (typeof all)[number][]>();
+  const numberOf = ({ name, kind, module, file, reason }: FlameFrame): number => {
+    let sameName = byName.get(name);
+    if (sameName === undefined) {
+      sameName = [];
+      byName.set(name, sameName);
+    }
+    const known = sameName.find(({ frame }) => frame.kind === kind && frame.module === module);
+    if (known === undefined) {
+      const added = { frame: withoutAbsent({ name, kind, module, file, reason }), number: all.length };
+      all.push(added);
+      sameName.push(added);
+      return added.number;
+    }
+    if (known.frame.file !== undefined && known.frame.file !== file)
+      known.frame = withoutAbsent({ ...known.frame, file: undefined });
+    return known.number;
+  };
+  const raw = stacks.map(({ frames }) => {
+    const path = new Uint32Array(frames.length);
+    for (const [i, frame] of frames.entries()) path[i] = numberOf(frame);
+    return path;
+  });
+  const ordered = all.toSorted(
+    ({ frame: a }, { frame: b }) =>
+      compare(a.name, b.name) || compare(a.kind, b.kind) || compare(a.module ?? "", b.module ?? ""),
   );
-  const ordered = [...found.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
-  const place = new Uint32Array(ordered.length);
+  const place = new Uint32Array(all.length);
   for (const [i, { number }] of ordered.entries()) place[number] = i + 1;
   return {
     frames: [rootFrame, ...ordered.map(({ frame }) => frame)],
     paths: raw.map((path) => path.map((number) => place[number] ?? 0)),
   };
 }
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Without the fields that are undefined. */
 export function withoutAbsent(frame: {

@@ -8,8 +8,8 @@ export const shades = 4;
 const palette: Readonly<Record<FrameKind, { readonly light: Colour; readonly dark: Colour }>> = {
   label: { light: [215, 22, 88, 80], dark: [215, 14, 34, 28] },
   user: { light: [207, 72, 80, 69], dark: [208, 48, 40, 31] },
-  kernel: { light: [31, 92, 78, 66], dark: [27, 58, 39, 30] },
-  jit: { light: [130, 42, 79, 68], dark: [135, 34, 35, 27] },
+  kernel: { light: [31, 92, 78, 66], dark: [27, 58, 37, 29] },
+  jit: { light: [130, 42, 79, 68], dark: [135, 34, 34, 26] },
   inlined: { light: [266, 58, 87, 78], dark: [266, 32, 47, 38] },
   unknown: { light: [0, 0, 85, 77], dark: [0, 0, 38, 31] },
 };

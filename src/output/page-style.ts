@@ -49,7 +49,7 @@ ${frameRules("dark")}
 .bar-row{display:flex;flex-wrap:wrap;gap:6px 10px;align-items:center}
 .bar-box h2{font-size:15px;font-weight:600;margin:0;overflow-wrap:anywhere}
 .bar-box .summary{color:var(--soft)}
-.bar-box .space{flex:1 1 auto}
+.bar-box .head h2{flex:1 1 12em;min-width:0;white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
 .bar-box input,.bar-box button,.bar-box select{font:inherit;color:inherit;background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:3px 9px;margin:0}
 .bar-box input{width:15em;background:var(--paper)}
 .bar-box input.wrong{border-color:var(--hit)}

@@ -1,6 +1,6 @@
 import { greater, lesser } from "../base/bigints.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
-import { groupedText, percentText } from "./flame-layout.js";
+import { amountText, groupedText, percentText } from "./flame-layout.js";
 import { type HistogramRow, histogramRows } from "./histogram.js";
 import { orderedEntries } from "./map-order.js";
 import { escaped, visibleText } from "./markup.js";
@@ -44,7 +44,7 @@ function histogramChart(title: string, rows: readonly HistogramRow[]): string {
     const upTo = `${percentText(Number(before), Number(total))} are in this row or above it`;
     return `<tr title="${escaped(upTo)}"><th scope="row">${escaped(label)}</th><td class="number">${groupedText(count)}</td><td class="bar"><i style="width:${width.toFixed(2)}%"></i></td><td class="number share">${count === 0n ? "" : escaped(percentText(Number(count), Number(total)))}</td></tr>`;
   });
-  return `<figure class="hist"><figcaption>${title}${groupedText(total)} values</figcaption><div class="rows"><table><tbody>
+  return `<figure class="hist"><figcaption>${title}${amountText(groupedText(total), " values")}</figcaption><div class="rows"><table><tbody>
 ${lines.join("\n")}
 </tbody></table></div></figure>`;
 }

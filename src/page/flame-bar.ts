@@ -36,8 +36,8 @@ export function createFlameBar(names: readonly string[]): FlameBar {
   const details = html("div", { class: "details", "aria-live": "polite" });
   const legend = html("div", { class: "bar-row legend" });
   const notes = html("ul", { class: "notes" });
-  const controls = [title, html("span", { class: "space" }), chooser, matched, search, reset, flip];
-  const row = html("div", { class: "bar-row" }, ...controls);
+  const controls = html("div", { class: "bar-row" }, matched, chooser, search, reset, flip);
+  const row = html("div", { class: "bar-row head" }, title, controls);
   const element = html("div", { class: "bar-box" }, row, details, legend, notes);
   return {
     element,
@@ -48,7 +48,7 @@ export function createFlameBar(names: readonly string[]): FlameBar {
     chooser,
     details,
     show(graph) {
-      title.textContent = graph.title;
+      title.textContent = title.title = graph.title;
       legend.replaceChildren(
         ...graph.kinds.map((kind) => html("span", {}, html("i", { class: `k-${kind} s1` }), kindNames[kind])),
       );

@@ -3,6 +3,7 @@ import type { EmbeddedFile } from "../output/flame-data.js";
 import { margin } from "../output/flame-layout.js";
 import { svg } from "./elements.js";
 import { FlameView } from "./flame-view.js";
+import { answerKey } from "./keys.js";
 
 const root = document.documentElement;
 const head = document.getElementById("head");
@@ -40,9 +41,5 @@ function start(picture: SVGSVGElement, drawnHead: Element, frames: SVGGElement, 
   window.scrollTo(0, root.getBoundingClientRect().height);
   window.addEventListener("resize", () => view.draw());
   window.addEventListener("scroll", stick);
-  window.addEventListener("keydown", (event) => {
-    const typing = event.target instanceof Element && event.target.closest("input, select, button") !== null;
-    if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape")) return;
-    if (view.key(event.key)) event.preventDefault();
-  });
+  window.addEventListener("keydown", (event) => answerKey(view, event));
 }

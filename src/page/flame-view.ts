@@ -1,5 +1,6 @@
 import { decodeTree, type EmbeddedGraph } from "../output/flame-data.js";
 import {
+  amountText,
   columnWidth,
   type FlameBox,
   flameBoxes,
@@ -40,6 +41,8 @@ export class FlameView {
   private graph: EmbeddedGraph;
   private tree: FlameTree;
   private zoomed = 0;
+  /** Levels that are drawn while nothing is zoomed: with less the picture would jump. */
+  private leastLevels = 0;
   private rootAtTop = false;
   /** Of each frame whether it matches what is searched for. */
   private matches: Uint8Array | undefined;
@@ -87,7 +90,9 @@ export class FlameView {
       this.boxes = flameBoxes(this.tree, this.zoomed, width, least);
       least *= 2;
     } while (this.boxes.length > mostBoxes);
-    const levels = levelsOf(this.boxes);
+    const drawn = levelsOf(this.boxes);
+    if (this.zoomed === 0) this.leastLevels = drawn;
+    const levels = Math.max(drawn, this.leastLevels);
     const { group } = this.stage;
     group.classList.add("live");
     group.classList.toggle("searched", this.matches !== undefined);
@@ -231,7 +236,8 @@ export class FlameView {
     const functions = matches.reduce((sum, hit) => sum + hit, 0);
     const share = percentText(matchedWeight(tree, zoomed, matches), tree.total[zoomed] ?? 0);
     const of = zoomed === 0 ? "" : " of what is shown";
-    matched.textContent = functions === 0 ? "no match" : `${share}${of} in ${functions} matching`;
+    matched.textContent =
+      functions === 0 ? "no match" : `${share}${of}, ${functions} ${functions === 1 ? "name" : "names"}`;
   }
 
   private nextFound(): void {
@@ -326,7 +332,7 @@ export class FlameView {
     const whole = tree.total[0] ?? 0;
     if (run !== undefined) {
       const weight = (run.width / this.stage.width()) * (tree.total[zoomed] ?? 0);
-      const share = `${weightText(weight)}${graph.noun}, ${percentText(weight, whole)}`;
+      const share = `${amountText(weightText(weight), graph.noun)}, ${percentText(weight, whole)}`;
       details.replaceChildren(html("b", {}, `${run.count} narrow frames`), ` — ${share} — a click shows the widest`);
       return;
     }
@@ -345,7 +351,7 @@ export class FlameView {
     const where = [frame.module, frame.file].filter((text) => text !== undefined).join(", ");
     const own = self === 0 ? "nothing in itself" : `${weightText(self)} in itself (${percentText(self, whole)})`;
     const parts = [
-      `${weightText(weight)}${graph.noun}, ${shares.join(", ")}`,
+      `${amountText(weightText(weight), graph.noun)}, ${shares.join(", ")}`,
       own,
       kind,
       ...(where === "" ? [] : [where]),

@@ -1,16 +1,35 @@
 // The script of a report in HTML.
 import type { EmbeddedFile } from "../output/flame-data.js";
 import { FlameView } from "./flame-view.js";
+import { answerKey } from "./keys.js";
 
-for (const section of document.querySelectorAll<HTMLElement>("section.flame")) startGraph(section);
+startGraphs();
 for (const table of document.querySelectorAll<HTMLTableElement>("table.sortable")) startTable(table);
 
-function startGraph(section: HTMLElement): void {
+function startGraphs(): void {
+  const views = [...document.querySelectorAll<HTMLElement>("section.flame")].flatMap((section) => {
+    const view = startGraph(section);
+    return view === undefined ? [] : [{ section, view }];
+  });
+  // Keys are for the graph that was touched last; before that they scroll the page.
+  let active: FlameView | undefined;
+  for (const { section, view } of views)
+    for (const event of ["pointerdown", "focusin"])
+      section.addEventListener(event, () => {
+        active = view;
+      });
+  document.addEventListener("keydown", (event) => {
+    const view = active ?? (event.key === "/" ? views[0]?.view : undefined);
+    if (view !== undefined) answerKey(view, event);
+  });
+}
+
+function startGraph(section: HTMLElement): FlameView | undefined {
   const data = section.querySelector("script");
   const frame = section.querySelector<HTMLElement>(".scroll");
   const picture = section.querySelector<SVGSVGElement>("svg.frames");
   const head = section.querySelector(".flame-head");
-  if (data === null || frame === null || picture === null || head === null) return;
+  if (data === null || frame === null || picture === null || head === null) return undefined;
   const file = JSON.parse(data.textContent ?? "") as EmbeddedFile;
   const group = document.createElementNS("http://www.w3.org/2000/svg", "g");
   picture.replaceChildren(group);
@@ -28,13 +47,7 @@ function startGraph(section: HTMLElement): void {
   view.choose(0);
   frame.scrollTop = frame.scrollHeight;
   window.addEventListener("resize", () => view.draw());
-  // The keys are those of the graph that was touched last.
-  section.tabIndex = 0;
-  section.addEventListener("keydown", (event) => {
-    const typing = event.target instanceof Element && event.target.closest("input, select, button") !== null;
-    if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape")) return;
-    if (view.key(event.key)) event.preventDefault();
-  });
+  return view;
 }
 
 /** A click on a column's head sorts by it; a second one turns the order round. */
