@@ -31,6 +31,7 @@ ${frameRules("light")}
 :root{--ink:#e6edf3;--soft:#9aa6b2;--paper:#0d1117;--panel:#161b22;--line:#30363d;--accent:#4493f8;--hit:#e54db0;--warn:#f2cc60;--warnpaper:#2b2408;--warnline:#7a5d0c;--good:#56d364;--bar:#2f6fae}
 ${frameRules("dark")}
 }
+svg.beetrace{background:var(--paper)}
 .paper{fill:var(--paper)}
 .ink{fill:var(--ink)}
 .soft{fill:var(--soft)}

@@ -51,7 +51,8 @@ table.sortable{min-width:min(100%,420px);border:1px solid var(--line)}
 .sortable td{border-bottom:1px solid var(--line);font:12.5px/1.5 ${fixedFont}}
 .sortable tbody tr:hover{background:var(--panel)}
 td.shared{background:linear-gradient(to left,color-mix(in srgb,var(--bar) 35%,transparent) var(--share),transparent 0);min-width:12em}
-.lines svg{display:block;width:100%;max-width:1200px;height:auto}
+.lines figure{overflow-x:auto}
+.lines svg{display:block;width:100%;min-width:640px;max-width:1200px;height:auto}
 .lines figure+figure{margin-top:16px}
 .grid{stroke:var(--line);stroke-width:1}
 .axis{fill:var(--soft);font-size:11px;font-variant-numeric:tabular-nums}
