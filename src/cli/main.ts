@@ -74,6 +74,9 @@ async function main(args: readonly string[]): Promise<number> {
     const release = onSignals(trace);
     try {
       return await trace.run();
+    } catch (error) {
+      output.failed(error instanceof Error ? error.message : String(error));
+      throw error;
     } finally {
       release();
       await output.close();

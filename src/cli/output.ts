@@ -45,6 +45,11 @@ export class Output {
     if (event.kind !== "warnf" || this.options.warnings) this.render(event);
   }
 
+  /** The trace ends by an error, which is told elsewhere: a file must not look as if it were complete. */
+  failed(message: string): void {
+    this.file?.failed(message);
+  }
+
   private attached(event: OutputEvent): void {
     if (!this.options.quiet) this.render(event);
     if (process.env[attachedVariable] === undefined) return;

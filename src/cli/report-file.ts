@@ -52,6 +52,10 @@ export class ReportFile {
     this.tell(text);
   }
 
+  failed(message: string): void {
+    this.notice("error", `The trace ended by an error: ${message}`);
+  }
+
   private take(map: MapSnapshot): void {
     if (map.entries.length === 0) return;
     const known = this.maps.get(map.name) ?? { prints: [], forgotten: 0 };

@@ -39,6 +39,10 @@ export class StackFile {
     this.tell(text);
   }
 
+  failed(message: string): void {
+    this.notes.add(`The trace ended by an error: ${message}`);
+  }
+
   /** False if the map is not keyed by stacks. */
   private take(map: MapSnapshot): boolean {
     const samples = stackSamples(map);

@@ -62,9 +62,22 @@ const skippedNotes = ({ skipped }: StackSamples): readonly string[] =>
     ? []
     : [`${skipped} ${skipped === 1 ? "stack has" : "stacks have"} no number above 0 and cannot be drawn.`];
 
-/** Numbers that do not add up to anything that was measured. */
-const weightNotes = (weight: WeightKind): readonly string[] =>
-  weight === "min" || weight === "max" ? [`Widths add up what ${weight}() kept of each stack.`] : [];
+/** Where a width is not simply what the map has. */
+function weightNotes(weight: WeightKind): readonly string[] {
+  switch (weight) {
+    case "min":
+    case "max":
+      return [`Widths add up what ${weight}() kept of each stack.`];
+    case "avg":
+    case "stats":
+      return ["Widths are totals; -f text has the averages."];
+    case "hist":
+    case "lhist":
+      return ["Widths are how many values each stack has; -f text has their histograms."];
+    default:
+      return [];
+  }
+}
 
 /** How much of the picture is in stacks that are not there, or in frames without a name, and why. */
 function unnamedNotes({ samples }: StackSamples, total: bigint): readonly string[] {

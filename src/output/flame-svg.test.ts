@@ -119,9 +119,15 @@ test("what the widths are", () => {
     "sum 7 in 1 different stack",
     "Widths add up what max() kept of each stack.",
   ]);
-  assert.deepEqual(summary({ kind: "avg", count: 2n, total: 10n, average: 5n }), ["total 10 in 1 different stack"]);
+  assert.deepEqual(summary({ kind: "avg", count: 2n, total: 10n, average: 5n }), [
+    "total 10 in 1 different stack",
+    "Widths are totals; -f text has the averages.",
+  ]);
   const buckets = new Map([[1, 2n]]);
-  assert.deepEqual(summary({ kind: "hist", bits: 0, buckets }), ["2 values in 1 different stack"]);
+  assert.deepEqual(summary({ kind: "hist", bits: 0, buckets }), [
+    "2 values in 1 different stack",
+    "Widths are how many values each stack has; -f text has their histograms.",
+  ]);
   assert.deepEqual(summary({ kind: "sum", value: -4n }), [
     "sum 0 in 0 different stacks",
     "1 stack has no number above 0 and cannot be drawn.",

@@ -38,6 +38,42 @@ test("the order of the stacks does not matter, and a stack without frames is the
   assert.deepEqual(shown(flameTree([])), ["0 all 0+0 (0)"]);
 });
 
+test("a node weighs what all stacks weigh that go through it", () => {
+  // xorshift32, so that a failure can be repeated.
+  let state = 2463534242;
+  const random = (below: number): number => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+  for (let round = 0; round < 50; round++) {
+    const lines = Array.from({ length: 1 + random(40) }, () => {
+      const path = Array.from({ length: 1 + random(6) }, () => "abc"[random(3)]);
+      return `${path.join(";")} ${1 + random(1000)}`;
+    });
+    const through = new Map<string, number>();
+    for (const line of lines) {
+      const [path = "", value] = line.split(" ");
+      const names = path.split(";");
+      for (let i = 1; i <= names.length; i++) {
+        const prefix = names.slice(0, i).join(";");
+        through.set(prefix, (through.get(prefix) ?? 0) + Number(value));
+      }
+    }
+    const tree = flameTree(stacks(...lines));
+    const pathOf = (node: number): readonly string[] =>
+      node === 0 ? [] : [...pathOf(tree.parent[node] ?? 0), tree.frames[tree.frame[node] ?? 0]?.name ?? ""];
+    const weights = Array.from(tree.frame, (_, node) => [pathOf(node).join(";"), tree.total[node]] as const);
+    assert.deepEqual(
+      new Map(weights.slice(1)),
+      new Map([...through].sort(([a], [b]) => (a < b ? -1 : 1))),
+      lines.join("\n"),
+    );
+    assert.equal(weights.length - 1, through.size);
+  }
+});
+
 test("functions of one name are one by kind and module, wherever in them the address was", () => {
   const frame = (more: Partial<WeightedStack["frames"][number]>): WeightedStack => ({
     frames: [{ name: "init", kind: "user", ...more }],

@@ -24,9 +24,17 @@ export function histogramCharts(map: MapSnapshot): string {
   return `<div class="charts">${charts.slice(0, mostCharts).join("")}</div>${leftOut(charts.length - mostCharts, "histograms")}`;
 }
 
+/** A key on one line; stacks have several. */
+const keyLine = (key: readonly Value[]): string =>
+  visibleText(
+    keyText(key)
+      .trim()
+      .replaceAll(/\s*\n\s*/g, " < "),
+  );
+
 /** The heading above has the name of the map. */
 const titleOf = (map: MapSnapshot, key: readonly Value[]): string =>
-  map.keyed ? `<b>[${escaped(visibleText(keyText(key)))}]</b> ` : "";
+  map.keyed ? `<b>[${escaped(keyLine(key))}]</b> ` : "";
 
 const leftOut = (count: number, what: string): string =>
   count > 0
@@ -63,7 +71,7 @@ export function seriesCharts(map: MapSnapshot): string {
     .flatMap(({ key, value }): Line[] => {
       if (value.kind !== "tseries") return [];
       interval = BigInt(value.interval);
-      return [{ name: visibleText(map.keyed ? keyText(key) : map.name), rows: seriesRows(value, last) }];
+      return [{ name: map.keyed ? keyLine(key) : visibleText(map.name), rows: seriesRows(value, last) }];
     })
     .filter(({ rows }) => rows.length > 0)
     // The largest in the first chart.

@@ -88,7 +88,11 @@ ${reportScript}</script>
 /** That nothing is missing is worth saying, too. */
 function noticeList(notices: readonly Notice[]): string {
   if (notices.length === 0) return '<p class="complete">Nothing was lost, and there were no warnings.</p>';
-  const items = notices.map(({ severity, text }) => `<li class="${severity}">${escaped(text)}</li>`);
+  const items = notices.map(({ severity, text }) => {
+    // Messages with lines of the script point into them.
+    const code = text.includes("\n") ? " code" : "";
+    return `<li class="${severity}${code}">${escaped(text)}</li>`;
+  });
   return `<ul class="notices" role="alert">${items.join("\n")}</ul>`;
 }
 

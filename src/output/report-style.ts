@@ -21,6 +21,7 @@ nav a:hover{border-color:var(--accent)}
 .notices{list-style:none;margin:14px 0;padding:0}
 .notices li,.notice{background:var(--warnpaper);color:var(--warn);border-left:3px solid var(--warnline);border-radius:0 6px 6px 0;padding:6px 12px;margin:4px 0;white-space:pre-wrap;overflow-wrap:anywhere}
 .notices .lost,.notices .error{font-weight:600}
+.notices .code{font:12px/1.45 ${fixedFont}}
 section.flame{border:1px solid var(--line);border-radius:8px;overflow:hidden;background:var(--paper)}
 section.flame:focus{outline:none}
 section.flame:focus-visible{outline:2px solid var(--accent)}

@@ -17,7 +17,7 @@ function start(picture: SVGSVGElement, drawnHead: Element, frames: SVGGElement, 
   let barHeight = 0;
   const view = new FlameView(file.graphs, file.title, {
     group: frames,
-    width: () => Math.max(100, picture.clientWidth - 2 * margin),
+    width: () => Math.max(100, picture.getBoundingClientRect().width - 2 * margin),
     resized(height, rootAt) {
       // A frame keeps its place on the screen where the picture grows above it.
       const below = picture.getBoundingClientRect().height - window.scrollY;
