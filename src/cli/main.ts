@@ -96,7 +96,7 @@ function format(source: { name: string; text: string }, options: Options): numbe
 /** Of what is no trace. */
 function textOrJson({ format, mode }: Options): "text" | "json" {
   if (format === "text" || format === "json") return format;
-  throw new UsageError(`-f ${format} shows stacks, which --${mode} has none of`, {
+  throw new UsageError(`-f ${format} shows maps, which --${mode} has none of`, {
     hint: "-f takes text or json here",
   });
 }

@@ -25,10 +25,10 @@ export const seriesColours = [
 
 /** The style sheet of flame graphs and their controls, wherever they stand. */
 export const flameStyle = `
-:root{--ink:#1b1f24;--soft:#59636e;--paper:#fff;--panel:#f6f8fa;--line:#d1d9e0;--accent:#0969da;--hit:#d4259b;--warn:#7d4e00;--warnpaper:#fff5d6;--warnline:#e3b341;--good:#1a7f37;--bar:#4a90d0;color-scheme:light dark}
+:root{--ink:#1b1f24;--soft:#59636e;--paper:#fff;--panel:#f6f8fa;--line:#d1d9e0;--accent:#0969da;--hit:#c21e8b;--hitfill:#c21e8b;--warn:#7d4e00;--warnpaper:#fff5d6;--warnline:#e3b341;--good:#1a7f37;--bar:#4a90d0;color-scheme:light dark}
 ${frameRules("light")}
 @media(prefers-color-scheme:dark){
-:root{--ink:#e6edf3;--soft:#9aa6b2;--paper:#0d1117;--panel:#161b22;--line:#30363d;--accent:#4493f8;--hit:#e54db0;--warn:#f2cc60;--warnpaper:#2b2408;--warnline:#7a5d0c;--good:#56d364;--bar:#2f6fae}
+:root{--ink:#e6edf3;--soft:#9aa6b2;--paper:#0d1117;--panel:#161b22;--line:#30363d;--accent:#4493f8;--hit:#f065be;--hitfill:#b3247f;--warn:#f2cc60;--warnpaper:#2b2408;--warnline:#7a5d0c;--good:#56d364;--bar:#2f6fae}
 ${frameRules("dark")}
 }
 svg.beetrace{background:var(--paper)}
@@ -41,10 +41,10 @@ svg.beetrace{background:var(--paper)}
 .live .f:hover rect{stroke:var(--ink);stroke-width:1}
 .f.above{opacity:.55}
 .searched .f:not(.hit) rect{fill-opacity:.35}
-.f.hit rect{fill:var(--hit)}
+.f.hit rect{fill:var(--hitfill)}
 .f.hit text{fill:#fff}
 .f.narrow rect{fill:var(--soft);fill-opacity:.45}
-.f.narrow.hit rect{fill:var(--hit);fill-opacity:.8}
+.f.narrow.hit rect{fill:var(--hitfill);fill-opacity:.8}
 .f.current rect{stroke:var(--accent);stroke-width:2}
 .bar-box{font:13px ${textFont};color:var(--ink);background:var(--paper);padding:8px 10px 6px;box-sizing:border-box}
 .bar-row{display:flex;flex-wrap:wrap;gap:6px 10px;align-items:center}

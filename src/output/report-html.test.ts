@@ -111,6 +111,8 @@ test("a map that was printed several times", () => {
   assert.match(seen(html, "<h2>@c</h2>"), /It was printed 3 times; this is what it was the last time\. key count k 3$/);
   assert.match(html, /Printed 2 times before/);
   assert.match(seen(html, "Print 2<"), /k 2$/);
+  const scalar = [5n, 8n].map((n) => ({ name: "@n", keyed: false, entries: [{ key: [], value: count(n) }] }));
+  assert.equal(seen(report([scalar]), "<h2>@n</h2>"), "@n print count 1 5 2 8");
 });
 
 test("what was lost stands in front, and that nothing was", () => {

@@ -2,12 +2,14 @@ import type { MapSnapshot, Value } from "../wire/value.js";
 import { embeddedGraph, flameGraph } from "./flame-graph.js";
 import { groupedText } from "./flame-layout.js";
 import { staticFrames } from "./flame-svg.js";
+import { presentKinds } from "./flame-tree.js";
+import { kindNames } from "./frame-look.js";
 import { reportScript } from "./generated/page-scripts.js";
 import { embeddedJson, escaped, visibleText } from "./markup.js";
 import { flameStyle } from "./page-style.js";
 import { histogramCharts, seriesCharts } from "./report-charts.js";
 import { reportStyle } from "./report-style.js";
-import { mapTable, scalarTable } from "./report-tables.js";
+import { mapTable, printsTable, scalarTable } from "./report-tables.js";
 import { stackSamples } from "./stack-samples.js";
 
 /** Everything that a trace had to say. */
@@ -128,6 +130,10 @@ function showOf(map: MapSnapshot): Show {
 }
 
 function mapSection({ prints, forgotten }: PrintedMap, last: MapSnapshot): string {
+  const gone =
+    forgotten === 0 ? "" : `<p class="notice">The first ${groupedText(BigInt(forgotten))} prints are not kept.</p>`;
+  if (showOf(last) === "scalar")
+    return `<section>${headingOf(last)}${gone}${printsTable(prints, forgotten + 1)}</section>`;
   const earlier = prints.length - 1 + forgotten;
   const times = earlier + 1;
   const body = showMap(
@@ -140,13 +146,13 @@ function mapSection({ prints, forgotten }: PrintedMap, last: MapSnapshot): strin
     .slice(0, -1)
     .map((map, i) => `<h3>Print ${forgotten + i + 1}</h3>${showMap(map, [])}`)
     .join("");
-  const gone = forgotten === 0 ? "" : `<p class="notice">The first ${groupedText(BigInt(forgotten))} are not kept.</p>`;
   return `${body}<details class="earlier"><summary>Printed ${earlier} ${earlier === 1 ? "time" : "times"} before</summary>${gone}${older}</details>`;
 }
 
+const headingOf = (map: MapSnapshot): string => `<h2>${escaped(visibleText(map.name))}</h2>`;
+
 function showMap(map: MapSnapshot, notes: readonly string[]): string {
-  const told = notes.map((note) => `<p class="notice">${escaped(note)}</p>`).join("");
-  const heading = `<h2>${escaped(visibleText(map.name))}</h2>${told}`;
+  const heading = headingOf(map) + notes.map((note) => `<p class="about">${escaped(note)}</p>`).join("");
   const show = showOf(map);
   switch (show) {
     case "flame":
@@ -166,9 +172,12 @@ function flameSection(map: MapSnapshot, notes: readonly string[]): string {
   const samples = stackSamples(map);
   if (samples === undefined) throw new Error("internal: a flame graph of a map without stacks");
   const graph = flameGraph(samples, notes);
+  const legend = presentKinds(graph.tree)
+    .map((kind) => `<span><i class="k-${kind} s1"></i>${kindNames[kind]}</span>`)
+    .join("");
   const list = graph.notes.map((note) => `<li>${escaped(note)}</li>`).join("");
   return `<section class="flame">
-<div class="flame-head bar-box"><h2>${escaped(visibleText(graph.name))}</h2><p class="summary">${escaped(graph.summary)}</p><ul class="notes">${list}</ul></div>
+<div class="flame-head bar-box"><h2>${escaped(visibleText(graph.name))}</h2><p class="summary">${escaped(graph.summary)}</p><div class="bar-row legend">${legend}</div><ul class="notes">${list}</ul></div>
 <div class="scroll">${staticFrames(graph)}</div>
 <script type="application/json">${embeddedJson({ title: "", graphs: [embeddedGraph(graph)] })}</script>
 </section>`;

@@ -37,6 +37,15 @@ export function scalarTable(maps: readonly MapSnapshot[]): string {
   return table(["map", "value"], rows, 2);
 }
 
+/** A map without keys at each time that it was printed; `first` is the number of the first of these. */
+export function printsTable(prints: readonly MapSnapshot[], first: number): string {
+  const rows = prints.flatMap((map, i) =>
+    map.entries.map(({ value }) => [{ number: BigInt(first + i) }, ...valueCells(value, divOf(map))]),
+  );
+  const [value] = prints.flatMap(({ entries }) => entries.map((entry) => entry.value));
+  return value === undefined ? "" : table(["print", ...valueHeads(value)], rows, 1);
+}
+
 const partsOf = (key: readonly Value[]): readonly Value[] =>
   key.length === 1 && key[0]?.kind === "tuple" ? key[0].items : key;
 

@@ -234,10 +234,10 @@ export class FlameView {
       return;
     }
     const functions = matches.reduce((sum, hit) => sum + hit, 0);
-    const share = percentText(matchedWeight(tree, zoomed, matches), tree.total[zoomed] ?? 0);
-    const of = zoomed === 0 ? "" : " of what is shown";
+    const share = (node: number): string => percentText(matchedWeight(tree, node, matches), tree.total[node] ?? 0);
+    const shares = zoomed === 0 ? share(0) : `${share(0)}, ${share(zoomed)} of what is shown`;
     matched.textContent =
-      functions === 0 ? "no match" : `${share}${of}, ${functions} ${functions === 1 ? "name" : "names"}`;
+      functions === 0 ? "no match" : `${shares} (${functions} ${functions === 1 ? "name" : "names"})`;
   }
 
   private nextFound(): void {

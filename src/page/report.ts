@@ -47,6 +47,7 @@ function startGraph(section: HTMLElement): FlameView | undefined {
   view.choose(0);
   frame.scrollTop = frame.scrollHeight;
   window.addEventListener("resize", () => view.draw());
+  section.tabIndex = 0;
   return view;
 }
 

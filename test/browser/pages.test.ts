@@ -142,7 +142,7 @@ test("a flame graph: zoom, search, keyboard, maps", { skip }, async () => {
   // Search: what matches has a colour, and the share is told without counting twice.
   await page.key("/");
   await page.type("READ");
-  assert.equal(await textOf(page, ".matched"), "50.0%, 2 names");
+  assert.equal(await textOf(page, ".matched"), "50.0% (2 names)");
   assert.equal(await page.value(`document.querySelectorAll(".f.hit").length`), 2);
   await shoot(page, "flame-search");
   await page.key("Enter");
@@ -204,7 +204,7 @@ test("100,000 different stacks: few boxes, and a way to each", { skip }, async (
   assert.equal(await page.value(`document.querySelectorAll(".f").length`), 602);
   await page.key("/");
   await page.type("/^leaf77777$/");
-  assert.equal(await textOf(page, ".matched"), "<0.01%, 1 name");
+  assert.equal(await textOf(page, ".matched"), "<0.01% (1 name)");
   assert.equal(await page.value(`document.querySelectorAll(".f.narrow.hit").length`), 1);
   await page.key("Enter");
   assert.match(await textOf(page, ".details"), /^leaf77777 — 1 sample, <0\.01% of all — 1 in itself/);
@@ -295,7 +295,7 @@ test("a report: graphs that answer, tables that sort, charts, text", { skip }, a
   near(await widthOf(page, "schedule"), whole - 0.5);
   await page.click(`document.querySelector("section.flame input")`);
   await page.type("parse");
-  assert.equal(await textOf(page, ".matched"), "100% of what is shown, 1 name");
+  assert.equal(await textOf(page, ".matched"), "50.0%, 100% of what is shown (1 name)");
 
   const column = (): Promise<readonly string[]> =>
     page.value(`(() => {
