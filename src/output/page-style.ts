@@ -58,6 +58,7 @@ svg.beetrace{background:var(--paper)}
 .bar-box button:hover:enabled{border-color:var(--accent)}
 .bar-box button:disabled{opacity:.45;cursor:default}
 .bar-box :focus-visible{outline:2px solid var(--accent);outline-offset:1px}
+.bar-box .matched:empty{display:none}
 .bar-box .matched{color:var(--hit);font-weight:600}
 .bar-box .details{margin-top:6px;height:2.7em;line-height:1.35;overflow:hidden;overflow-wrap:anywhere;color:var(--soft)}
 .bar-box .details b{color:var(--ink);font-family:${fixedFont};font-weight:600}
