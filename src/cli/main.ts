@@ -34,7 +34,8 @@ async function main(args: readonly string[]): Promise<number> {
   const source = options.script === undefined ? undefined : readScript(options.script);
   if (options.mode === "fmt" && source !== undefined) return format(source, options);
   const sys = openSys();
-  const kernel = openKernelView(sys, { debugFolders: options.debugFolders });
+  const { debugFolders, traceableFunctions } = options;
+  const kernel = openKernelView(sys, { debugFolders, traceableFunctions });
   if (options.mode === "list") return await list(options, kernel);
   if (options.mode === "info") return print((await import("./info.js")).infoText(sys, kernel, textOrJson(options)));
   if (source === undefined) return failure;

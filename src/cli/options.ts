@@ -42,6 +42,8 @@ export interface Options {
   readonly includePath: readonly string[];
   /** Directories of --debuginfo. */
   readonly debugFolders: readonly string[];
+  /** File of --traceable-functions. */
+  readonly traceableFunctions: string | undefined;
   readonly dump: ReadonlySet<Stage>;
 }
 
@@ -71,6 +73,12 @@ const table = [
   ["include", "", "HEADER", "include this header in front of the script"],
   ["include-path", "I", "DIRECTORY", "search headers there first"],
   ["debuginfo", "", "DIR[:DIR]", "search debugging information of programs there first"],
+  [
+    "traceable-functions",
+    "",
+    "FILE",
+    "the kernel's functions that may be traced, as tracefs lists them in available_filter_functions",
+  ],
   ["warnings", "k", undefined, "warn when the script reads what is not there: map entries, memory"],
   ["no-warnings", "", undefined, "do not warn about the script"],
   ["buffer", "B", "MODE", "accepted as bpftrace does: line, full or none"],
@@ -157,6 +165,7 @@ export function parseOptions(args: readonly string[]): Options {
     include: texts("include"),
     includePath: texts("include-path"),
     debugFolders: texts("debuginfo").flatMap((list) => list.split(":").filter((folder) => folder !== "")),
+    traceableFunctions: last("traceable-functions"),
     dump: new Set(
       (values.debug ?? []).flatMap((stage) => (stage === "all" ? stages : [oneOf("-d", String(stage), stages)])),
     ),

@@ -11,5 +11,6 @@ export const needsOfCases: Readonly<Record<string, string>> = {
   "basic.it lists kprobes": "kprobe",
   "basic.it lists kprobes with glob matching": "kprobe",
   "basic.it lists fentry": "fentry",
+  "probe.kprobe_addr_invalid": "kprobe",
   "regression.single_arg_wildcard_listing": "kprobe",
 };

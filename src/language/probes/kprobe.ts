@@ -141,7 +141,10 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       if (!isPattern) {
         if (found.length > 0) return bindOne(pattern, offset, found, label);
         warnOfUntraceable(context, symbol);
-        if (functions.refusal(symbol) === undefined && (context.unsafe || mayHaveBreakpoint(kernel, pattern)))
+        if (
+          functions.refusal(symbol) === undefined &&
+          (context.unsafe || (!functions.exclusive && mayHaveBreakpoint(kernel, pattern)))
+        )
           return bindOne(pattern, offset, [], label);
         return noFunction(functions, pattern, context, successorOf(symbol, kernel));
       }
