@@ -110,6 +110,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
     aliases: [alias],
     doc,
     forms,
+    runsLastFirst: !ret,
     bind(parts, context) {
       const [module, written = ""] = parts.length === 2 ? parts : [undefined, parts[0]];
       if (parts.length < 1 || parts.length > 2 || written === "" || module === "") {
