@@ -18,7 +18,26 @@ export const PERF_COUNT_HW_CPU_CYCLES = 0;
 export const PERF_FLAG_FD_CLOEXEC = 8;
 
 /** Bits of the word at offset 40, from bit 0 on. */
-export const attrFlags = { disabled: 1, inherit: 1 << 1, freq: 1 << 10 } as const;
+export const attrFlags = {
+  disabled: 1n,
+  inherit: 1n << 1n,
+  mmap: 1n << 8n,
+  comm: 1n << 9n,
+  freq: 1n << 10n,
+  task: 1n << 13n,
+  watermark: 1n << 14n,
+  sampleIdAll: 1n << 18n,
+  /** Since Linux 3.16. */
+  mmap2: 1n << 23n,
+  commExec: 1n << 24n,
+  /** Since Linux 4.1. */
+  useClockId: 1n << 25n,
+  /** Since Linux 5.12. */
+  buildId: 1n << 34n,
+} as const;
+
+/** enum perf_event_sample_format: with `sampleIdAll` every record ends with its time, a u64. */
+export const PERF_SAMPLE_TIME = 1n << 2n;
 
 /** uapi/linux/hw_breakpoint.h: bits of bp_type. */
 export const HW_BREAKPOINT_W = 2;
@@ -50,4 +69,25 @@ export const perfEventAttr = struct("perf_event_attr", attrSize, {
   bp_addr: [56, "u64"],
   probe_offset: [64, "u64"],
   bp_len: [64, "u64"],
+  clockid: [92, "i32"],
 });
+
+/** Of clock_gettime(2). */
+export const CLOCK_MONOTONIC = 1;
+
+/**
+ * The first page of a mapped event, struct perf_event_mmap_page: where the kernel writes next and where we read next, both
+ * in bytes since the beginning; the ring itself begins on the next page.
+ */
+export const perfPage = { head: 1024, tail: 1032 } as const;
+
+/** enum perf_event_type. */
+export const PERF_RECORD_LOST = 2;
+export const PERF_RECORD_COMM = 3;
+export const PERF_RECORD_EXIT = 4;
+export const PERF_RECORD_FORK = 7;
+export const PERF_RECORD_MMAP2 = 10;
+
+/** Of `misc` in the header of a record; bit 13 belongs to COMM, bit 14 to MMAP2. */
+export const PERF_RECORD_MISC_COMM_EXEC = 1 << 13;
+export const PERF_RECORD_MISC_MMAP_BUILD_ID = 1 << 14;

@@ -66,6 +66,7 @@ async function main(args: readonly string[]): Promise<number> {
       targets,
       onEvent: (event) => output.event(event),
       afterTurn: () => output.flush(),
+      ...(options.verbose ? { onNote: (text: string) => output.note(text) } : {}),
     });
     output.onClosed = () => trace.stop();
     if (options.verbose) describe(compiled);

@@ -37,6 +37,11 @@ export class Output {
     this.out.flush();
   }
 
+  /** What -v says beside the events. */
+  note(text: string): void {
+    this.tell(`${text}\n`);
+  }
+
   event(event: OutputEvent): void {
     if (event.kind === "attached") {
       this.attached(event);

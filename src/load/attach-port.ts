@@ -85,12 +85,12 @@ export class KernelAttachPort implements AttachPort, Disposable {
     const what = `perf event ${target.type}:${target.config}`;
     return this.attach(what, "quick", (held) => {
       const { sample, pid } = target;
-      const flags = ("frequency" in sample ? attrFlags.freq : 0) | (pid === undefined ? 0 : attrFlags.inherit);
+      const flags = ("frequency" in sample ? attrFlags.freq : 0n) | (pid === undefined ? 0n : attrFlags.inherit);
       const attr = {
         type: target.type,
         config: target.config,
         ...("period" in sample ? { sample_period: sample.period } : { sample_freq: sample.frequency }),
-        flags: BigInt(flags),
+        flags,
       };
       if (pid !== undefined) this.linkToThreads(held, program, { attr, what }, pid, cookie);
       else
@@ -110,7 +110,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
         bp_len: BigInt((target.access & HW_BREAKPOINT_X) === 0 ? target.length : 8),
         sample_period: 1n,
         // Threads that are made later are watched, too.
-        flags: BigInt(attrFlags.inherit),
+        flags: attrFlags.inherit,
       };
       if (target.pid !== undefined) this.linkToThreads(held, program, { attr, what }, target.pid, cookie);
       else for (const cpu of readCpus("online")) this.linkEvent(held, program, { attr, pid: -1, cpu, what }, cookie);

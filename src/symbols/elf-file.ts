@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { FormatError } from "../base/errors.js";
 import { type CodePlace, CodePlaces } from "../formats/dwarf-places.js";
 import { type ByteSource, Elf, type ElfSymbol } from "../formats/elf.js";
@@ -8,15 +8,19 @@ import { type DebugPlaces, hasDebugInfo, lineInfo, separateDebugFile } from "../
 export interface OpenFile extends ByteSource, Disposable {
   /** Of the file itself, whatever path it was opened by. */
   readonly inode: bigint;
+  /** When it was made or last written, whichever is later, in nanoseconds since 1970. */
+  readonly changed: bigint;
 }
 
 export function openFile(path: string): OpenFile {
-  const fd = openSync(path, "r");
+  // What stands there now may be a pipe, which would wait for a writer.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const { size, ino } = fstatSync(fd, { bigint: true });
+    const { size, ino, mtimeNs, birthtimeNs } = fstatSync(fd, { bigint: true });
     return {
       size: Number(size),
       inode: ino,
+      changed: later(mtimeNs, birthtimeNs),
       read(offset, length) {
         if (!(offset >= 0 && length >= 0 && offset + length <= Number(size))) {
           throw new FormatError(`${path}: ${length} bytes at offset ${offset} lie outside its ${size} bytes`);
@@ -35,6 +39,11 @@ export function openFile(path: string): OpenFile {
     closeSync(fd);
     throw error;
   }
+}
+
+function later(a: bigint, b: bigint): bigint {
+  if (a > b) return a;
+  return b;
 }
 
 export type FileSymbol =

@@ -4,7 +4,8 @@ import type { CodePlace } from "../formats/dwarf-places.js";
  * What lies at an address. Not to find a name is a result, with the reason:
  * `unmapped` nothing is there; `anonymous` no file is (code made at run time, stacks, the heap); `stripped` the file has no
  * symbol for the address; `unreadable` the file cannot be opened or is no ELF file; `process-gone` the process had ended
- * before anything was known of it; `untrusted-map` the code was made at run time, and the file with its names belongs to
+ * before anything was known of it; `forgotten` too many processes have run since; `ambiguous` several programs ran in the
+ * process, one after the other, and had different things there; `untrusted-map` the code was made at run time, and the file with its names belongs to
  * another user; `hidden` the kernel does not show its addresses (kptr_restrict).
  */
 export type Symbolized =
@@ -27,6 +28,8 @@ export type Symbolized =
         | "stripped"
         | "unreadable"
         | "process-gone"
+        | "forgotten"
+        | "ambiguous"
         | "untrusted-map"
         | "hidden";
       /** Known even where the name is not. */

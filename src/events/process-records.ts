@@ -1,0 +1,163 @@
+import { EINVAL } from "../abi/errno.js";
+import { attrFlags, CLOCK_MONOTONIC, PERF_COUNT_SW_DUMMY, PERF_SAMPLE_TIME, PERF_TYPE_SOFTWARE } from "../abi/perf.js";
+import { Disposables } from "../base/disposable.js";
+import { FormatError } from "../base/errors.js";
+import { type PerfRecord, parsePerfRecord } from "../formats/perf-records.js";
+import type { Fd } from "../sys/fd.js";
+import { perfEventOpen } from "../sys/perf-calls.js";
+import { waitReadable } from "../sys/poll.js";
+import { clearEventFd, eventFd, signalEventFd } from "../sys/process-calls.js";
+import type { Sys } from "../sys/sys.js";
+import { SyscallError } from "../sys/syscall-error.js";
+import { PerfRing } from "./perf-ring.js";
+
+/** Bytes of the rings of all CPUs together, and of one at least and at most: a short process takes some 1,500 bytes. */
+const allRings = 16 << 20;
+const leastRing = 64 << 10;
+const mostRing = 512 << 10;
+
+/** Records wake the reader no more often than this: files must be opened while their process is there, but at some 50 us each. */
+const restMilliseconds = 5;
+/** Bounds how long a lost wake-up could go unnoticed. */
+const waitMilliseconds = 1000;
+
+const wanted =
+  attrFlags.mmap | attrFlags.mmap2 | attrFlags.comm | attrFlags.commExec | attrFlags.task | attrFlags.sampleIdAll;
+
+/**
+ * What the kernel tells of all processes while this is open: what they map to run, execve, fork and exit, in order of
+ * time. An event that counts nothing (PERF_COUNT_SW_DUMMY) on each CPU carries it. Events limited to a process and its
+ * children would be copied at each of their forks, once for each CPU; so all are told, and whoever is asked about is known.
+ */
+export class ProcessRecords implements Disposable {
+  private readonly sys: Sys;
+  private readonly owned = new Disposables();
+  private readonly rings: PerfRing[] = [];
+  private readonly fds: Fd[] = [];
+  /** Later than the beginning of the drain that found them: another CPU may still be about to tell of something earlier. */
+  private early: PerfRecord[] = [];
+  private stopping = false;
+  private wake: Fd | undefined;
+  private endRest: (() => void) | undefined;
+
+  private constructor(sys: Sys) {
+    this.sys = sys;
+  }
+
+  /** Throws SyscallError where the kernel refuses: without CAP_PERFMON, and in many containers. */
+  static open(sys: Sys, cpus: readonly number[]): ProcessRecords {
+    const records = new ProcessRecords(sys);
+    try {
+      const size = ringSize(sys.pageSize, cpus.length);
+      for (const cpu of cpus) {
+        const event = records.owned.use(openEvent(sys, cpu));
+        records.fds.push(event);
+        records.rings.push(records.owned.use(PerfRing.map(sys, event, size)));
+      }
+      return records;
+    } catch (error) {
+      records[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** What has been told since the last time, oldest first. */
+  read(): readonly PerfRecord[] {
+    const begun = process.hrtime.bigint();
+    const found = this.early;
+    for (const ring of this.rings) {
+      try {
+        ring.drain((bytes) => {
+          const record = parsePerfRecord(bytes);
+          if (record !== undefined) found.push(record);
+        });
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error;
+        found.push({ kind: "lost", time: begun, count: 1n });
+      }
+    }
+    if (found.length === 0) return found;
+    found.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+    const late = found.findIndex(({ time }) => time > begun);
+    this.early = late < 0 ? [] : found.splice(late);
+    return found;
+  }
+
+  /** Calls `handler` soon after there is something to read, until {@link stop}; settles then. */
+  async follow(handler: () => void): Promise<void> {
+    const { sys } = this;
+    const owned = new Disposables();
+    const wake = owned.use(eventFd(sys, "wake-up of the reader of mappings"));
+    this.wake = wake;
+    // process.exit() in the middle of it: the thread must come back.
+    const atExit = (): void => signalEventFd(sys, wake);
+    process.on("exit", atExit);
+    owned.defer(() => process.off("exit", atExit));
+    try {
+      while (!this.stopping) {
+        await waitReadable(sys, [...this.fds, wake], waitMilliseconds);
+        if (this.stopping) break;
+        handler();
+        await this.rest();
+      }
+      clearEventFd(sys, wake);
+    } finally {
+      this.wake = undefined;
+      owned[Symbol.dispose]();
+    }
+  }
+
+  /** Ends following; what is in the rings can still be read. */
+  stop(): void {
+    if (this.stopping) return;
+    this.stopping = true;
+    if (this.wake !== undefined) signalEventFd(this.sys, this.wake);
+    this.endRest?.();
+  }
+
+  private rest(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.endRest?.(), restMilliseconds);
+      this.endRest = () => {
+        clearTimeout(timer);
+        this.endRest = undefined;
+        resolve();
+      };
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.owned[Symbol.dispose]();
+  }
+}
+
+function ringSize(pageSize: number, cpus: number): number {
+  let size = Math.max(leastRing, pageSize);
+  while (2 * size <= Math.min(mostRing, allRings / Math.max(cpus, 1))) size *= 2;
+  return size;
+}
+
+/** With build ids where the kernel knows them; it refuses flags that it does not know with EINVAL. */
+function openEvent(sys: Sys, cpu: number): Fd {
+  const open = (flags: bigint): Fd =>
+    perfEventOpen(sys, {
+      attr: {
+        type: PERF_TYPE_SOFTWARE,
+        config: BigInt(PERF_COUNT_SW_DUMMY),
+        sample_type: PERF_SAMPLE_TIME,
+        // Wake-ups count bytes: the second word is the number of them that wakes us.
+        flags: flags | attrFlags.watermark | attrFlags.useClockId,
+        wakeup_events: 1,
+        clockid: CLOCK_MONOTONIC,
+      },
+      pid: -1,
+      cpu,
+      what: `mappings of processes on CPU ${cpu}`,
+    });
+  try {
+    return open(wanted | attrFlags.buildId);
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.errno !== EINVAL) throw error;
+    return open(wanted);
+  }
+}
