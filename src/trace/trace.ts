@@ -311,6 +311,9 @@ export class Trace implements Disposable {
     this.options.child?.end();
     const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
     if (this.commandsLeftOut > 0) losses.push({ reason: "unhandled", count: BigInt(this.commandsLeftOut) });
+    const { lostRecords, missedProcesses } = this.names.users;
+    if (lostRecords > 0n) losses.push({ reason: "mappings-lost", count: lostRecords });
+    if (missedProcesses > 0) losses.push({ reason: "mappings-dropped", count: BigInt(missedProcesses) });
     if (losses.length > 0) this.emit({ kind: "lost", losses });
     this.emit({ kind: "exit", code: this.exitCode });
     this.options.afterTurn?.();

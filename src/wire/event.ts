@@ -11,7 +11,9 @@ export interface Loss {
     | "loop-too-long"
     | "tree-full"
     | "missed"
-    | "unhandled";
+    | "unhandled"
+    | "mappings-lost"
+    | "mappings-dropped";
   /** The map, for `map-full`; the probe, for `missed`. */
   readonly subject?: string;
   readonly count: bigint;
