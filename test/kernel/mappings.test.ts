@@ -22,6 +22,9 @@ function runs(file: string, count: number): void {
 
 const count = (text: string, pattern: RegExp): number => [...text.matchAll(pattern)].length;
 
+/** The kernel keeps one stack of those that have the same hash; here each is another, as the programs lie anywhere. */
+const collided = (err: string): number => Number(/Lost (\d+) stacks/.exec(err)?.[1] ?? 0);
+
 for (const [name, func, offset] of [
   ["tiny", "twice", 0],
   ["probes.pie", "fire", 0],
@@ -32,10 +35,9 @@ for (const [name, func, offset] of [
   test(`${times} processes of ${name} that end at once, named when they were recorded`, { skip }, async () => {
     const script = `uprobe:${program}:${func} { printf("%s:%s\\n", usym(reg("ip")), ustack(1)); }`;
     const { out, err } = await trace(["-e", script], () => runs(program, times));
-    const calls = count(out, /^\w+:$/gm);
-    assert.ok(calls >= times, err);
-    const named = count(out, new RegExp(`^${func}:\\n +${func}\\+${offset}$`, "gm"));
-    assert.equal(named, calls, out.slice(0, 500));
+    assert.equal(count(out, new RegExp(`^${func}:$`, "gm")), count(out, /^\S+:$/gm), out.slice(0, 500));
+    const stacks = count(out, new RegExp(`^ +${func}\\+${offset}$`, "gm"));
+    assert.ok(stacks >= times - collided(err), `${stacks} stacks: ${err}${out.slice(0, 500)}`);
   });
 
   test(`${times} processes of ${name}, named at the end, when the file is gone, too`, { skip }, async () => {
@@ -47,8 +49,7 @@ for (const [name, func, offset] of [
       await pause(100);
       rmSync(copy);
     });
-    // Stacks that collided are told.
-    const lost = Number(/Lost (\d+) stacks/.exec(err)?.[1] ?? 0);
+    const lost = collided(err);
     const keys = count(out, /^@\[\d+, *$/gm);
     const named = count(out, new RegExp(`^ +${func}\\+${offset}$`, "gm"));
     assert.ok(keys >= times, out.slice(0, 500));
