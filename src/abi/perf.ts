@@ -80,14 +80,3 @@ export const CLOCK_MONOTONIC = 1;
  * in bytes since the beginning; the ring itself begins on the next page.
  */
 export const perfPage = { head: 1024, tail: 1032 } as const;
-
-/** enum perf_event_type. */
-export const PERF_RECORD_LOST = 2;
-export const PERF_RECORD_COMM = 3;
-export const PERF_RECORD_EXIT = 4;
-export const PERF_RECORD_FORK = 7;
-export const PERF_RECORD_MMAP2 = 10;
-
-/** Of `misc` in the header of a record; bit 13 belongs to COMM, bit 14 to MMAP2. */
-export const PERF_RECORD_MISC_COMM_EXEC = 1 << 13;
-export const PERF_RECORD_MISC_MMAP_BUILD_ID = 1 << 14;

@@ -1,12 +1,3 @@
-import {
-  PERF_RECORD_COMM,
-  PERF_RECORD_EXIT,
-  PERF_RECORD_FORK,
-  PERF_RECORD_LOST,
-  PERF_RECORD_MISC_COMM_EXEC,
-  PERF_RECORD_MISC_MMAP_BUILD_ID,
-  PERF_RECORD_MMAP2,
-} from "../abi/perf.js";
 import { ByteReader } from "../base/bytes.js";
 import { FormatError } from "../base/errors.js";
 
@@ -47,6 +38,15 @@ export type PerfRecord =
   /** So many records found no room. */
   | { readonly kind: "lost"; readonly time: bigint; readonly count: bigint };
 
+/** enum perf_event_type. */
+const PERF_RECORD_LOST = 2;
+const PERF_RECORD_COMM = 3;
+const PERF_RECORD_EXIT = 4;
+const PERF_RECORD_FORK = 7;
+const PERF_RECORD_MMAP2 = 10;
+/** Of `misc`; bit 13 belongs to COMM, bit 14 to MMAP2. */
+const PERF_RECORD_MISC_COMM_EXEC = 1 << 13;
+const PERF_RECORD_MISC_MMAP_BUILD_ID = 1 << 14;
 const PROT_EXEC = 4;
 const headerSize = 8;
 /** What `sample_id_all` puts behind each record: the time. */
