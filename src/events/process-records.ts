@@ -1,4 +1,4 @@
-import { EINVAL } from "../abi/errno.js";
+import { EINVAL, ENODEV } from "../abi/errno.js";
 import { attrFlags, CLOCK_MONOTONIC, PERF_COUNT_SW_DUMMY, PERF_SAMPLE_TIME, PERF_TYPE_SOFTWARE } from "../abi/perf.js";
 import { Disposables } from "../base/disposable.js";
 import { FormatError } from "../base/errors.js";
@@ -54,8 +54,9 @@ export class ProcessRecords implements Disposable {
     try {
       const size = ringSize(sys.pageSize, cpus.length);
       for (const cpu of cpus) {
-        const event = records.owned.use(openEvent(sys, cpu));
-        records.fds.push(event);
+        const event = openEvent(sys, cpu);
+        if (event === undefined) continue;
+        records.fds.push(records.owned.use(event));
         records.rings.push(records.owned.use(PerfRing.map(sys, event, size)));
       }
       return records;
@@ -141,8 +142,11 @@ function ringSize(pageSize: number, cpus: number): number {
   return size;
 }
 
-/** With build ids where the kernel knows them; it refuses flags that it does not know with EINVAL. */
-function openEvent(sys: Sys, cpu: number): Fd {
+/**
+ * With build ids where the kernel knows them; it refuses flags that it does not know with EINVAL. Undefined for a CPU that
+ * was taken away meanwhile.
+ */
+function openEvent(sys: Sys, cpu: number): Fd | undefined {
   const open = (flags: bigint): Fd =>
     perfEventOpen(sys, {
       attr: {
@@ -161,7 +165,9 @@ function openEvent(sys: Sys, cpu: number): Fd {
   try {
     return open(wanted | attrFlags.buildId);
   } catch (error) {
-    if (!(error instanceof SyscallError) || error.errno !== EINVAL) throw error;
+    if (!(error instanceof SyscallError)) throw error;
+    if (error.errno === ENODEV) return undefined;
+    if (error.errno !== EINVAL) throw error;
     return open(wanted);
   }
 }

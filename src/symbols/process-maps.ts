@@ -11,16 +11,17 @@ export interface ProcessImage {
   readonly maps: readonly ProcMap[];
 }
 
-/** Reads what a process has mapped; undefined if it has ended, has no user memory or may not be looked at. */
-export function readProcessImage(procRoot: string, pid: number): ProcessImage | undefined {
+/** Reads what a process has mapped; undefined if it has ended or has no user memory, "denied" if it may not be looked at. */
+export function readProcessImage(procRoot: string, pid: number): ProcessImage | "denied" | undefined {
   try {
     const maps = parseProcMaps(readFileSync(`${procRoot}/${pid}/maps`, "utf8"));
     const identity = readIdentity(procRoot, pid);
     // A zombie and a kernel thread have no mappings.
     return identity === undefined || maps.length === 0 ? undefined : { identity, maps };
   } catch (error) {
-    if (isSystemError(error)) return undefined;
-    throw error;
+    if (!isSystemError(error)) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "EACCES" || code === "EPERM" ? "denied" : undefined;
   }
 }
 
@@ -52,6 +53,8 @@ export class KnownProcess implements Disposable {
   ended = false;
   /** /proc has nothing of it. */
   gone = false;
+  /** It may not be looked at. */
+  denied = false;
   /** It waits in front of its execve: what it has mapped until then is not what is traced. */
   expectsExec = false;
   /** Mappings that it was told to have. */

@@ -113,7 +113,8 @@ export class ProcessTable implements Disposable {
     // What was read may be another program's already.
     this.refresh();
     if (known.space !== space) return;
-    if (image === undefined) {
+    known.denied = image === "denied";
+    if (image === undefined || image === "denied") {
       known.gone = true;
       return;
     }

@@ -9,7 +9,7 @@ import { JitNames } from "./jit-names.js";
 import { MappedFiles } from "./mapped-files.js";
 import { type KnownProcess, mappingAt } from "./process-maps.js";
 import { ProcessTable } from "./process-table.js";
-import { type Symbolized, unknown } from "./symbolized.js";
+import { type MissingName, type Symbolized, unknown } from "./symbolized.js";
 
 export interface UserSymbolsOptions {
   /** Of proc(5). */
@@ -151,7 +151,7 @@ export class UserSymbols implements Disposable {
         mapping = mappingAt(possible, address, since);
         known.patience = mapping === undefined ? Math.min(2 * known.patience + 1, trustMilliseconds) : 0;
       }
-      if (mapping === undefined) return unknown(known.seen ? "unmapped" : this.whyUnseen(pid));
+      if (mapping === undefined) return unknown(known.seen ? "unmapped" : this.whyUnseen(known));
       if (mapping === "ambiguous") return unknown("ambiguous");
       const found = this.resolveIn(known, mapping, address, behind, lookupOf(i).code === true);
       return found.kind === "unknown" && mapping.execute ? (this.resolveJit(known, address, behind) ?? found) : found;
@@ -165,7 +165,8 @@ export class UserSymbols implements Disposable {
     return true;
   }
 
-  private whyUnseen(pid: number): "process-gone" | "forgotten" {
+  private whyUnseen({ pid, denied }: KnownProcess): MissingName {
+    if (denied) return "no-permission";
     return this.table.isForgotten(pid) ? "forgotten" : "process-gone";
   }
 

@@ -7,11 +7,11 @@ import type { LoadedObject } from "../load/loaded-object.js";
 import { readValue } from "../load/map-reader.js";
 import { formatTime } from "../output/format-time.js";
 import { KernelSymbols } from "../symbols/kernel-symbols.js";
-import { type Symbolized, unknown } from "../symbols/symbolized.js";
+import { type MissingName, type Symbolized, unknown } from "../symbols/symbolized.js";
 import { UserSymbols } from "../symbols/user-symbols.js";
 import type { Sys } from "../sys/sys.js";
 import type { StackMode } from "../types/type.js";
-import type { Resolver } from "../wire/decode.js";
+import type { Resolver, SymbolText } from "../wire/decode.js";
 import { buildIdFrame, stackMapName } from "../wire/map-storage.js";
 import type { Frame } from "../wire/value.js";
 import { cgroupPaths } from "./cgroups.js";
@@ -35,6 +35,7 @@ export class Names implements Resolver, Disposable {
   private readonly kernel = new KernelSymbols();
   readonly users: UserSymbols;
   private readonly since: () => bigint;
+  private readonly reasons = new Map<MissingName, number>();
   private readonly showsCode: boolean;
   readonly cut: Resolver["cut"];
   private userNames: ReadonlyMap<string, string> | undefined;
@@ -67,12 +68,22 @@ export class Names implements Resolver, Disposable {
     this.users[Symbol.dispose]();
   }
 
-  kernelSymbol(address: bigint): string {
-    return nameOf(this.kernel.resolve(address), address);
+  /** How many addresses were shown without a name, by the reason. */
+  get unnamed(): ReadonlyMap<MissingName, number> {
+    return this.reasons;
   }
 
-  userSymbol(pid: number, address: bigint): string {
-    return nameOf(this.users.resolve(pid, address, { since: this.since() }), address);
+  kernelSymbol(address: bigint): SymbolText {
+    return symbolText(this.counted(this.kernel.resolve(address)), address);
+  }
+
+  userSymbol(pid: number, address: bigint): SymbolText {
+    return symbolText(this.counted(this.users.resolve(pid, address, { since: this.since() })), address);
+  }
+
+  private counted(found: Symbolized): Symbolized {
+    if (found.kind === "unknown") this.reasons.set(found.reason, (this.reasons.get(found.reason) ?? 0) + 1);
+    return found;
   }
 
   cgroupPath(id: bigint, pattern: number): string {
@@ -132,7 +143,7 @@ export class Names implements Resolver, Disposable {
     const found = user
       ? this.users.resolveStack(pid, addresses, { code: this.showsCode, since: this.since() })
       : addresses.map((address) => this.kernel.resolve(address));
-    return { frames: addresses.map((address, i) => frameOf(address, found[i] ?? unknown("unmapped"))) };
+    return { frames: addresses.map((address, i) => frameOf(address, this.counted(found[i] ?? unknown("unmapped")))) };
   }
 }
 
@@ -170,8 +181,10 @@ function buildIdFrames(view: DataView): readonly Frame[] {
   return frames;
 }
 
-const nameOf = (found: Symbolized, address: bigint): string =>
-  found.kind === "symbol" ? found.name : address === 0n ? "0" : `0x${address.toString(16)}`;
+const symbolText = (found: Symbolized, address: bigint): SymbolText =>
+  found.kind === "symbol"
+    ? { value: found.name }
+    : { value: address === 0n ? "0" : `0x${address.toString(16)}`, unnamed: found.reason };
 
 export const wallMicroseconds = (): bigint => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000));
 

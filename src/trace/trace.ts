@@ -315,6 +315,8 @@ export class Trace implements Disposable {
     if (lostRecords > 0n) losses.push({ reason: "mappings-lost", count: lostRecords });
     if (missedProcesses > 0) losses.push({ reason: "mappings-dropped", count: BigInt(missedProcesses) });
     if (losses.length > 0) this.emit({ kind: "lost", losses });
+    const unnamed = [...this.names.unnamed].map(([reason, count]) => `${count} ${reason}`);
+    if (unnamed.length > 0) this.options.onNote?.(`addresses without a name: ${unnamed.join(", ")}`);
     this.emit({ kind: "exit", code: this.exitCode });
     this.options.afterTurn?.();
   }

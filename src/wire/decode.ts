@@ -16,8 +16,8 @@ import type { Frame, Value } from "./value.js";
 export interface Resolver {
   /** Bytes at which str() cuts texts that it is given no length for, and what is shown behind such a text. */
   readonly cut: { readonly length: number; readonly trailer: string };
-  kernelSymbol(address: bigint): string;
-  userSymbol(pid: number, address: bigint): string;
+  kernelSymbol(address: bigint): SymbolText;
+  userSymbol(pid: number, address: bigint): SymbolText;
   userName(uid: bigint): string;
   probeName(id: number): string;
   functionName(id: number): string;
@@ -31,6 +31,12 @@ export interface Resolver {
     depth: number,
     mode: StackMode,
   ): { readonly frames: readonly Frame[]; readonly missing?: string };
+}
+
+/** A name, or an address and why it has none. */
+export interface SymbolText {
+  readonly value: string;
+  readonly unnamed?: string;
 }
 
 export type Decoder = (view: DataView, offset: number, resolver: Resolver) => Value;
@@ -127,11 +133,11 @@ export function decoderFor(type: Type): Decoder {
         };
       };
     case "ksym":
-      return (view, at, resolver) => ({ kind: "symbol", value: resolver.kernelSymbol(view.getBigUint64(at, true)) });
+      return (view, at, resolver) => ({ kind: "symbol", ...resolver.kernelSymbol(view.getBigUint64(at, true)) });
     case "usym":
       return (view, at, resolver) => {
         const pid = view.getUint32(at + usymLayout.pid, true);
-        return { kind: "symbol", value: resolver.userSymbol(pid, view.getBigUint64(at + usymLayout.address, true)) };
+        return { kind: "symbol", ...resolver.userSymbol(pid, view.getBigUint64(at + usymLayout.address, true)) };
       };
     case "username":
       return (view, at, resolver) => ({ kind: "symbol", value: resolver.userName(view.getBigUint64(at, true)) });

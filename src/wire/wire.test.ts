@@ -9,8 +9,8 @@ import type { Value } from "./value.js";
 
 const resolver: Resolver = {
   cut: { length: 6, trailer: ".." },
-  kernelSymbol: (address) => `k${address.toString(16)}`,
-  userSymbol: (pid, address) => `u${pid}:${address.toString(16)}`,
+  kernelSymbol: (address) => ({ value: `k${address.toString(16)}` }),
+  userSymbol: (pid, address) => ({ value: `u${pid}:${address.toString(16)}` }),
   userName: (uid) => `user${uid}`,
   probeName: (id) => `probe${id}`,
   functionName: (id) => `func${id}`,

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fixture } from "../fixtures/path.js";
-import { isEmulated, lacks, pause, trace } from "../support/run.js";
+import { isEmulated, lacks, lines, pause, run, trace } from "../support/run.js";
 
 const skip = process.arch === "x64" ? lacks("uprobe") : "the fixtures are programs for x86-64";
 const folder = mkdtempSync(join(tmpdir(), "beetrace-mappings-"));
@@ -69,4 +69,19 @@ test("what the shell's child had before its execve is not what the program has",
     [],
   );
   assert.ok(count(out, /^@after\[\d+\]: \n +twice\+0$/gm) >= 20, out);
+});
+
+test("why addresses have no names: counted with -v, one by one in JSON", { skip }, async () => {
+  const program = join(folder, "tiny");
+  const script = `uprobe:${program}:twice { print(usym(12)); print(usym(reg("ip"))); exit(); }`;
+  const text = await run("-v", "-e", script, "-c", program);
+  assert.match(text.err, /^addresses without a name: 1 unmapped$/m);
+  const json = await run("-q", "-f", "json", "-e", script, "-c", program);
+  assert.deepEqual(
+    lines(json.out).map((line) => JSON.parse(line) as unknown),
+    [
+      { type: "value", data: "0xc", unnamed: { "0xc": { reason: "unmapped" } } },
+      { type: "value", data: "twice" },
+    ],
+  );
 });
