@@ -3,6 +3,7 @@ import { FormatError } from "../base/errors.js";
 import { type CodePlace, CodePlaces } from "../formats/dwarf-places.js";
 import { type ByteSource, Elf, type ElfSymbol } from "../formats/elf.js";
 import { type DebugPlaces, hasDebugInfo, lineInfo, separateDebugFile } from "../kernel/debug-info.js";
+import { miniDebugInfo } from "../kernel/mini-debug-info.js";
 
 /** A file as bytes that are read when they are wanted; the caller closes it. */
 export interface OpenFile extends ByteSource, Disposable {
@@ -167,6 +168,7 @@ export class ElfFile implements Disposable {
         // Only a build id makes sure that another file belongs to this one, whatever container it is in.
         if (elf.buildId() !== undefined) this.separate = separateDebugFile(elf, this.what, this.places);
         if (full === undefined && this.separate !== undefined) this.debug = readSymbols(this.separate);
+        if (full === undefined) this.debug ??= miniDebugInfo(elf);
         this.close();
       }
       this.elf = elf;
