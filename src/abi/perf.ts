@@ -36,6 +36,9 @@ export const attrFlags = {
   buildId: 1n << 34n,
 } as const;
 
+/** enum perf_event_read_format: read(2) gives the count, and behind it how many records found no room. Since Linux 6.0. */
+export const PERF_FORMAT_LOST = 1n << 4n;
+
 /** enum perf_event_sample_format: with `sampleIdAll` every record ends with its time, a u64. */
 export const PERF_SAMPLE_TIME = 1n << 2n;
 
@@ -60,6 +63,7 @@ export const perfEventAttr = struct("perf_event_attr", attrSize, {
   sample_period: [16, "u64"],
   sample_freq: [16, "u64"],
   sample_type: [24, "u64"],
+  read_format: [32, "u64"],
   /** The bit fields from `disabled` on. */
   flags: [40, "u64"],
   wakeup_events: [48, "u32"],

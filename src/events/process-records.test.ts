@@ -77,6 +77,6 @@ test("kernels without build ids, and without permission", () => {
     return (flags & attrFlags.buildId) === 0n ? 10 : -EINVAL;
   });
   ProcessRecords.open(old, [0])[Symbol.dispose]();
-  assert.deepEqual(asked, [true, false]);
+  assert.deepEqual(asked, [true, true, false]);
   assert.throws(() => ProcessRecords.open(new RingSys(() => -EACCES), [0]), SyscallError);
 });

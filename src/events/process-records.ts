@@ -1,17 +1,24 @@
 import { EINVAL, ENODEV } from "../abi/errno.js";
-import { attrFlags, CLOCK_MONOTONIC, PERF_COUNT_SW_DUMMY, PERF_SAMPLE_TIME, PERF_TYPE_SOFTWARE } from "../abi/perf.js";
+import {
+  attrFlags,
+  CLOCK_MONOTONIC,
+  PERF_COUNT_SW_DUMMY,
+  PERF_FORMAT_LOST,
+  PERF_SAMPLE_TIME,
+  PERF_TYPE_SOFTWARE,
+} from "../abi/perf.js";
 import { Disposables } from "../base/disposable.js";
 import { FormatError } from "../base/errors.js";
 import { type PerfRecord, parsePerfRecord } from "../formats/perf-records.js";
 import type { Fd } from "../sys/fd.js";
-import { perfEventOpen } from "../sys/perf-calls.js";
+import { perfEventOpen, perfReadLost } from "../sys/perf-calls.js";
 import { waitReadable } from "../sys/poll.js";
 import { clearEventFd, eventFd, signalEventFd } from "../sys/process-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
 import { PerfRing } from "./perf-ring.js";
 
-/** Bytes of the rings of all CPUs together, and of one at least and at most: a short process takes some 1,500 bytes. */
+/** Bytes of the rings of all CPUs together, and of one at least and at most: a short process takes some 1,000 bytes. */
 const allRings = 16 << 20;
 const leastRing = 64 << 10;
 const mostRing = 512 << 10;
@@ -38,6 +45,8 @@ export class ProcessRecords implements Disposable {
   private readonly owned = new Disposables();
   private readonly rings: PerfRing[] = [];
   private readonly fds: Fd[] = [];
+  /** The kernel counts what finds no room. */
+  private counts = true;
   /** Later than the beginning of the drain that found them: another CPU may still be about to tell of something earlier. */
   private early: PerfRecord[] = [];
   private stopping = false;
@@ -54,8 +63,10 @@ export class ProcessRecords implements Disposable {
     try {
       const size = ringSize(sys.pageSize, cpus.length);
       for (const cpu of cpus) {
-        const event = openEvent(sys, cpu);
-        if (event === undefined) continue;
+        const opened = openEvent(sys, cpu);
+        if (opened === undefined) continue;
+        const { event } = opened;
+        records.counts &&= opened.counts;
         records.fds.push(records.owned.use(event));
         records.rings.push(records.owned.use(PerfRing.map(sys, event, size)));
       }
@@ -86,6 +97,15 @@ export class ProcessRecords implements Disposable {
     const late = found.findIndex(({ time }) => time > begun);
     this.early = late < 0 ? [] : found.splice(late);
     return found;
+  }
+
+  /**
+   * How many records have found no room, as the kernel counts since Linux 6.0; undefined before, when only a record that
+   * comes later tells of them.
+   */
+  lost(): bigint | undefined {
+    if (!this.counts) return undefined;
+    return this.fds.reduce((sum, event) => sum + perfReadLost(this.sys, event), 0n);
   }
 
   /** Calls `handler` soon after there is something to read, until {@link stop}; settles then. */
@@ -143,16 +163,17 @@ function ringSize(pageSize: number, cpus: number): number {
 }
 
 /**
- * With build ids where the kernel knows them; it refuses flags that it does not know with EINVAL. Undefined for a CPU that
+ * The most that the kernel knows: it refuses flags and formats that it does not know with EINVAL. Undefined for a CPU that
  * was taken away meanwhile.
  */
-function openEvent(sys: Sys, cpu: number): Fd | undefined {
-  const open = (flags: bigint): Fd =>
-    perfEventOpen(sys, {
+function openEvent(sys: Sys, cpu: number): { readonly event: Fd; readonly counts: boolean } | undefined {
+  const open = (flags: bigint, counts: boolean): { readonly event: Fd; readonly counts: boolean } => {
+    const event = perfEventOpen(sys, {
       attr: {
         type: PERF_TYPE_SOFTWARE,
         config: BigInt(PERF_COUNT_SW_DUMMY),
         sample_type: PERF_SAMPLE_TIME,
+        read_format: counts ? PERF_FORMAT_LOST : 0n,
         // `watermark` makes bytes of what wakes us.
         flags: flags | attrFlags.watermark | attrFlags.useClockId,
         wakeup_events: wakeUpBytes,
@@ -162,12 +183,17 @@ function openEvent(sys: Sys, cpu: number): Fd | undefined {
       cpu,
       what: `mappings of processes on CPU ${cpu}`,
     });
-  try {
-    return open(wanted | attrFlags.buildId);
-  } catch (error) {
-    if (!(error instanceof SyscallError)) throw error;
-    if (error.errno === ENODEV) return undefined;
-    if (error.errno !== EINVAL) throw error;
-    return open(wanted);
+    return { event, counts };
+  };
+  const withBuildIds = wanted | attrFlags.buildId;
+  for (const [flags, counts] of [[withBuildIds, true] as const, [withBuildIds, false] as const]) {
+    try {
+      return open(flags, counts);
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+      if (error.errno === ENODEV) return undefined;
+      if (error.errno !== EINVAL) throw error;
+    }
   }
+  return open(wanted, false);
 }

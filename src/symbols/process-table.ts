@@ -119,14 +119,12 @@ export class ProcessTable implements Disposable {
       return;
     }
     const maps = what === "all" ? image.maps : image.maps.filter(({ execute }) => execute);
-    this.mappings += maps.length;
-    known.size += maps.length;
     known.gone = false;
     const isNew = space === undefined || (known.identity !== undefined && known.identity !== image.identity);
     if (isNew && known.expectsExec) known.forget();
     const target = isNew ? known.begin(new AddressSpace(space === undefined ? 0n : clock(), true)) : space;
     known.identity = image.identity;
-    target.read(maps, clock());
+    this.changing(known, target, () => target.read(maps, clock()));
     if (what === "code") return;
     for (const mapping of target.mappings) if (mapping.execute) this.options.onMapping(known, mapping);
   }
@@ -193,10 +191,16 @@ export class ProcessTable implements Disposable {
   private applyMap(record: MapRecord): void {
     const known = this.peek(record.pid);
     const space = known.space ?? known.begin(new AddressSpace(0n, false));
-    space.add(record, record.time);
-    known.size++;
-    this.mappings++;
+    this.changing(known, space, () => space.add(record, record.time));
     if (record.execute) this.options.onMapping(known, record);
+  }
+
+  /** Does something to a space, and counts what it has more or less afterwards. */
+  private changing(known: KnownProcess, space: AddressSpace, change: () => void): void {
+    const before = space.mappings.length;
+    change();
+    known.size += space.mappings.length - before;
+    this.mappings += space.mappings.length - before;
   }
 
   private peek(pid: number): KnownProcess {

@@ -56,6 +56,11 @@ export class ProcessWatch implements Disposable {
     }
   }
 
+  /** How many records the kernel had no room for, if it says. */
+  lost(): bigint | undefined {
+    return this.told?.lost();
+  }
+
   /** What has been told until now can still be read. */
   async stop(): Promise<void> {
     this.stopped = true;

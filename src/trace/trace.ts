@@ -311,7 +311,8 @@ export class Trace implements Disposable {
     this.options.child?.end();
     const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
     if (this.commandsLeftOut > 0) losses.push({ reason: "unhandled", count: BigInt(this.commandsLeftOut) });
-    const { lostRecords, missedProcesses } = this.names.users;
+    const { missedProcesses } = this.names.users;
+    const lostRecords = this.watcher?.lost() ?? this.names.users.lostRecords;
     if (lostRecords > 0n) losses.push({ reason: "mappings-lost", count: lostRecords });
     if (missedProcesses > 0) losses.push({ reason: "mappings-dropped", count: BigInt(missedProcesses) });
     if (losses.length > 0) this.emit({ kind: "lost", losses });

@@ -71,6 +71,21 @@ test("what the shell's child had before its execve is not what the program has",
   assert.ok(count(out, /^@after\[\d+\]: \n +twice\+0$/gm) >= 20, out);
 });
 
+test("what the kernel has no room for is told", { skip: skip || isEmulated() }, async () => {
+  const script = `uprobe:${join(folder, "tiny")}:twice { printf("%s\\n", usym(reg("ip"))); }`;
+  const { out, err } = await trace(["-e", script], async (tracer) => {
+    // Nobody reads meanwhile: some 1,000 bytes each are more than the rings have.
+    tracer.process.kill("SIGSTOP");
+    runs("/bin/true", 3000);
+    tracer.process.kill("SIGCONT");
+    await pause(300);
+    runs(join(folder, "tiny"), 20);
+  });
+  assert.match(err, /^Lost \d+ records of what processes map and run: /m);
+  // What comes later has names again.
+  assert.ok(count(out, /^twice$/gm) >= 20, out + err);
+});
+
 test("why addresses have no names: counted with -v, one by one in JSON", { skip }, async () => {
   const program = join(folder, "tiny");
   const script = `uprobe:${program}:twice { print(usym(12)); print(usym(reg("ip"))); exit(); }`;
