@@ -1,6 +1,7 @@
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { FormatError } from "../base/errors.js";
 import { bytesSource } from "../formats/byte-source.js";
+import { endsWithCall, longestCall } from "../formats/call-sites.js";
 import { Elf } from "../formats/elf.js";
 import { parseProcMaps } from "../formats/proc-maps.js";
 import type { DebugPlaces } from "../kernel/debug-info.js";
@@ -37,6 +38,8 @@ export class MappedFiles implements Disposable {
   /** Build ids of the files that are known by device, inode and path. */
   private readonly names = new Map<string, string>();
 
+  private readonly calls = new Map<string, boolean | undefined>();
+
   constructor(options: MappedFilesOptions) {
     this.options = options;
   }
@@ -60,6 +63,17 @@ export class MappedFiles implements Disposable {
       return undefined;
     }
     return this.keep(name, opened, mapping);
+  }
+
+  /** Whether a call stands in front of a place of a file; undefined where that cannot be read any more. */
+  isCalledFrom(pids: readonly number[], mapping: Mapping, fileOffset: number): boolean | undefined {
+    const place = `${nameOf(mapping)} ${fileOffset}`;
+    if (this.calls.has(place)) return this.calls.get(place);
+    using file = this.open(pids, mapping);
+    const found = file === undefined ? undefined : readCall(file, fileOffset);
+    if (this.calls.size >= maxNames) this.calls.clear();
+    this.calls.set(place, found);
+    return found;
   }
 
   /** The same file may be known already, by another name. */
@@ -167,6 +181,17 @@ function nameOf({ path, buildId, device, inode, generation }: Mapping): string {
 function readBuildId(file: OpenFile): string | undefined {
   try {
     return Elf.parse(file, "file").buildId();
+  } catch (error) {
+    if (error instanceof FormatError || isSystemError(error)) return undefined;
+    throw error;
+  }
+}
+
+function readCall(file: OpenFile, fileOffset: number): boolean | undefined {
+  try {
+    const { machine } = Elf.parse(file, "file");
+    const length = Math.min(longestCall, fileOffset);
+    return endsWithCall(file.read(fileOffset - length, length), machine);
   } catch (error) {
     if (error instanceof FormatError || isSystemError(error)) return undefined;
     throw error;

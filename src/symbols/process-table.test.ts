@@ -90,6 +90,30 @@ test("a stack is one program's", (t) => {
   );
 });
 
+test("of two programs at the same addresses a stack is the one's in which calls lead to its frames", (t) => {
+  const { folder, program, inode, tell, symbols } = told(t);
+  const other = join(folder, "probes");
+  copyFileSync(fixture("elf", "probes"), other);
+  utimesSync(other, 1, 1);
+  tell(comm(at(1), 7, "tiny", true), map(at(2), 7, 0x400000n, program, { inode }));
+  tell(comm(at(10), 7, "probes", true));
+  tell(map(at(11), 7, 0x400000n, other, { inode: statSync(other, { bigint: true }).ino }));
+  const names = (stack: readonly bigint[]): readonly string[] =>
+    symbols
+      .resolveStack(7, stack)
+      .map((each) => (each.kind === "symbol" ? `${each.name}+${each.offset}` : each.reason));
+  // twice() called by weak_twice(), by hidden(), by _start(); and start() called by the other's _start().
+  assert.deepEqual(names([0x400144n, 0x40015dn, 0x400174n, 0x40018an]), [
+    "twice+0",
+    "weak_twice+9",
+    "hidden+9",
+    "_start+14",
+  ]);
+  // (Its _start() is assembly without a size.)
+  assert.deepEqual(names([0x4001abn, 0x400150n]), ["start+0", "stripped"]);
+  assert.deepEqual(names([0x400150n]), ["ambiguous"]);
+});
+
 test("mapped over: what was there before counts for addresses from before", (t) => {
   const { program, inode, tell, name } = told(t);
   tell(comm(at(1), 7, "tiny", true), map(at(2), 7, 0x400000n, program, { inode }));

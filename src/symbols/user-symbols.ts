@@ -141,7 +141,8 @@ export class UserSymbols implements Disposable {
     const known = this.table.get(pid);
     const { since = 0n } = lookupOf(0);
     const addresses = given.map((each, i) => (lookupOf(i).isReturn === true ? each - 1n : each));
-    const spaces = (): readonly AddressSpace[] => known.spacesOf(addresses, since);
+    const spaces = (): readonly AddressSpace[] =>
+      this.calling(known, known.spacesOf(addresses, since), addresses, since, (i) => lookupOf(i).isReturn === true);
     let possible = spaces();
     return addresses.map((address, i) => {
       const behind = (given[i] ?? address) - address;
@@ -156,6 +157,32 @@ export class UserSymbols implements Disposable {
       const found = this.resolveIn(known, mapping, address, behind, lookupOf(i).code === true);
       return found.kind === "unknown" && mapping.execute ? (this.resolveJit(known, address, behind) ?? found) : found;
     });
+  }
+
+  /**
+   * Where programs that ran one after the other had different things at an address: those of them in which most of a stack's
+   * frames return to where a call stands in front of.
+   */
+  private calling(
+    known: KnownProcess,
+    spaces: readonly AddressSpace[],
+    addresses: readonly bigint[],
+    since: bigint,
+    isReturn: (index: number) => boolean,
+  ): readonly AddressSpace[] {
+    if (spaces.length < 2 || !addresses.some((address) => mappingAt(spaces, address, since) === "ambiguous"))
+      return spaces;
+    const counts = spaces.map((space) => {
+      const isCall = (address: bigint, index: number): boolean => {
+        const mapping = mappingAt([space], address, since);
+        if (!isReturn(index) || typeof mapping !== "object" || !isFile(mapping)) return false;
+        const place = Number(address + 1n - mapping.start + mapping.offset);
+        return this.files.isCalledFrom(this.table.family(known.pid, maxRoots), mapping, place) === true;
+      };
+      return addresses.filter(isCall).length;
+    });
+    const most = Math.max(...counts);
+    return spaces.filter((_, i) => counts[i] === most);
   }
 
   /** Something may have been mapped since (execve, dlopen, or code made at run time). */
