@@ -1,8 +1,10 @@
-// Writes docs/builtins.md and docs/probes.md from the tables in src/language. `--check` only says whether they are up to date.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+// Writes docs/builtins.md and docs/probes.md from the tables in src/language, and the scripts of pages from src/page.
+// `--check` only says whether they are up to date.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { compileTests, output, root } from "./compile-tests.mjs";
+import { pageScripts, pageScriptsFile } from "./page-scripts.mjs";
 
 await compileTests(() => false);
 const load = (path) => import(pathToFileURL(join(output, "src/language", path)).href);
@@ -96,6 +98,7 @@ running, which must be one of the targets; **-p**, the probe is attached to the 
 command, and nothing else, as in bpftrace, where \`-c 'sleep 10'\` is a way to trace everything for ten seconds; \`--tree -c\`
 limits all probes.
 `,
+  [pageScriptsFile]: await pageScripts(),
 };
 
 let stale = false;
@@ -104,7 +107,10 @@ for (const [path, text] of Object.entries(files)) {
   const same = existsSync(full) && readFileSync(full, "utf8") === text;
   if (same) continue;
   stale = true;
-  if (process.argv.includes("--check")) console.error(`${path} is not what the tables say: npm run gen`);
-  else writeFileSync(full, text);
+  if (process.argv.includes("--check")) console.error(`${path} is not what its sources say: npm run gen`);
+  else {
+    mkdirSync(dirname(full), { recursive: true });
+    writeFileSync(full, text);
+  }
 }
 process.exit(stale && process.argv.includes("--check") ? 1 : 0);

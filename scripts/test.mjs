@@ -1,6 +1,6 @@
 // All tests, in the order in which a mistake is found soonest:
 //   npm test [-- --only STAGE,STAGE...]
-// lint, types, unit, build, then the kernel tests on this machine (`live`) and under other kernels in virtual machines
+// lint, types, unit, build, pages in a browser (`browser`), then the kernel tests on this machine (`live`) and under other kernels in virtual machines
 // (`vm-6.1`, `vm-6.12`, `vm-newest`, `vm-everything`). What cannot run here is skipped with its reason, never silently.
 import { cpus } from "node:os";
 import { join, relative } from "node:path";
@@ -14,7 +14,10 @@ import { packages as vmPackages } from "./virtual-machine.mjs";
 import { statuses as vmStatus } from "./vm-status.mjs";
 
 /** What the kernel tests run: programs to trace, and a compiler for those that they bring in source. */
-const testPackages = ["bash", "coreutils", "gcc", "libc6-dev", "python3", "tmux"];
+const testPackages = ["bash", "coreutils", "gcc", "libc6-dev", "python3", "ruby", "tmux"];
+
+/** What pages are looked at with. */
+const browserPackages = ["chromium", "fonts-dejavu-core"];
 
 /** `bare`: nothing but what every system has is mounted, so that the program must mount tracefs itself. */
 const vms = {
@@ -27,9 +30,9 @@ const vms = {
 const vmSeconds = 2400;
 /** A stage that takes longer than this, in milliseconds, says which tests were the slowest. */
 const slowStage = 300_000;
-const fileSeconds = { unit: 120, live: 180, vm: 900 };
+const fileSeconds = { unit: 120, browser: 120, live: 180, vm: 900 };
 
-const stageNames = ["lint", "types", "unit", "build", "live", ...Object.keys(vms)];
+const stageNames = ["lint", "types", "unit", "build", "browser", "live", ...Object.keys(vms)];
 const selected = chosenStages();
 const started = Date.now();
 const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`;
@@ -52,7 +55,10 @@ await stage("lint", "biome check, gen-docs --check", async (results) => {
   await check(results, "biome check", bin("biome"), ["check", "."]);
   await check(results, "generated pages", process.execPath, ["scripts/gen-docs.mjs", "--check"]);
 });
-await stage("types", "tsc --noEmit", (results) => check(results, "tsc", bin("tsc"), ["--noEmit"]));
+await stage("types", "tsc --noEmit, for browsers, too", async (results) => {
+  await check(results, "tsc", bin("tsc"), ["--noEmit"]);
+  await check(results, "tsc -p src/page", bin("tsc"), ["--noEmit", "-p", "src/page"]);
+});
 const tests = await compileTests();
 await stage("unit", "node:test, no root needed", async (results) => {
   const files = tests.filter(({ source }) => /^(src|test\/unit)\//.test(source));
@@ -63,6 +69,13 @@ if (buildNeeded) selected.add("build");
 await stage("build", "the bundles in dist/", (results) =>
   check(results, "build", process.execPath, ["scripts/build.mjs"]),
 );
+
+await stage("browser", "node:test with Debian's Chromium, no root needed", async (results) => {
+  const { missing, reason } = await installPackages(browserPackages, say);
+  if (missing.length > 0) return results.skip("browser", `without ${missing.join(" ")}: ${reason}`);
+  const files = tests.filter(({ source }) => source.startsWith("test/browser/"));
+  return runTests(results, [process.execPath], files, fileSeconds.browser, 1);
+});
 
 const kernelTests = tests.filter(({ source }) => source.startsWith("test/kernel/"));
 await stage("live", "node:test as root on this machine's kernel", async (results) => {

@@ -18,7 +18,29 @@ export const PERF_COUNT_HW_CPU_CYCLES = 0;
 export const PERF_FLAG_FD_CLOEXEC = 8;
 
 /** Bits of the word at offset 40, from bit 0 on. */
-export const attrFlags = { disabled: 1, inherit: 1 << 1, freq: 1 << 10 } as const;
+export const attrFlags = {
+  disabled: 1n,
+  inherit: 1n << 1n,
+  mmap: 1n << 8n,
+  comm: 1n << 9n,
+  freq: 1n << 10n,
+  task: 1n << 13n,
+  watermark: 1n << 14n,
+  sampleIdAll: 1n << 18n,
+  /** Since Linux 3.16. */
+  mmap2: 1n << 23n,
+  commExec: 1n << 24n,
+  /** Since Linux 4.1. */
+  useClockId: 1n << 25n,
+  /** Since Linux 5.12. */
+  buildId: 1n << 34n,
+} as const;
+
+/** enum perf_event_read_format: read(2) gives the count, and behind it how many records found no room. Since Linux 6.0. */
+export const PERF_FORMAT_LOST = 1n << 4n;
+
+/** enum perf_event_sample_format: with `sampleIdAll` every record ends with its time, a u64. */
+export const PERF_SAMPLE_TIME = 1n << 2n;
 
 /** uapi/linux/hw_breakpoint.h: bits of bp_type. */
 export const HW_BREAKPOINT_W = 2;
@@ -41,6 +63,7 @@ export const perfEventAttr = struct("perf_event_attr", attrSize, {
   sample_period: [16, "u64"],
   sample_freq: [16, "u64"],
   sample_type: [24, "u64"],
+  read_format: [32, "u64"],
   /** The bit fields from `disabled` on. */
   flags: [40, "u64"],
   wakeup_events: [48, "u32"],
@@ -50,4 +73,14 @@ export const perfEventAttr = struct("perf_event_attr", attrSize, {
   bp_addr: [56, "u64"],
   probe_offset: [64, "u64"],
   bp_len: [64, "u64"],
+  clockid: [92, "i32"],
 });
+
+/** Of clock_gettime(2). */
+export const CLOCK_MONOTONIC = 1;
+
+/**
+ * The first page of a mapped event, struct perf_event_mmap_page: where the kernel writes next and where we read next, both
+ * in bytes since the beginning; the ring itself begins on the next page.
+ */
+export const perfPage = { head: 1024, tail: 1032 } as const;

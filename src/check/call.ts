@@ -2,6 +2,7 @@ import { nearest } from "../base/nearest.js";
 import type { Span } from "../base/span.js";
 import type { CheckContext, Param } from "../language/builtin.js";
 import { builtinNames, findBuiltin } from "../language/builtins/index.js";
+import { nameAsText } from "../language/builtins/target-text.js";
 import { describeType } from "../language/describe-type.js";
 import { findMapFunction, mapFunctions } from "../language/map-functions/index.js";
 import type { TypedArg, TypedExpr } from "../language/typed.js";
@@ -144,9 +145,12 @@ function checkArg(
   const { span } = arg;
   switch (param.kind) {
     case "any":
+    case "text": {
       if (arg.kind === "positional" && param.positionalText === true)
         return value(positionalText(checker, arg.index, span));
-      return value(someValue(checker, name, arg));
+      const e = someValue(checker, name, arg);
+      return value(param.kind === "text" ? nameAsText(e, checker.scope.allTargets) : e);
+    }
     case "int":
       return value(checker.number(arg));
     case "address": {
@@ -157,7 +161,7 @@ function checkArg(
       return value(e);
     }
     case "string": {
-      const e = checker.check(arg);
+      const e = nameAsText(checker.check(arg), checker.scope.allTargets);
       if (e.type.kind !== "string")
         checker.error(
           "type-mismatch",

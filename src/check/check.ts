@@ -83,6 +83,7 @@ function checkAll(
       config: options.config,
       variant: program.variant,
       targets: program.targets,
+      allTargets: bound.targets,
       firstId: ids[0] ?? 0,
       ids,
       positional: options.positional,

@@ -1,5 +1,6 @@
 import type { Span } from "../base/span.js";
 import type { BinOp, CmpOp } from "../ir/ir.js";
+import { nameAsText } from "../language/builtins/target-text.js";
 import { describeType } from "../language/describe-type.js";
 import type { TypedExpr } from "../language/typed.js";
 import type { BinaryOp } from "../syntax/ast.js";
@@ -163,10 +164,14 @@ function pointerArithmetic(scope: Scope, op: BinaryOp, left: TypedExpr, right: T
   return { kind: "arithmetic", op: op === "+" ? "add" : "sub", left: base, right: offset, type: base.type, span };
 }
 
-function checkCompare(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span): TypedExpr {
+function checkCompare(scope: Scope, op: BinaryOp, first: TypedExpr, second: TypedExpr, span: Span): TypedExpr {
   const equality = op === "==" || op === "!=";
-  const target = equality ? compareWithTarget(scope, op, left, right, span) : undefined;
+  const target = equality ? compareWithTarget(scope, op, first, second, span) : undefined;
   if (target !== undefined) return target;
+  const asText = first.type.kind !== second.type.kind;
+  const [left, right] = asText
+    ? [nameAsText(first, scope.allTargets), nameAsText(second, scope.allTargets)]
+    : [first, second];
   const inMemory = residence(left.type) === "memory" || residence(right.type) === "memory";
   if (inMemory) {
     const comparable =
@@ -218,7 +223,9 @@ function compareWithTarget(
   span: Span,
 ): TypedExpr | undefined {
   const [named, text] = left.kind === "text" ? [right, left] : [left, right];
-  if (text.kind !== "text" || (named.type.kind !== "probe" && named.type.kind !== "func")) return undefined;
+  // A variable or an entry of a map may have been set by another attach point.
+  if (text.kind !== "text" || named.kind !== "builtin") return undefined;
+  if (named.type.kind !== "probe" && named.type.kind !== "func") return undefined;
   const isFunc = named.type.kind === "func";
   const ids = scope.targets.flatMap((target, i) =>
     (isFunc ? target.func : target.name) === text.value ? [scope.ids[i] ?? 0] : [],

@@ -70,6 +70,8 @@ export interface Scope {
   readonly config: Config;
   readonly variant: ProgramVariant;
   readonly targets: readonly Target[];
+  /** Those of all programs, by id. */
+  readonly allTargets: readonly Target[];
   readonly firstId: number;
   /** Ids of the targets, in their order. */
   readonly ids: readonly number[];

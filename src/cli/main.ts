@@ -18,6 +18,7 @@ import { openSys } from "../sys/ffi.js";
 import { Child } from "../trace/child.js";
 import { requireProcess, resolveTargets, type TaskTargets } from "../trace/task-targets.js";
 import { Trace } from "../trace/trace.js";
+import type { Type } from "../types/type.js";
 import { helpText, OptionError, type Options, parseOptions, UsageError, usageText } from "./options.js";
 import { Output } from "./output.js";
 import { runPrograms } from "./programs.js";
@@ -33,7 +34,8 @@ async function main(args: readonly string[]): Promise<number> {
   const source = options.script === undefined ? undefined : readScript(options.script);
   if (options.mode === "fmt" && source !== undefined) return format(source, options);
   const sys = openSys();
-  const kernel = openKernelView(sys, { debugFolders: options.debugFolders });
+  const { debugFolders, traceableFunctions } = options;
+  const kernel = openKernelView(sys, { debugFolders, traceableFunctions });
   if (options.mode === "list") return await list(options, kernel);
   if (options.mode === "info") return print((await import("./info.js")).infoText(sys, kernel, textOrJson(options)));
   if (source === undefined) return failure;
@@ -52,7 +54,8 @@ async function main(args: readonly string[]): Promise<number> {
     }
     compiled = result.compiled;
     if (compiled === undefined) return failure;
-    const output = new Output(options);
+    checkFormat(options, compiled);
+    const output = new Output(options, source);
     using trace = new Trace({
       sys,
       kernel,
@@ -64,6 +67,7 @@ async function main(args: readonly string[]): Promise<number> {
       targets,
       onEvent: (event) => output.event(event),
       afterTurn: () => output.flush(),
+      ...(options.verbose ? { onNote: (text: string) => output.note(text) } : {}),
     });
     output.onClosed = () => trace.stop();
     if (options.verbose) describe(compiled);
@@ -73,6 +77,9 @@ async function main(args: readonly string[]): Promise<number> {
     const release = onSignals(trace);
     try {
       return await trace.run();
+    } catch (error) {
+      output.failed(error instanceof Error ? error.message : String(error));
+      throw error;
     } finally {
       release();
       await output.close();
@@ -92,10 +99,28 @@ function format(source: { name: string; text: string }, options: Options): numbe
 /** Of what is no trace. */
 function textOrJson({ format, mode }: Options): "text" | "json" {
   if (format === "text" || format === "json") return format;
-  throw new UsageError(`-f ${format} shows stacks, which --${mode} has none of`, {
+  throw new UsageError(`-f ${format} shows maps, which --${mode} has none of`, {
     hint: "-f takes text or json here",
   });
 }
+
+/** Tells at once what would be of no use at the end. */
+function checkFormat({ format, mode, outputFile }: Options, { script }: Compiled): void {
+  if (mode !== "run") return;
+  const page = format === "svg" || format === "html";
+  if (page && outputFile === undefined && process.stdout.isTTY)
+    throw new UsageError(`-f ${format} would fill the terminal with markup`, {
+      hint: `-o ${format === "svg" ? "profile.svg" : "report.html"} says where to write it`,
+    });
+  if (format === "text" || format === "json" || format === "html") return;
+  if ([...script.maps.values()].some(({ key = [] }) => key.some(hasStackType))) return;
+  throw new UsageError(`no map is keyed by a stack, so that -f ${format} has nothing to show`, {
+    hint: "key a map by one, e.g. @[ustack, comm] = count(); or take -f html, which shows maps of every kind",
+  });
+}
+
+const hasStackType = (type: Type): boolean =>
+  type.kind === "stack" || (type.kind === "tuple" && type.items.some(hasStackType));
 
 function print(text: string): number {
   const writer = new Writer(1, () => undefined);

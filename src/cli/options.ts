@@ -44,6 +44,8 @@ export interface Options {
   readonly includePath: readonly string[];
   /** Directories of --debuginfo. */
   readonly debugFolders: readonly string[];
+  /** File of --traceable-functions. */
+  readonly traceableFunctions: string | undefined;
   readonly dump: ReadonlySet<Stage>;
 }
 
@@ -67,13 +69,24 @@ const table = [
   ],
   ["cmd", "c", "COMMAND", "run this command and trace it; it starts when the probes are attached"],
   ["output", "o", "FILE", "write to this file instead of standard output"],
-  ["format", "f", "FORMAT", "text (default), json (one object a line); of stacks: folded, speedscope or pprof"],
+  [
+    "format",
+    "f",
+    "FORMAT",
+    "text (default), json (one object a line), html (a page of charts); of stacks: svg, folded, speedscope, pprof",
+  ],
   ["quiet", "q", undefined, "only print what the script prints"],
   ["verbose", "v", undefined, "say more"],
   ["unsafe", "", undefined, "allow system() and others that change the system"],
   ["include", "", "HEADER", "include this header in front of the script"],
   ["include-path", "I", "DIRECTORY", "search headers there first"],
   ["debuginfo", "", "DIR[:DIR]", "search debugging information of programs there first"],
+  [
+    "traceable-functions",
+    "",
+    "FILE",
+    "the kernel's functions that may be traced, as tracefs lists them in available_filter_functions",
+  ],
   ["warnings", "k", undefined, "warn when the script reads what is not there: map entries, memory"],
   ["no-warnings", "", undefined, "do not warn about the script"],
   ["buffer", "B", "MODE", "accepted as bpftrace does: line, full or none"],
@@ -161,6 +174,7 @@ export function parseOptions(args: readonly string[]): Options {
     include: texts("include"),
     includePath: texts("include-path"),
     debugFolders: texts("debuginfo").flatMap((list) => list.split(":").filter((folder) => folder !== "")),
+    traceableFunctions: last("traceable-functions"),
     dump: new Set(
       (values.debug ?? []).flatMap((stage) => (stage === "all" ? stages : [oneOf("-d", String(stage), stages)])),
     ),
@@ -275,12 +289,14 @@ function pidOf(option: string, text: string | undefined): number | undefined {
   return pid;
 }
 
-const formats = ["text", "json", "folded", "speedscope", "pprof"] as const;
+const formats = ["text", "json", "html", "svg", "folded", "speedscope", "pprof"] as const;
 
 export type OutputFormat = (typeof formats)[number];
 
 /** Formats that the name of the output file asks for, where -f does not say. */
 const endings: readonly (readonly [ending: string, format: OutputFormat])[] = [
+  [".html", "html"],
+  [".svg", "svg"],
   [".folded", "folded"],
   [".speedscope.json", "speedscope"],
   [".pb.gz", "pprof"],

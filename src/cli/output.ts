@@ -1,10 +1,9 @@
-import { gzipSync } from "node:zlib";
 import type { OutputEvent } from "../output/event.js";
-import { foldedText } from "../output/folded.js";
 import { renderJson } from "../output/json.js";
-import { type StackSamples, stackSamples } from "../output/stack-samples.js";
 import { renderText } from "../output/text.js";
 import type { Options } from "./options.js";
+import { ReportFile, titleOf } from "./report-file.js";
+import { StackFile } from "./stack-file.js";
 import { Writer } from "./writer.js";
 
 /**
@@ -13,24 +12,23 @@ import { Writer } from "./writer.js";
  */
 const attachedVariable = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
 
-/** Formats that show stacks and nothing else. */
-type StackFormat = Exclude<Options["format"], "text" | "json">;
-
 /** Renders events and writes them to where they belong. */
 export class Output {
   onClosed: () => void = () => undefined;
   private readonly out: Writer;
   private readonly err: Writer;
   private readonly options: Options;
-  private readonly stacks: StackFile | undefined;
+  /** What takes the events where the output is one file, written at the end. */
+  private readonly file: StackFile | ReportFile | undefined;
 
-  constructor(options: Options) {
+  constructor(options: Options, script: { readonly name: string; readonly text: string }) {
     this.options = options;
     this.out = new Writer(options.outputFile ?? 1, () => this.onClosed());
     this.err = new Writer(2, () => undefined);
     const { format } = options;
-    if (format !== "text" && format !== "json")
-      this.stacks = new StackFile(format, this.out, (text) => this.tell(text));
+    if (format === "html") this.file = new ReportFile(script, this.out, (text) => this.tell(text));
+    else if (format !== "text" && format !== "json")
+      this.file = new StackFile(format, titleOf(script), this.out, (text) => this.tell(text));
   }
 
   /** Text that is no event. */
@@ -39,12 +37,22 @@ export class Output {
     this.out.flush();
   }
 
+  /** What -v says beside the events. */
+  note(text: string): void {
+    this.tell(`${text}\n`);
+  }
+
   event(event: OutputEvent): void {
     if (event.kind === "attached") {
       this.attached(event);
       return;
     }
     if (event.kind !== "warnf" || this.options.warnings) this.render(event);
+  }
+
+  /** The trace ends by an error, which is told elsewhere: a file must not look as if it were complete. */
+  failed(message: string): void {
+    this.file?.failed(message);
   }
 
   private attached(event: OutputEvent): void {
@@ -57,9 +65,8 @@ export class Output {
   }
 
   private render(event: OutputEvent): void {
-    if (this.stacks !== undefined) {
-      // Standard output is for programs that read stacks.
-      if (event.kind !== "map" || !this.stacks.take(event.map)) this.tell(renderText(event).text);
+    if (this.file !== undefined) {
+      this.file.event(event);
       return;
     }
     const { stream, text } = this.options.format === "json" ? renderJson(event) : renderText(event);
@@ -78,56 +85,8 @@ export class Output {
   }
 
   async close(): Promise<void> {
-    await this.stacks?.close();
+    await this.file?.close();
     this.out.close();
     this.err.close();
-  }
-}
-
-/** Maps keyed by stacks in a format of their own; folded stacks line by line, the others as a whole at the end. */
-class StackFile {
-  private readonly format: StackFormat;
-  private readonly out: Writer;
-  private readonly tell: (text: string) => void;
-  /** What each map was when it was printed last, and how often that was. */
-  private readonly maps = new Map<string, { readonly samples: StackSamples; readonly times: number }>();
-
-  constructor(format: StackFormat, out: Writer, tell: (text: string) => void) {
-    this.format = format;
-    this.out = out;
-    this.tell = tell;
-  }
-
-  /** False if the map is not keyed by stacks. */
-  take(map: Parameters<typeof stackSamples>[0]): boolean {
-    const samples = stackSamples(map);
-    if (samples === undefined) return false;
-    const { name, skipped } = samples;
-    if (skipped > 0)
-      this.tell(`WARNING: ${skipped} of the stacks of ${name} have no number above 0 and are left out\n`);
-    if (this.format === "folded") this.out.write(foldedText(samples));
-    this.maps.set(name, { samples, times: (this.maps.get(name)?.times ?? 0) + 1 });
-    return true;
-  }
-
-  async close(): Promise<void> {
-    if (this.maps.size === 0)
-      this.tell(
-        `WARNING: no map is keyed by a stack, so that -f ${this.format} has nothing to show, e.g. @[ustack] = count()\n`,
-      );
-    if (this.format === "folded") return;
-    for (const [name, { times }] of this.maps)
-      if (times > 1) this.tell(`WARNING: ${name} was printed ${times} times; the file has what it was the last time\n`);
-    const all = [...this.maps.values()].map(({ samples }) => samples);
-    if (this.format === "speedscope") {
-      const [{ speedscopeJson }, { version }] = await Promise.all([
-        import("../output/speedscope.js"),
-        import("./version.js"),
-      ]);
-      this.out.write(speedscopeJson(all, `beetrace ${version}`));
-      return;
-    }
-    const { pprofBytes } = await import("../output/pprof.js");
-    this.out.writeBytes(gzipSync(pprofBytes(all, BigInt(Date.now()) * 1_000_000n)));
   }
 }

@@ -45,6 +45,7 @@ export class RingReader implements Disposable {
   /** What the kernel was told last. */
   private consumed: bigint;
   private open = true;
+  private emptied = 0n;
 
   constructor(memory: RingMemory) {
     this.size = memory.size;
@@ -76,6 +77,14 @@ export class RingReader implements Disposable {
   /** The bytes of the whole mapping; the offsets that a handler gets are into it. */
   get bytes(): Uint8Array {
     return new Uint8Array(this.view.buffer);
+  }
+
+  /**
+   * Nanoseconds of the monotonic clock: whatever is read next was recorded later. (A stack in it may have been taken before
+   * that, but within the same run of its program.)
+   */
+  get emptyAt(): bigint {
+    return this.emptied;
   }
 
   /** Bytes that wait to be read, records in the making included. */
@@ -112,6 +121,7 @@ export class RingReader implements Disposable {
     // `size` (at most 2^31) ahead; only what is told to the kernel has 64.
     const start = Number(BigInt.asUintN(32, this.consumed));
     const release = this.size >>> 3;
+    const begun = process.hrtime.bigint();
     let released = 0;
     let read = 0;
     let count = 0;
@@ -120,7 +130,10 @@ export class RingReader implements Disposable {
       while (count < limit) {
         if (read >= available) {
           available = (Atomics.load(words, 0) - start) >>> 0;
-          if (read >= available) break;
+          if (read >= available) {
+            this.emptied = begun;
+            break;
+          }
         }
         const at = (start + read) & mask;
         const header = Atomics.load(words, dataWord + (at >>> 2));

@@ -1,3 +1,4 @@
+import { countUpTo } from "../base/ordered.js";
 /**
  * Symbols sorted by address, as two arrays of 32-bit halves: 180,000 of them take a few milliseconds to sort and no
  * object each, and kernel addresses, which no JS number can hold, compare exactly.
@@ -36,15 +37,11 @@ export class AddressIndex {
     const wanted = BigInt.asUintN(64, address);
     const wantedHigh = Number(wanted >> 32n);
     const wantedLow = Number(wanted & 0xffffffffn);
-    let from = 0;
-    let to = this.order.length;
-    while (from < to) {
-      const middle = (from + to) >>> 1;
-      const high = this.high[middle] as number;
-      if (high < wantedHigh || (high === wantedHigh && (this.low[middle] as number) <= wantedLow)) from = middle + 1;
-      else to = middle;
-    }
-    return from - 1;
+    const reached = (i: number): boolean => {
+      const high = this.high[i] as number;
+      return high < wantedHigh || (high === wantedHigh && (this.low[i] as number) <= wantedLow);
+    };
+    return countUpTo(this.order.length, reached) - 1;
   }
 
   /** Position of the first of the entries that share the address of `position`. */

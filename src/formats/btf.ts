@@ -1,34 +1,16 @@
 import { type BtfId, btfId } from "../base/branded.js";
 import { FormatError } from "../base/errors.js";
-import { kindOf, kinds, type RawKind, scan, sections, vlenOf } from "./btf-scan.js";
-import type { BtfMember, BtfNamedKind, BtfRecord, BtfType } from "./btf-types.js";
+import { decodeType } from "./btf-decode.js";
+import { type BtfMemberRef, memberIn, membersIn } from "./btf-members.js";
+import { kindOf, kinds, type RawKind, scan, sections } from "./btf-scan.js";
+import type { BtfNamedKind, BtfRecord, BtfType } from "./btf-types.js";
 import { NameIndex } from "./name-index.js";
 
+export type { BtfMemberRef } from "./btf-members.js";
 export type { BtfEnum, BtfMember, BtfNamedKind, BtfParam, BtfRecord, BtfType } from "./btf-types.js";
 
 /** Longer chains of typedefs and qualifiers, or arrays of arrays, than any compiler makes; a loop in a broken blob. */
 const maxChain = 64;
-
-/** More members than any real structure has; a broken blob could nest itself or double its members at each level. */
-const maxMembers = 5000;
-interface Budget {
-  left: number;
-  depth: number;
-}
-function spend(budget: Budget): void {
-  if (--budget.left < 0 || budget.depth > maxChain)
-    throw new FormatError("BTF: a structure contains itself or has too many members");
-}
-
-/** A member found by name, perhaps inside anonymous members. */
-export interface BtfMemberRef {
-  readonly name: string;
-  readonly type: BtfId;
-  /** Bits from the start of the outermost structure. */
-  readonly bitOffset: number;
-  /** Width of a bit field, 0 otherwise. */
-  readonly bitSize: number;
-}
 
 /**
  * Type information of a kernel or module. Parsing only finds where each type begins; a type is decoded when it is asked
@@ -72,7 +54,8 @@ export class Btf {
     if (id < this.firstId && this.base !== undefined) return this.base.type(id);
     const known = this.decoded.get(id);
     if (known !== undefined) return known;
-    const type = this.decode(this.startOf(id));
+    const start = this.startOf(id);
+    const type = decodeType(this.words, start, this.rawKindAt(start), this);
     this.decoded.set(id, type);
     return type;
   }
@@ -195,45 +178,13 @@ export class Btf {
   /** The member of a structure or union by name, also inside its anonymous members. */
   memberOf(id: BtfId, name: string): BtfMemberRef | undefined {
     const record = this.recordOf(id);
-    return record === undefined ? undefined : this.memberIn(record, name, 0, { left: maxMembers, depth: 0 });
+    return record === undefined ? undefined : memberIn(this, record, name);
   }
 
   /** Named members in order of declaration, those of anonymous members in their place. */
   membersOf(id: BtfId): readonly BtfMemberRef[] {
-    const found: BtfMemberRef[] = [];
     const record = this.recordOf(id);
-    if (record !== undefined) this.collectMembers(record, 0, { left: maxMembers, depth: 0 }, found);
-    return found;
-  }
-
-  private memberIn(record: BtfRecord, name: string, bitOffset: number, budget: Budget): BtfMemberRef | undefined {
-    for (const member of record.members) {
-      spend(budget);
-      if (member.name === name) return { ...member, bitOffset: bitOffset + member.bitOffset };
-      if (member.name !== "") continue;
-      const inner = this.recordOf(member.type);
-      if (inner === undefined) continue;
-      budget.depth++;
-      const found = this.memberIn(inner, name, bitOffset + member.bitOffset, budget);
-      budget.depth--;
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-
-  private collectMembers(record: BtfRecord, bitOffset: number, budget: Budget, into: BtfMemberRef[]): void {
-    for (const member of record.members) {
-      spend(budget);
-      if (member.name !== "") {
-        into.push({ ...member, bitOffset: bitOffset + member.bitOffset });
-        continue;
-      }
-      const inner = this.recordOf(member.type);
-      if (inner === undefined) continue;
-      budget.depth++;
-      this.collectMembers(inner, bitOffset + member.bitOffset, budget, into);
-      budget.depth--;
-    }
+    return record === undefined ? [] : membersIn(this, record);
   }
 
   private startOf(id: BtfId): number {
@@ -279,7 +230,8 @@ export class Btf {
     return this.index;
   }
 
-  private string(offset: number): string {
+  /** Text of the string section, the base's included. */
+  string(offset: number): string {
     if (offset < this.firstString) return this.base?.string(offset) ?? "";
     const start = offset - this.firstString;
     const end = this.strings.indexOf(0, start);
@@ -287,98 +239,11 @@ export class Btf {
     return this.strings.toString("utf8", start, end);
   }
 
-  private decode(start: number): BtfType {
-    const { words } = this;
-    const word = (i: number): number => words[start + i] ?? 0;
-    const info = word(1);
-    const vlen = vlenOf(info);
-    const kindFlag = info >>> 31 === 1;
-    const kind = this.rawKindAt(start);
-    const name = this.string(word(0));
-    const to = btfId(word(2));
-    switch (kind) {
-      case "int": {
-        const encoding = (word(3) >>> 24) & 0xf;
-        return {
-          kind,
-          name,
-          size: word(2),
-          bits: word(3) & 0xff,
-          signed: (encoding & 1) !== 0,
-          char: (encoding & 2) !== 0,
-          bool: (encoding & 4) !== 0,
-        };
-      }
-      case "pointer":
-        return { kind, to };
-      case "array":
-        return { kind, of: btfId(word(3)), index: btfId(word(4)), count: word(5) };
-      case "struct":
-      case "union": {
-        const members = items(vlen, (i) => this.member(start + 3 + 3 * i, kindFlag));
-        return { kind, name, size: word(2), members };
-      }
-      case "enum": {
-        const values = items(vlen, (i) => {
-          const value = word(4 + 2 * i);
-          return { name: this.string(word(3 + 2 * i)), value: BigInt(kindFlag ? value | 0 : value) };
-        });
-        return { kind, name, size: word(2), signed: kindFlag, values };
-      }
-      case "enum64": {
-        const values = items(vlen, (i) => {
-          const value = (BigInt(word(5 + 3 * i)) << 32n) | BigInt(word(4 + 3 * i));
-          return { name: this.string(word(3 + 3 * i)), value: kindFlag ? BigInt.asIntN(64, value) : value };
-        });
-        return { kind: "enum", name, size: word(2), signed: kindFlag, values };
-      }
-      case "forward":
-        return { kind, name, union: kindFlag };
-      case "typedef":
-      case "type-tag":
-        return { kind, name, to };
-      case "const":
-      case "volatile":
-      case "restrict":
-        return { kind, to };
-      case "func":
-        return { kind, name, proto: to, linkage: vlen };
-      case "func-proto": {
-        const params = items(vlen, (i) => ({ name: this.string(word(3 + 2 * i)), type: btfId(word(4 + 2 * i)) }));
-        return { kind, returns: to, params };
-      }
-      case "var":
-        return { kind, name, type: to, linkage: word(3) };
-      case "datasec": {
-        const vars = items(vlen, (i) => ({
-          type: btfId(word(3 + 3 * i)),
-          offset: word(4 + 3 * i),
-          size: word(5 + 3 * i),
-        }));
-        return { kind, name, size: word(2), vars };
-      }
-      case "float":
-        return { kind, name, size: word(2) };
-      case "decl-tag":
-        return { kind, name, to, component: word(3) | 0 };
-      case "void":
-        return { kind };
-    }
-  }
-
-  private member(at: number, kindFlag: boolean): BtfMember {
-    const name = this.string(this.words[at] ?? 0);
-    const type = btfId(this.words[at + 1] ?? 0);
-    const offset = this.words[at + 2] ?? 0;
-    if (kindFlag) return { name, type, bitOffset: offset & 0xffffff, bitSize: offset >>> 24 };
-    return { name, type, bitOffset: offset, bitSize: this.oldBitField(type) };
-  }
-
   /**
    * Before kind_flag (pahole 1.13, 2018) the width of a bit field stood in an int type of its own; 0 for other types.
    * Nothing is decoded for it: a structure that is being decoded may lead back to itself.
    */
-  private oldBitField(id: BtfId): number {
+  oldBitField(id: BtfId): number {
     let at = id;
     for (let i = 0; i < maxChain && at !== 0; i++) {
       if (at < this.firstId && this.base !== undefined) return this.base.oldBitField(at);
@@ -402,12 +267,6 @@ export class Btf {
     }
     return 0;
   }
-}
-
-function items<T>(count: number, make: (i: number) => T): readonly T[] {
-  const made: T[] = [];
-  for (let i = 0; i < count; i++) made.push(make(i));
-  return made;
 }
 
 function sizeTimes(size: number, count: number): number {

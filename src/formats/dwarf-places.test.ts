@@ -3,19 +3,12 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fuzz } from "../../test/fixtures/fuzz.js";
 import { fixture } from "../../test/fixtures/path.js";
-import { Dwarf } from "./dwarf.js";
+import { dwarfOf } from "../../test/support/fixture-dwarf.js";
 import { CodePlaces } from "./dwarf-places.js";
-import { Elf } from "./elf.js";
+import type { Elf } from "./elf.js";
 
 function open(bytes: Uint8Array): { readonly elf: Elf; readonly places: CodePlaces } {
-  const elf = Elf.parse(bytes, "fixture");
-  const dwarf = new Dwarf({
-    what: "fixture",
-    section: (name) => {
-      const section = elf.section(`.debug_${name}`);
-      return section === undefined ? undefined : elf.data(section);
-    },
-  });
+  const { elf, dwarf } = dwarfOf(bytes);
   return { elf, places: new CodePlaces(dwarf) };
 }
 

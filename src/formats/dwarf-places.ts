@@ -1,3 +1,4 @@
+import { countUpTo } from "../base/ordered.js";
 import type { Dwarf } from "./dwarf.js";
 import { DW_AT, DW_TAG } from "./dwarf-constants.js";
 import { rangesOf } from "./dwarf-ranges.js";
@@ -124,14 +125,7 @@ const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** The last item that does not begin behind `address`; items are in order. */
 function lastUpTo<T>(items: readonly T[], address: bigint, startOf: (item: T) => bigint): T | undefined {
-  let [low, high] = [0, items.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    const item = items[middle];
-    if (item !== undefined && startOf(item) <= address) low = middle + 1;
-    else high = middle;
-  }
-  return items[low - 1];
+  return items[countUpTo(items.length, (i) => startOf(items[i] as T) <= address) - 1];
 }
 
 const scopes: ReadonlySet<number> = new Set([

@@ -3,23 +3,10 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fuzz } from "../../test/fixtures/fuzz.js";
 import { fixture } from "../../test/fixtures/path.js";
-import { Dwarf } from "./dwarf.js";
+import { dwarfOf } from "../../test/support/fixture-dwarf.js";
 import { DW_AT, DW_TAG } from "./dwarf-constants.js";
 import { DwarfCursor } from "./dwarf-cursor.js";
 import type { Die } from "./dwarf-unit.js";
-import { Elf } from "./elf.js";
-
-function dwarfOf(bytes: Uint8Array): { elf: Elf; dwarf: Dwarf } {
-  const elf = Elf.parse(bytes, "fixture");
-  const dwarf = new Dwarf({
-    what: "fixture",
-    section: (name) => {
-      const section = elf.section(`.debug_${name}`);
-      return section === undefined ? undefined : elf.data(section);
-    },
-  });
-  return { elf, dwarf };
-}
 
 const read = (name: string): Buffer => readFileSync(fixture("elf", name));
 const names = (die: Die): (string | undefined)[] =>

@@ -1,4 +1,5 @@
 import { FormatError } from "../base/errors.js";
+import { countUpTo } from "../base/ordered.js";
 import { type Abbrev, parseAbbrevs } from "./dwarf-abbrev.js";
 import { DW_AT, DW_TAG } from "./dwarf-constants.js";
 import { DwarfCursor } from "./dwarf-cursor.js";
@@ -297,13 +298,8 @@ export class Dwarf implements UnitFile {
   /** The unit whose code lies at an address: by .debug_aranges (DWARF 5, 6.1.2), or what units say of themselves. */
   unitAt(address: bigint): DwarfUnit | undefined {
     this.ranges ??= this.unitRanges();
-    let [low, high] = [0, this.ranges.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.ranges[middle]?.start ?? 0n) <= address) low = middle + 1;
-      else high = middle;
-    }
-    const found = this.ranges[low - 1];
+    const { ranges } = this;
+    const found = ranges[countUpTo(ranges.length, (i) => (ranges[i]?.start ?? 0n) <= address) - 1];
     return found === undefined || address >= found.end ? undefined : found.unit;
   }
 

@@ -1,3 +1,5 @@
+import { countUpTo } from "../base/ordered.js";
+
 /** Lines longer than this are no entries; a name of a function with its file fits. */
 const maxLine = 64 << 10;
 /** Text kept of one map. What comes behind it is not read. */
@@ -59,14 +61,9 @@ export class PerfMap {
     this.segments ??= this.sweep();
     const { starts, ends, entries } = this.segments;
     const wanted = Number(address);
-    let [low, high] = [0, starts.length];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((starts[middle] ?? 0) <= wanted) low = middle + 1;
-      else high = middle;
-    }
-    const entry = entries[low - 1];
-    if (entry === undefined || wanted >= (ends[low - 1] ?? 0)) return undefined;
+    const at = countUpTo(starts.length, (i) => (starts[i] ?? 0) <= wanted) - 1;
+    const entry = entries[at];
+    if (entry === undefined || wanted >= (ends[at] ?? 0)) return undefined;
     return { name: decoder.decode(this.names[entry]), start: BigInt(this.starts[entry] ?? 0) };
   }
 

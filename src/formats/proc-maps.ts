@@ -1,4 +1,5 @@
 import { FormatError } from "../base/errors.js";
+import { countUpTo } from "../base/ordered.js";
 
 /** A mapping of a process: a line of `/proc/PID/maps` (proc(5); fs/proc/task_mmu.c, show_map_vma(), Linux 6.12). */
 export interface ProcMap {
@@ -53,15 +54,6 @@ export function parseProcMaps(text: string): readonly ProcMap[] {
 
 /** The mapping that holds an address. */
 export function mapAt(maps: readonly ProcMap[], address: bigint): ProcMap | undefined {
-  let from = 0;
-  let to = maps.length;
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    const map = maps[middle];
-    if (map === undefined) return undefined;
-    if (address < map.start) to = middle;
-    else if (address >= map.end) from = middle + 1;
-    else return map;
-  }
-  return undefined;
+  const map = maps[countUpTo(maps.length, (i) => (maps[i]?.start ?? 0n) <= address) - 1];
+  return map === undefined || address >= map.end ? undefined : map;
 }

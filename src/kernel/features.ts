@@ -290,7 +290,7 @@ export const features = {
       answer(
         () => {
           const watched = { bp_type: HW_BREAKPOINT_W, bp_addr: 4096n, bp_len: 1n };
-          const attr = { type: PERF_TYPE_BREAKPOINT, ...watched, sample_period: 1n, flags: BigInt(attrFlags.disabled) };
+          const attr = { type: PERF_TYPE_BREAKPOINT, ...watched, sample_period: 1n, flags: attrFlags.disabled };
           perfEventOpen(sys, { attr, pid: 0, cpu: -1, what: "breakpoint" })[Symbol.dispose]();
         },
         { [ENOENT]: "no", [ENODEV]: "no", [EOPNOTSUPP]: "no", [ENOSPC]: "yes", [EACCES]: "unknown" },

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { BeetraceError } from "../base/errors.js";
 import type { Kallsyms } from "../formats/kallsyms.js";
 import { parseTraceableFunctions } from "../formats/traceable-functions.js";
 import { type KernelFunction, KernelFunctions, kernelModule } from "../language/kernel-functions.js";
@@ -19,6 +20,20 @@ export function readKernelFunctions(
   }
   const symbols = kallsyms();
   return "missing" in symbols ? symbols : new KernelFunctions(functionSymbols(symbols), forbidden);
+}
+
+/** The functions that a file of the user's lists. Throws BeetraceError if it cannot be read. */
+export function listedFunctions(path: string): KernelFunctions {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new BeetraceError(`Could not read functions from ${path}: ${(cause as Error).message}`, {
+      cause,
+      hint: "--traceable-functions takes a file with a line `FUNCTION` or `FUNCTION [MODULE]` for each",
+    });
+  }
+  return new KernelFunctions(parseTraceableFunctions(bytes), new Set(readBlacklist()), true);
 }
 
 function* functionSymbols(symbols: Kallsyms): Generator<KernelFunction> {

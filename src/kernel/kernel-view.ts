@@ -24,7 +24,7 @@ import { readCpus } from "./cpus.js";
 import { type DebugPlaces, debugRoot, readDebugInfo } from "./debug-info.js";
 import { features } from "./features.js";
 import { findBinary } from "./find-binary.js";
-import { readKernelFunctions } from "./kernel-functions.js";
+import { listedFunctions, readKernelFunctions } from "./kernel-functions.js";
 import { missingCapabilities } from "./privileges.js";
 import { kfuncAllowed } from "./probe-program.js";
 import { searchPlaces } from "./process-files.js";
@@ -39,6 +39,8 @@ const initialPidNamespace = 0xef_ff_ff_fcn;
 export interface KernelViewOptions {
   /** Directories with debugging information of programs, searched first. */
   readonly debugFolders?: readonly string[];
+  /** A file that lists the functions that may be traced in place of tracefs, in the form of available_filter_functions. */
+  readonly traceableFunctions?: string | undefined;
 }
 
 /** The running kernel. Everything is read when it is asked for first, and once. */
@@ -51,6 +53,7 @@ export class LiveKernelView implements KernelView {
   readonly arch: KernelView["arch"];
   private readonly sys: Sys;
   private readonly debugPlaces: DebugPlaces;
+  private readonly traceableFunctions: string | undefined;
   private readonly cache = new Map<string, unknown>();
   private readonly formats = new Map<string, TracepointFormat | undefined>();
   private waiting: Tracee | undefined;
@@ -58,6 +61,7 @@ export class LiveKernelView implements KernelView {
   constructor(sys: Sys, options: KernelViewOptions) {
     this.sys = sys;
     this.debugPlaces = { folders: options.debugFolders ?? [], root: debugRoot };
+    this.traceableFunctions = options.traceableFunctions;
     this.arch = sys.arch;
   }
 
@@ -123,16 +127,18 @@ export class LiveKernelView implements KernelView {
 
   kernelFunctions(): KernelFunctions | Missing {
     return this.once("functions", () => {
+      if (this.traceableFunctions !== undefined) return listedFunctions(this.traceableFunctions);
       const tracefs = this.tracefs();
       return readKernelFunctions(typeof tracefs === "string" ? tracefs : undefined, () => this.kallsyms());
     });
   }
 
-  rawTracepoints(): readonly string[] {
-    return this.once("raw tracepoints", () => {
-      const btf = this.btf();
-      const names = "missing" in btf ? this.tracepointSymbols() : namesWithPrefix(btf.names("typedef"), "btf_trace_");
-      return [...new Set(names)].sort();
+  rawTracepoints(module = kernelModule): readonly string[] {
+    return this.once(`raw tracepoints ${module}`, () => {
+      const btf = this.moduleBtf(module);
+      if ("missing" in btf) return module === kernelModule ? [...new Set(this.tracepointSymbols())].sort() : [];
+      const names = Array.from(btf.ownIds("typedef"), (id) => btf.nameOf(id));
+      return [...new Set(namesWithPrefix(names, "btf_trace_"))].sort();
     });
   }
 

@@ -7,6 +7,7 @@ import { archOf } from "../abi/registers.js";
 import { FormatError } from "../base/errors.js";
 import { parseCpuList } from "./cpus.js";
 import { findBinary } from "./find-binary.js";
+import { listedFunctions } from "./kernel-functions.js";
 import { checkPrivileges, missingCapabilities, PrivilegeError } from "./privileges.js";
 import { readEventFormat, readEvents } from "./tracefs.js";
 import { readUserFunctions, readUserSymbol } from "./user-functions.js";
@@ -87,4 +88,19 @@ test("functions and variables of a real program", () => {
     assert.equal(symbol.probeAddress, main.address);
   }
   assert.ok("missing" in readUserSymbol(process.execPath, "no_such_symbol_", "main", places));
+});
+
+test("a list of traceable functions of the user's own", () => {
+  const folder = mkdtempSync(join(tmpdir(), "beetrace-functions-"));
+  try {
+    const file = join(folder, "list");
+    writeFileSync(file, "vfs_read\nrpc_exit [sunrpc]\n");
+    const listed = listedFunctions(file);
+    assert.deepEqual([listed.names, listed.exclusive], [["rpc_exit", "vfs_read"], true]);
+    assert.equal(listed.find("rpc_exit")[0]?.module, "sunrpc");
+    assert.deepEqual(listedFunctions("/dev/null").names, []);
+    assert.throws(() => listedFunctions(join(folder, "none")), /Could not read functions from .*none: ENOENT/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -6,13 +6,17 @@ import type { Missing, UserFunctions, UserSymbol } from "../language/kernel-view
 import { type DebugPlaces, readSeparateSymbols } from "./debug-info.js";
 import { findSymbol } from "./elf-symbol.js";
 import { findBinary, type SearchPlaces } from "./find-binary.js";
+import { miniDebugInfo } from "./mini-debug-info.js";
 import { requireMachine, withElf } from "./open-elf.js";
 
-/** The functions of a program or library, also of one that was stripped, if what was stripped is installed. */
+/** The functions of a program or library, also of one that was stripped, if what was stripped is installed or packed in it. */
 export function readUserFunctions(path: string, places: DebugPlaces, arch: Arch): UserFunctions | Missing {
   try {
     return withElf(path, (elf) => {
-      const separate = elf.symbols("symtab") === undefined ? readSeparateSymbols(elf, path, places) : undefined;
+      const separate =
+        elf.symbols("symtab") === undefined
+          ? (readSeparateSymbols(elf, path, places) ?? miniDebugInfo(elf))
+          : undefined;
       elf.symbols("dynsym");
       const read = (offset: number, most: number) => withElf(path, (open) => open.bytesUpTo(offset, most));
       return new ElfFunctions(requireMachine(elf, arch), read, separate);

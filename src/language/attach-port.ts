@@ -35,6 +35,13 @@ export interface UprobePlace {
   readonly refCounter?: number | undefined;
 }
 
+/** One place of a file; `ret`: where the function that begins there returns to. */
+export interface UprobeTarget extends UprobePlace {
+  readonly path: string;
+  readonly ret: boolean;
+  readonly pid?: number | undefined;
+}
+
 export interface KprobeTarget {
   /** A function of the kernel, or `MODULE:FUNCTION`; unused if there is an address. */
   readonly symbol: string;
@@ -96,18 +103,7 @@ export interface AttachPort {
   trampoline(program: ProgramName, target: TracedFunction, cookie: bigint): Attachment;
   /** Attaches items one by one. What becomes of one that the kernel refuses is for the trace to say. */
   each(items: AttachItems, attach: (item: AttachItems[number]) => Attachment): readonly Attachment[];
-  /** `offset` is in the file, as uprobes want it. */
-  uprobe(
-    program: ProgramName,
-    target: {
-      readonly path: string;
-      readonly offset: number;
-      readonly ret: boolean;
-      readonly pid?: number | undefined;
-      readonly refCounter?: number | undefined;
-    },
-    cookie: bigint,
-  ): Attachment;
+  uprobe(program: ProgramName, target: UprobeTarget, cookie: bigint): Attachment;
   /**
    * Many places of one file in one link (since 6.6). Items and places go together; places that the kernel refuses are dealt
    * with as by {@link each}.

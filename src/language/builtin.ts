@@ -18,6 +18,8 @@ export type ParamKind =
   /** An address: a pointer or an integer. */
   | "address"
   | "any"
+  /** Anything, where the name of an attach point or function is its text. */
+  | "text"
   | "literal-int"
   | "literal-string"
   /** A map as a whole. */

@@ -1,3 +1,4 @@
+import type { Btf } from "../formats/btf.js";
 import { typeFromBtf } from "../types/from-btf.js";
 import {
   type AddressSpace,
@@ -16,6 +17,7 @@ import {
   u32,
   u64,
 } from "../types/type.js";
+import { kernelModule } from "./kernel-functions.js";
 import type { KernelView } from "./kernel-view.js";
 
 /** Types that have a name of their own; `long` and pointers are 64 bits wide on every machine that we know (LP64). */
@@ -90,13 +92,26 @@ const named: Readonly<Record<string, Type>> = {
 export function namedType(name: string, space: AddressSpace, kernel: KernelView | undefined): Type | undefined {
   const known = Object.hasOwn(named, name) ? named[name] : undefined;
   if (known !== undefined) return known;
-  const btf = kernel?.btf();
-  if (btf === undefined || "missing" in btf) return undefined;
+  if (kernel === undefined) return undefined;
   const tag = /^(struct|union|enum) (.+)$/.exec(name);
   const kind = tag?.[1] as "struct" | "union" | "enum" | undefined;
-  const id =
-    kind === undefined ? (btf.find(name, "typedef") ?? btf.find(name, "struct")) : btf.find(tag?.[2] ?? "", kind);
-  return id === undefined ? undefined : typeFromBtf(btf, id, space);
+  for (const btf of typeInformation(kernel)) {
+    const id =
+      kind === undefined
+        ? (btf.findOwn(name, "typedef") ?? btf.findOwn(name, "struct"))
+        : btf.findOwn(tag?.[2] ?? "", kind);
+    if (id !== undefined) return typeFromBtf(btf, id, space);
+  }
+  return undefined;
+}
+
+/** Of the kernel, and then of each module, which is read only if a name was not found before it. */
+function* typeInformation(kernel: KernelView): Generator<Btf> {
+  for (const module of [kernelModule, ...kernel.modules()]) {
+    const btf = kernel.moduleBtf(module);
+    if (!("missing" in btf)) yield btf;
+    else if (module === kernelModule) return;
+  }
 }
 
 /** A type as C declares it, without array brackets: `const char *`, `struct file *`, `unsigned int`. Unknown ones are opaque. */

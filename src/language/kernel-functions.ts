@@ -17,7 +17,11 @@ export class KernelFunctions {
   /** What the kernel would trace, but must not be: why, by name. */
   private readonly refused: ReadonlyMap<string, string>;
 
-  constructor(functions: Iterable<KernelFunction>, forbidden: ReadonlySet<string> = new Set()) {
+  /** Nothing else is to be tried: the user has listed them. */
+  readonly exclusive: boolean;
+
+  constructor(functions: Iterable<KernelFunction>, forbidden: ReadonlySet<string> = new Set(), exclusive = false) {
+    this.exclusive = exclusive;
     const byName = new Map<string, KernelFunction[] | KernelFunction>();
     const refused = new Map<string, string>();
     for (const fn of functions) {

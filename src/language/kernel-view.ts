@@ -103,8 +103,8 @@ export interface KernelView {
   moduleBtf(module: string): Btf | Missing;
   /** Functions of BPF programs with type information, which other programs can attach to. */
   bpfFunctions(): readonly BpfFunction[];
-  /** Names that BTF raw tracepoints can be set on, sorted. */
-  rawTracepoints(): readonly string[];
+  /** Names of raw tracepoints, sorted: the kernel's, or those of a module, which only type information tells. */
+  rawTracepoints(module?: string): readonly string[];
   /** Address of a kernel symbol; undefined if unknown or hidden. */
   kernelSymbol(name: string): bigint | undefined;
   /** The same of all symbols of that name: static ones of several files may share one. */

@@ -5,7 +5,7 @@ import type { AddressSpace, Type } from "../types/type.js";
 import type { Action } from "./action.js";
 import type { Config } from "./config.js";
 import type { KernelView } from "./kernel-view.js";
-import type { ProgramVariant } from "./probe.js";
+import type { ProgramVariant, Target } from "./probe.js";
 import type { MapAccess, TypedExpr, TypedMap } from "./typed.js";
 
 /** Bytes at a base address; `context` memory may only be read, at constant offsets. */
@@ -119,6 +119,8 @@ export interface Lowering {
   noteUserAddresses(): void;
   /** Id of this program's attach point. */
   targetId(): Value;
+  /** All attach points of the script, by id. */
+  readonly allTargets: readonly Target[];
   registerOffset(name: string): number | undefined;
   readonly span: Span;
 }

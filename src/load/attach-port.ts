@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statfsSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { EINVAL, ENOENT, ENOTSUPP, EOPNOTSUPP, ESRCH } from "../abi/errno.js";
 import { attrFlags, HW_BREAKPOINT_X, PERF_TYPE_BREAKPOINT, PERF_TYPE_TRACEPOINT } from "../abi/perf.js";
 import { BPF_TRACE_RAW_TP } from "../abi/program-type.js";
@@ -16,6 +16,7 @@ import type {
   ProgramName,
   TracedFunction,
   UprobePlace,
+  UprobeTarget,
   WatchpointTarget,
 } from "../language/attach-port.js";
 import type { AttachItems, Target } from "../language/probe.js";
@@ -28,15 +29,14 @@ import {
   linkUprobeMulti,
   rawTracepointOpen,
 } from "../sys/link-calls.js";
-import { pinAt } from "../sys/link-life.js";
 import { type NewPerfEvent, perfEventOpen } from "../sys/perf-calls.js";
-import { mount } from "../sys/process-calls.js";
 import { progTestRun } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
 import { AttachError } from "./attach-error.js";
 import { closeEvents, closeLinks } from "./detach.js";
 import type { LoadedObject } from "./loaded-object.js";
+import { type KernelIterator, pinWhere } from "./pinned-iterator.js";
 import { VerifierError } from "./verifier-error.js";
 
 /** What one attachment holds. */
@@ -58,25 +58,6 @@ const rethrow: OnRefused = (_target, error) => {
 
 /** What the kernel says of a link for many places if it is one of them that it does not like. */
 const ofOneTarget: readonly (number | undefined)[] = [EINVAL, ENOENT, ESRCH, EOPNOTSUPP, ENOTSUPP];
-
-/** An iterator that waits to be read, or stays in a file. */
-export interface KernelIterator {
-  readonly what: string;
-  readonly link: Fd;
-  readonly pin: string | undefined;
-}
-
-/** Where the bpf file system belongs; systems without systemd start without it. */
-const bpffs = "/sys/fs/bpf";
-/** uapi/linux/magic.h. */
-const BPF_FS_MAGIC = 0xcafe4a11;
-
-/** Pins a link at a path, mounting the bpf file system at its usual place if it is not there. */
-function pinWhere(sys: Sys, path: string, link: Fd): void {
-  if (path.startsWith(`${bpffs}/`) && existsSync(bpffs) && statfsSync(bpffs).type !== BPF_FS_MAGIC)
-    mount(sys, "bpf", bpffs);
-  pinAt(sys, path, link);
-}
 
 /** The probes of one loaded object; disposing it detaches all that are still attached. */
 export class KernelAttachPort implements AttachPort, Disposable {
@@ -104,12 +85,12 @@ export class KernelAttachPort implements AttachPort, Disposable {
     const what = `perf event ${target.type}:${target.config}`;
     return this.attach(what, "quick", (held) => {
       const { sample, pid } = target;
-      const flags = ("frequency" in sample ? attrFlags.freq : 0) | (pid === undefined ? 0 : attrFlags.inherit);
+      const flags = ("frequency" in sample ? attrFlags.freq : 0n) | (pid === undefined ? 0n : attrFlags.inherit);
       const attr = {
         type: target.type,
         config: target.config,
         ...("period" in sample ? { sample_period: sample.period } : { sample_freq: sample.frequency }),
-        flags: BigInt(flags),
+        flags,
       };
       if (pid !== undefined) this.linkToThreads(held, program, { attr, what }, pid, cookie);
       else
@@ -129,7 +110,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
         bp_len: BigInt((target.access & HW_BREAKPOINT_X) === 0 ? target.length : 8),
         sample_period: 1n,
         // Threads that are made later are watched, too.
-        flags: BigInt(attrFlags.inherit),
+        flags: attrFlags.inherit,
       };
       if (target.pid !== undefined) this.linkToThreads(held, program, { attr, what }, target.pid, cookie);
       else for (const cpu of readCpus("online")) this.linkEvent(held, program, { attr, pid: -1, cpu, what }, cookie);
@@ -214,17 +195,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
     });
   }
 
-  uprobe(
-    program: ProgramName,
-    target: {
-      readonly path: string;
-      readonly offset: number;
-      readonly ret: boolean;
-      readonly pid?: number | undefined;
-      readonly refCounter?: number | undefined;
-    },
-    cookie: bigint,
-  ): Attachment {
+  uprobe(program: ProgramName, target: UprobeTarget, cookie: bigint): Attachment {
     const what = `${target.ret ? "uretprobe" : "uprobe"} ${target.path}:0x${target.offset.toString(16)}`;
     return this.attach(what, "slow", (held) => {
       const { path, start } = fileOf(target.path);

@@ -95,18 +95,21 @@ for (const { title, log, instruction, reason } of logs) {
   test(`verifier log: ${title}`, () => assert.deepEqual(parseVerifierLog(log), { reason, instruction }));
 }
 
+/** A program of two instructions, made from these places. */
+const programAt = (spans: ProgramSpec["spans"]): ProgramSpec => ({
+  name: "BEGIN",
+  type: "raw_tracepoint",
+  expectedAttachType: 0,
+  code: new Uint8Array(16),
+  relocations: [],
+  functions: [],
+  spans,
+});
+
 test("the error points at the script, also for instructions without a place of their own", () => {
   const source = { name: "stdin", text: "BEGIN { x }" };
   const span = { source, start: 8, end: 9 };
-  const program: ProgramSpec = {
-    name: "BEGIN",
-    type: "raw_tracepoint",
-    expectedAttachType: 0,
-    code: new Uint8Array(16),
-    relocations: [],
-    functions: [],
-    spans: [span, undefined],
-  };
+  const program = programAt([span, undefined]);
   const error = new VerifierError(program, 13, logs[0]?.log ?? "", undefined);
   assert.equal(error.span, span);
   assert.equal(error.errno, 13);
@@ -115,15 +118,7 @@ test("the error points at the script, also for instructions without a place of t
 });
 
 test("what to do about it", () => {
-  const program: ProgramSpec = {
-    name: "BEGIN",
-    type: "raw_tracepoint",
-    expectedAttachType: 0,
-    code: new Uint8Array(16),
-    relocations: [],
-    functions: [],
-    spans: [],
-  };
+  const program = programAt([]);
   const hint = (errno: number, log: string): string => new VerifierError(program, errno, log, undefined).hint ?? "";
   assert.match(hint(22, "back-edge from insn 7 to 3\n"), /^a loop needs a bound/);
   assert.match(hint(7, "BPF program is too large. Processed 1000001 insn\n"), /^a loop needs a bound/);

@@ -30,7 +30,7 @@ export class VerifierError extends BeetraceError {
     const message = forbidden ?? `the kernel's verifier refused ${program.name}${where}: ${told}`;
     const hint =
       forbidden === undefined
-        ? adviceFor(reason, errno)
+        ? hintFor(reason, errno)
         : "the kernel allows it in some functions only; docs/builtins.md names some";
     super(message, { cause, hint });
     this.program = program.name;
@@ -45,7 +45,7 @@ export class VerifierError extends BeetraceError {
 /** Words of the verifier about loops and size: kernel/bpf/verifier.c, v5.10 to v6.18. */
 const unbounded = /back-edge|infinite loop|loop is not bounded|too complex|program is too large/i;
 
-function adviceFor(reason: string, errno: number): string {
+function hintFor(reason: string, errno: number): string {
   if (errno === EAGAIN) return "a profiler of this process sends such signals, for one: try again without it";
   return unbounded.test(reason)
     ? "a loop needs a bound that the kernel can see"

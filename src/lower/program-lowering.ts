@@ -5,7 +5,7 @@ import type { Action } from "../language/action.js";
 import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Dest, LossCounter, Lowering, Place } from "../language/lowering.js";
-import type { ProgramVariant } from "../language/probe.js";
+import type { ProgramVariant, Target } from "../language/probe.js";
 import { looksAtTasks } from "../language/task-filter.js";
 import type { MapAccess, TypedExpr, TypedMap, TypedProgram, TypedStatement, TypedVariable } from "../language/typed.js";
 import type { AddressSpace, Type } from "../types/type.js";
@@ -458,6 +458,10 @@ export class ProgramLowering implements Lowering {
 
   noteUserAddresses(): void {
     this.object.userAddresses = true;
+  }
+
+  get allTargets(): readonly Target[] {
+    return this.object.script.targets;
   }
 
   targetId(): Value {

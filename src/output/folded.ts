@@ -1,4 +1,5 @@
-import type { FrameKind, SampleFrame, StackSamples } from "./stack-samples.js";
+import type { FrameKind } from "./frame-kind.js";
+import type { SampleFrame, StackSamples } from "./stack-samples.js";
 
 /**
  * Stacks as FlameGraph's scripts and their relatives read them: `outermost;...;innermost COUNT`, a line each, in order.

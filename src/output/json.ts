@@ -7,6 +7,7 @@ import type { OutputEvent, Rendered } from "./event.js";
 import { orderedEntries } from "./map-order.js";
 import { divOf } from "./text.js";
 import { latestInterval, seriesJson } from "./time-series.js";
+import { unnamedJson } from "./unnamed.js";
 import { numberJson, objectJson, stringJson, valueJson } from "./value-json.js";
 import { jsonKeyText } from "./value-text.js";
 
@@ -28,7 +29,7 @@ function lineOf(event: OutputEvent): string {
       return `{"type": "syscall", "data": ${stringJson(event.text)}}\n`;
     case "value":
     case "entry":
-      return `{"type": "value", "data": ${valueJson(event.value)}}\n`;
+      return `{"type": "value", "data": ${valueJson(event.value)}${unnamedJson([event.value])}}\n`;
     case "end":
     case "exit":
       return "";
@@ -76,7 +77,8 @@ function mapJson(map: MapSnapshot): string {
   const data = map.keyed
     ? objectJson(entries.map(({ key, value }) => [jsonKeyText(key), json(value)]))
     : json(first.value);
-  return `{"type": "${mapType(first.value)}", "data": {${stringJson(map.name)}: ${data}}}\n`;
+  const unnamed = unnamedJson(entries.flatMap(({ key, value }) => [...key, value]));
+  return `{"type": "${mapType(first.value)}", "data": {${stringJson(map.name)}: ${data}}${unnamed}}\n`;
 }
 
 function mapType(value: Value): "map" | "stats" | "hist" | "tseries" {

@@ -1,5 +1,6 @@
 import { assertNever } from "../base/assert-never.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
+import { numberOf } from "./value-number.js";
 
 type Entry = MapSnapshot["entries"][number];
 
@@ -13,7 +14,7 @@ type Entry = MapSnapshot["entries"][number];
  * are ordered as numbers.
  */
 export function orderedEntries(map: MapSnapshot): readonly Entry[] {
-  const ranked = map.entries.map((entry) => ({ entry, rank: rankOf(entry.value) }));
+  const ranked = map.entries.map((entry) => ({ entry, rank: numberOf(entry.value, "average") }));
   ranked.sort((a, b) => {
     if (a.rank !== undefined && b.rank !== undefined && a.rank !== b.rank) return a.rank < b.rank ? -1 : 1;
     return compareLists(a.entry.key, b.entry.key);
@@ -21,30 +22,6 @@ export function orderedEntries(map: MapSnapshot): readonly Entry[] {
   const top = map.top ?? 0;
   const kept = top > 0 && ranked.length > top ? ranked.slice(ranked.length - top) : ranked;
   return kept.map(({ entry }) => entry);
-}
-
-/** What a map is sorted by if not by key. */
-function rankOf(value: Value): bigint | undefined {
-  switch (value.kind) {
-    case "int":
-    case "enum":
-    case "count":
-    case "sum":
-    case "min":
-    case "max":
-      return value.value;
-    case "avg":
-    case "stats":
-      return value.average;
-    case "hist":
-    case "lhist": {
-      let sum = 0n;
-      for (const count of value.buckets.values()) sum += count;
-      return sum;
-    }
-    default:
-      return undefined;
-  }
 }
 
 /** Ascending; values of different kinds (which one map does not mix) by kind. */
@@ -90,7 +67,7 @@ export function compareValues(a: Value, b: Value): number {
     case "hist":
     case "lhist":
     case "tseries":
-      return order(rankOf(a) ?? 0n, rankOf(b) ?? 0n);
+      return order(numberOf(a, "average") ?? 0n, numberOf(b, "average") ?? 0n);
     default:
       return assertNever(a);
   }

@@ -375,3 +375,34 @@ test("a stack of build ids: the file's id and the offset in it, or the bare addr
   ];
   assert.equal(valueText({ kind: "stack", user: true, mode: "build_id", frames }), "\n93ac61ec5a 0x09\n4257e0b0\n");
 });
+
+test("JSON says why addresses have no name", () => {
+  const stack = {
+    kind: "stack",
+    user: true,
+    mode: "bpftrace",
+    frames: [
+      { address: 0x1000n, symbol: "main", offset: 4n, module: "/bin/a" },
+      { address: -1n, symbol: undefined, offset: 0n, module: "/lib/b", reason: "stripped" },
+      { address: 0x10n, symbol: undefined, offset: 0n, module: undefined, reason: "unmapped" },
+    ],
+  } as const;
+  const unnamed =
+    '"unnamed": {"0xffffffffffffffff": {"reason": "stripped", "module": "/lib/b"}, "0x10": {"reason": "unmapped"}}';
+  const value = renderJson({ kind: "value", value: stack }).text;
+  assert.ok(value.endsWith(`, ${unnamed}}\n`), value);
+  assert.deepEqual(Object.keys(JSON.parse(value)), ["type", "data", "unnamed"]);
+  const one = { kind: "int", value: 1n } as const;
+  const map = {
+    name: "@",
+    keyed: true,
+    entries: [{ key: [{ kind: "tuple", items: [one, stack] }], value: one }],
+  } as const;
+  assert.ok(renderJson({ kind: "map", map }).text.endsWith(`, ${unnamed}}\n`));
+  const symbol = { kind: "symbol", value: "0x7", unnamed: "process-gone" } as const;
+  assert.equal(
+    renderJson({ kind: "value", value: symbol }).text,
+    '{"type": "value", "data": "0x7", "unnamed": {"0x7": {"reason": "process-gone"}}}\n',
+  );
+  assert.equal(renderJson({ kind: "value", value: one }).text, '{"type": "value", "data": 1}\n');
+});

@@ -1,7 +1,11 @@
 import type { Frame, MapSnapshot, Value } from "../wire/value.js";
+import type { FrameKind } from "./frame-kind.js";
+import { numberOf } from "./value-number.js";
 import { keyText, valueText } from "./value-text.js";
 
-export type FrameKind = "label" | "user" | "kernel" | "jit" | "inlined" | "unknown";
+/** Kinds of values that have a number to show. */
+const weightKinds = ["int", "count", "sum", "min", "max", "avg", "stats", "hist", "lhist"] as const;
+export type WeightKind = (typeof weightKinds)[number];
 
 /** One function of a stack, as pictures and profiles show it. */
 export interface SampleFrame {
@@ -12,6 +16,8 @@ export interface SampleFrame {
   readonly line?: number;
   /** Program, library or kernel module. */
   readonly module?: string;
+  /** Why there is no name, in words. */
+  readonly reason?: string;
 }
 
 export interface StackSample {
@@ -24,6 +30,8 @@ export interface StackSample {
 export interface StackSamples {
   /** Of the map, with its `@`. */
   readonly name: string;
+  /** What the map's values are; see `weightOf`. */
+  readonly weight: WeightKind;
   /** Of equal stacks there is one. */
   readonly samples: readonly StackSample[];
   /** Entries that have no number to show, or none above 0. */
@@ -35,42 +43,31 @@ export function stackSamples(map: MapSnapshot): StackSamples | undefined {
   if (!map.entries.some(({ key }) => key.some(hasStack))) return undefined;
   const merged = new Map<string, { frames: readonly SampleFrame[]; value: bigint }>();
   let skipped = 0;
+  let kind: WeightKind = "int";
   for (const { key, value } of map.entries) {
     const weight = weightOf(value);
-    if (weight === undefined || weight <= 0n) {
+    if (weight === undefined || weight.value <= 0n) {
       skipped++;
       continue;
     }
+    kind = weight.kind;
     const frames = framesOf(key);
     const id = frames.map(({ name, kind, module = "", line = 0 }) => `${kind} ${module} ${line} ${name}`).join("\n");
     const known = merged.get(id);
-    if (known === undefined) merged.set(id, { frames, value: weight });
-    else known.value += weight;
+    if (known === undefined) merged.set(id, { frames, value: weight.value });
+    else known.value += weight.value;
   }
-  return { name: map.name, samples: [...merged.values()], skipped };
+  return { name: map.name, weight: kind, samples: [...merged.values()], skipped };
 }
 
 const hasStack = (value: Value): boolean =>
   value.kind === "stack" || (value.kind === "tuple" && value.items.some(hasStack));
 
 /** How much a stack counts: of a histogram or an average, how often. */
-function weightOf(value: Value): bigint | undefined {
-  switch (value.kind) {
-    case "int":
-    case "count":
-    case "sum":
-    case "min":
-    case "max":
-      return value.value;
-    case "avg":
-    case "stats":
-      return value.total;
-    case "hist":
-    case "lhist":
-      return [...value.buckets.values()].reduce((sum, count) => sum + count, 0n);
-    default:
-      return undefined;
-  }
+function weightOf(value: Value): { readonly kind: WeightKind; readonly value: bigint } | undefined {
+  const kind = weightKinds.find((each) => each === value.kind);
+  const number = numberOf(value, "total");
+  return kind === undefined || number === undefined ? undefined : { kind, value: number };
 }
 
 function framesOf(key: readonly Value[]): readonly SampleFrame[] {
@@ -94,7 +91,8 @@ function stackFrames(stack: Extract<Value, { kind: "stack" }>): readonly SampleF
     for (const { symbol, source } of [...(frame.inlined ?? [])].reverse())
       frames.push({ name: symbol, kind: "inlined", ...place(source), ...module(frame) });
   }
-  if (stack.frames.length === 0 && stack.missing !== undefined) frames.push({ name: "[missing]", kind: "unknown" });
+  if (stack.frames.length === 0 && stack.missing !== undefined)
+    frames.push({ name: "[missing]", kind: "unknown", reason: `no stack: ${stack.missing}` });
   return frames;
 }
 
@@ -102,11 +100,25 @@ function ownFrame(frame: Frame, isUser: boolean): SampleFrame {
   const { symbol } = frame;
   if (symbol === undefined) {
     const file = frame.module?.slice(frame.module.lastIndexOf("/") + 1).replace(/^\[(.*)\]$/, "$1");
-    return { name: `[${file ?? "unknown"}]`, kind: "unknown", ...module(frame) };
+    return { name: `[${file ?? "unknown"}]`, kind: "unknown", ...module(frame), ...reasonOf(frame) };
   }
   const kind = !isUser ? "kernel" : frame.module === "[jit]" ? "jit" : "user";
   return { name: symbol, kind, ...place(frame.source), ...module(frame) };
 }
+
+/** What symbols/symbolized.ts calls the reasons, for readers who do not know its words. */
+const reasons: Readonly<Record<string, string>> = {
+  unmapped: "nothing is mapped there",
+  anonymous: "code that is in no file, of which the process tells no names",
+  stripped: "the file has no symbol for it",
+  unreadable: "the file cannot be read",
+  "process-gone": "the process had ended before it was looked at",
+  "untrusted-map": "the file with the names belongs to another user",
+  hidden: "the kernel hides its addresses (kptr_restrict)",
+};
+
+const reasonOf = ({ reason }: Frame): { readonly reason?: string } =>
+  reason === undefined ? {} : { reason: reasons[reason] ?? reason };
 
 const module = (frame: Frame): { readonly module?: string } =>
   frame.module === undefined ? {} : { module: frame.module };

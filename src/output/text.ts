@@ -86,6 +86,10 @@ function lossText({ reason, subject, count }: Loss): string {
       return `Lost ${count} events: the buffer was in use by an interrupted probe`;
     case "unhandled":
       return `${count} commands of system() were not run: they were still waiting when the trace was ended`;
+    case "mappings-lost":
+      return `Lost ${count} records of what processes map and run: addresses in them may have no names, or those of a program that ran there before`;
+    case "mappings-dropped":
+      return `${count} processes had been forgotten, too many ran after them: their addresses have no names`;
     case "missed":
       return `Missed ${count} calls${of}: the probe hit itself`;
   }

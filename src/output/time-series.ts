@@ -54,6 +54,10 @@ const fraction = (time: bigint, digits: number): string =>
 
 const clock = (time: bigint, format: string): string => formatTime(format, Number(time / milli), 0);
 
+/** The time of day, with as many digits as two moments so far apart (nanoseconds) need. */
+export const momentText = (time: bigint, between: bigint): string =>
+  clock(time, "%H:%M:%S") + fraction(time, unitOf(between).digits);
+
 /** A byte counts where bpftrace fills up to a width: `μ` has two. */
 const padded = (text: string, bytes: number): string => text + " ".repeat(Math.max(0, bytes - Buffer.byteLength(text)));
 
@@ -79,8 +83,7 @@ export function seriesText(series: Series, last: bigint): string {
       const at = least === most ? Math.floor(width / 2) : place(width - 1, value - least, most - least);
       graph[Math.max(0, Math.min(width - 1, at))] = "*";
     }
-    const time = clock(start, "%H:%M:%S") + fraction(start, unit.digits);
-    text += `${time} ${graph.join("")} ${value ?? "-"}\n`;
+    text += `${momentText(start, between)} ${graph.join("")} ${value ?? "-"}\n`;
   }
   return `${text}${margin}v${line}v\n${scale}`;
 }

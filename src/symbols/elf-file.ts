@@ -1,8 +1,9 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { FormatError } from "../base/errors.js";
 import { type CodePlace, CodePlaces } from "../formats/dwarf-places.js";
 import { type ByteSource, Elf, type ElfSymbol } from "../formats/elf.js";
 import { type DebugPlaces, hasDebugInfo, lineInfo, separateDebugFile } from "../kernel/debug-info.js";
+import { miniDebugInfo } from "../kernel/mini-debug-info.js";
 
 /** A file as bytes that are read when they are wanted; the caller closes it. */
 export interface OpenFile extends ByteSource, Disposable {
@@ -10,16 +11,20 @@ export interface OpenFile extends ByteSource, Disposable {
   readonly inode: bigint;
   /** Of its file system, as stat(2) has it. */
   readonly device: bigint;
+  /** When it was made or last written, whichever is later, in nanoseconds since 1970. */
+  readonly changed: bigint;
 }
 
 export function openFile(path: string): OpenFile {
-  const fd = openSync(path, "r");
+  // What stands there now may be a pipe, which would wait for a writer.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const { size, ino, dev } = fstatSync(fd, { bigint: true });
+    const { size, ino, dev, mtimeNs, birthtimeNs } = fstatSync(fd, { bigint: true });
     return {
       size: Number(size),
       inode: ino,
-      device: dev,
+      device: kernelDevice(dev),
+      changed: later(mtimeNs, birthtimeNs),
       read(offset, length) {
         if (!(offset >= 0 && length >= 0 && offset + length <= Number(size))) {
           throw new FormatError(`${path}: ${length} bytes at offset ${offset} lie outside its ${size} bytes`);
@@ -38,6 +43,18 @@ export function openFile(path: string): OpenFile {
     closeSync(fd);
     throw error;
   }
+}
+
+/** From stat(2)'s number: new_encode_dev(), include/linux/kdev_t.h. */
+const kernelDevice = (dev: bigint): bigint => {
+  const major = (dev >> 8n) & 0xfffn;
+  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xfff00n);
+  return (major << 20n) | minor;
+};
+
+function later(a: bigint, b: bigint): bigint {
+  if (a > b) return a;
+  return b;
 }
 
 export type FileSymbol =
@@ -161,6 +178,7 @@ export class ElfFile implements Disposable {
         // Only a build id makes sure that another file belongs to this one, whatever container it is in.
         if (elf.buildId() !== undefined) this.separate = separateDebugFile(elf, this.what, this.places);
         if (full === undefined && this.separate !== undefined) this.debug = readSymbols(this.separate);
+        if (full === undefined) this.debug ??= miniDebugInfo(elf);
         this.close();
       }
       this.elf = elf;

@@ -31,7 +31,11 @@ export function openMappedFile(procRoot: string, pid: number, map: ProcMap): Ope
 }
 
 /** Bytes of a process's memory, as many as can be read. */
-export function readMapping(procRoot: string, pid: number | "self", map: ProcMap): Uint8Array | undefined {
+export function readMapping(
+  procRoot: string,
+  pid: number | "self",
+  map: Pick<ProcMap, "start" | "end">,
+): Uint8Array | undefined {
   try {
     const fd = openSync(`${procRoot}/${pid}/mem`, "r");
     try {

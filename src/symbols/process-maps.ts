@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync } from "node:fs";
-import { mapAt, type ProcMap, parseProcMaps } from "../formats/proc-maps.js";
+import { type ProcMap, parseProcMaps } from "../formats/proc-maps.js";
+import { type AddressSpace, type Mapping, samePlace } from "./address-space.js";
 import { isSystemError } from "./elf-file.js";
 import type { JitNames } from "./jit-names.js";
 
@@ -10,16 +11,17 @@ export interface ProcessImage {
   readonly maps: readonly ProcMap[];
 }
 
-/** Reads what a process has mapped; undefined if it has ended, has no user memory or may not be looked at. */
-export function readProcessImage(procRoot: string, pid: number): ProcessImage | undefined {
+/** Reads what a process has mapped; undefined if it has ended or has no user memory, "denied" if it may not be looked at. */
+export function readProcessImage(procRoot: string, pid: number): ProcessImage | "denied" | undefined {
   try {
     const maps = parseProcMaps(readFileSync(`${procRoot}/${pid}/maps`, "utf8"));
     const identity = readIdentity(procRoot, pid);
     // A zombie and a kernel thread have no mappings.
     return identity === undefined || maps.length === 0 ? undefined : { identity, maps };
   } catch (error) {
-    if (isSystemError(error)) return undefined;
-    throw error;
+    if (!isSystemError(error)) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    return code === "EACCES" || code === "EPERM" ? "denied" : undefined;
   }
 }
 
@@ -35,57 +37,101 @@ export function readIdentity(procRoot: string, pid: number): string | undefined 
   }
 }
 
-/** The images of a process id, newest first: a stack taken before an exec still needs the mappings of then. */
+/** Programs that ran one after the other under a process id, of which addresses may still be asked. */
+const maxSpaces = 16;
+
+/** A process id, and what was mapped by the programs that ran under it: a stack may be of one that ran before. */
 export class KnownProcess implements Disposable {
-  private images: readonly ProcessImage[] = [];
+  readonly pid: number;
+  /** Newest first. */
+  spaces: readonly AddressSpace[] = [];
+  /** Who forked it off. */
+  parent: number | undefined;
+  /** Of the newest program, if /proc was asked. */
+  identity: string | undefined;
+  /** The kernel has told its end. */
+  ended = false;
+  /** /proc has nothing of it. */
+  gone = false;
+  /** It may not be looked at. */
+  denied = false;
+  /** It waits in front of its execve: what it has mapped until then is not what is traced. */
+  expectsExec = false;
+  /** Mappings that it was told to have. */
+  size = 0;
   /** When it was last asked who it is. */
   checkedAt: number;
   /** When its mappings were last read. */
-  readAt: number;
+  readAt = Number.NEGATIVE_INFINITY;
   /** Milliseconds after reading the mappings before an unmapped address is worth reading them again; grows in vain. */
   patience = 0;
-  gone: boolean;
   /** Names of code made at run time; undefined where none were found when they were looked for, at `jitAskedAt`. */
   jit: JitNames | "untrusted" | undefined;
   jitAskedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(image: ProcessImage | undefined, now: number) {
-    if (image !== undefined) this.images = [image];
-    this.gone = image === undefined;
+  constructor(pid: number, now: number) {
+    this.pid = pid;
     this.checkedAt = now;
-    this.readAt = now;
   }
 
-  get identity(): string | undefined {
-    return this.images[0]?.identity;
-  }
-
-  get maps(): readonly ProcMap[] {
-    return this.images[0]?.maps ?? [];
+  /** What the newest program has mapped. */
+  get space(): AddressSpace | undefined {
+    return this.spaces[0];
   }
 
   get seen(): boolean {
-    return this.images.length > 0;
+    return this.spaces.some(({ mappings }) => mappings.length > 0);
   }
 
-  at(address: bigint): ProcMap | undefined {
-    for (const image of this.images) {
-      const map = mapAt(image.maps, address);
-      if (map !== undefined) return map;
-    }
-    return undefined;
+  /** Another program runs. */
+  begin(space: AddressSpace): AddressSpace {
+    this.spaces = [space, ...this.spaces].slice(0, maxSpaces);
+    this.identity = undefined;
+    this.gone = false;
+    this.patience = 0;
+    this[Symbol.dispose]();
+    return space;
+  }
+
+  forget(): void {
+    this.spaces = [];
+    this.expectsExec = false;
+  }
+
+  /**
+   * The programs that can have run at some time from `since` on, and have most of `addresses` mapped to run: a stack is one
+   * program's.
+   */
+  spacesOf(addresses: readonly bigint[], since: bigint): readonly AddressSpace[] {
+    const last = this.spaces.findIndex(({ from }) => from <= since);
+    const possible = last < 0 ? this.spaces : this.spaces.slice(0, last + 1);
+    if (possible.length < 2) return possible;
+    const counts = possible.map(
+      (space) => addresses.filter((address) => space.at(address, since).some(({ execute }) => execute)).length,
+    );
+    const most = Math.max(...counts);
+    return possible.filter((_, i) => counts[i] === most);
   }
 
   [Symbol.dispose](): void {
     if (this.jit !== undefined && this.jit !== "untrusted") this.jit[Symbol.dispose]();
     this.jit = undefined;
+    this.jitAskedAt = Number.NEGATIVE_INFINITY;
   }
+}
 
-  update(image: ProcessImage, now: number): void {
-    const others = this.images.filter((known) => known.identity !== image.identity);
-    this.images = [image, ...others].slice(0, 3);
-    this.checkedAt = now;
-    this.readAt = now;
-    this.gone = false;
+/** What is at an address in some of a process's programs: "ambiguous" if they do not have the same there. */
+export function mappingAt(
+  spaces: readonly AddressSpace[],
+  address: bigint,
+  since: bigint,
+): Mapping | "ambiguous" | undefined {
+  let found: Mapping | undefined;
+  for (const space of spaces) {
+    for (const mapping of space.at(address, since)) {
+      if (found !== undefined && !samePlace(found, mapping, address)) return "ambiguous";
+      found ??= mapping;
+    }
   }
+  return found;
 }

@@ -141,6 +141,13 @@ test("names that another user could have written are not believed", (t) => {
   assert.deepEqual(symbols.resolve(7, 0x500101n), { kind: "unknown", reason: "untrusted-map", module: undefined });
 });
 
+test("names of a stripped program that are packed in it", (t) => {
+  const { proc, program, write, line } = fakeProc(t, "tiny.mini");
+  write(7, line(0x400000, 0));
+  using symbols = new UserSymbols({ procRoot: proc, now: () => 0, debug: { folders: [], root: "/nowhere" } });
+  assert.deepEqual(symbols.resolve(7, 0x400147n), { kind: "symbol", name: "twice", offset: 3n, module: program });
+});
+
 test("a replaced file is not taken for the mapped one", (t) => {
   const { proc, write, line, program } = fakeProc(t, "tiny");
   write(7, line(0x400000, 0, program, 99999));

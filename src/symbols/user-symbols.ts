@@ -1,14 +1,15 @@
-import { bytesSource } from "../formats/byte-source.js";
 import type { CodePlace } from "../formats/dwarf-places.js";
 import { demangle } from "../formats/itanium-demangle.js";
-import type { ProcMap } from "../formats/proc-maps.js";
+import type { PerfRecord } from "../formats/perf-records.js";
 import { demangleRust } from "../formats/rust-demangle.js";
 import { type DebugPlaces, debugRoot } from "../kernel/debug-info.js";
-import { ElfFile, type OpenFile } from "./elf-file.js";
+import type { AddressSpace, Mapping } from "./address-space.js";
+import type { ElfFile } from "./elf-file.js";
 import { JitNames } from "./jit-names.js";
-import { openMappedFile, readMapping, readOwnVdso } from "./mapped-file.js";
-import { KnownProcess, readIdentity, readProcessImage } from "./process-maps.js";
-import { type Symbolized, unknown } from "./symbolized.js";
+import { MappedFiles } from "./mapped-files.js";
+import { type KnownProcess, mappingAt } from "./process-maps.js";
+import { ProcessTable } from "./process-table.js";
+import { type MissingName, type Symbolized, unknown } from "./symbolized.js";
 
 export interface UserSymbolsOptions {
   /** Of proc(5). */
@@ -21,6 +22,10 @@ export interface UserSymbolsOptions {
   readonly maxMemory?: number;
   /** Milliseconds, only differences count. */
   readonly now?: () => number;
+  /** Nanoseconds of the monotonic clock. */
+  readonly clock?: () => bigint;
+  /** What the kernel has told of processes since the last call, oldest first; not given where it tells nothing. */
+  readonly records?: (() => readonly PerfRecord[]) | undefined;
 }
 
 /** How an address is looked up. */
@@ -29,72 +34,172 @@ export interface Lookup {
   readonly isReturn?: boolean;
   /** Debugging information is asked for the place in the source, too. */
   readonly code?: boolean;
+  /** When it was recorded at the earliest, in nanoseconds of the monotonic clock; any time if not given. */
+  readonly since?: bigint;
 }
 
-/** Processes remembered; the one not asked for the longest goes first. */
-const maxProcesses = 8192;
-/** Files held open or in memory. */
-const maxFiles = 512;
 /** What stacks in perf mode show as the file of code that was made at run time. */
 const jitModule = "[jit]";
-/** How long a process is taken for the one that it was. */
+/** How long what a process says of its code is taken for all of it, and how long an address without a name for one. */
 const trustMilliseconds = 100;
+/** A process, and how many of those it was forked off, have the same root directory, as likely as not. */
+const maxRoots = 3;
 
 /**
  * Names of addresses in processes. What was seen of a process is kept when it ends: its mappings, and the files in them.
- * Processes in containers have their own paths; files are opened through `/proc/PID/map_files`, which leads to the very
- * file that is mapped, even if it has been deleted or replaced since, or through `/proc/PID/root`.
+ * Where the kernel tells of mappings (`records`) that is all that has run since; else what /proc/PID/maps had when the
+ * process was looked at.
  */
 export class UserSymbols implements Disposable {
   private readonly procRoot: string;
   private readonly demangles: boolean;
-  private readonly debug: DebugPlaces;
-  private readonly maxMemory: number;
   private readonly now: () => number;
-  /** Both are in the order of last use. */
-  private readonly processes = new Map<number, KnownProcess>();
-  private readonly files = new Map<string, ElfFile | undefined>();
+  private readonly table: ProcessTable;
+  private readonly files: MappedFiles;
   private readonly names = new Map<string, string>();
 
   constructor(options: UserSymbolsOptions = {}) {
     this.procRoot = options.procRoot ?? "/proc";
     this.demangles = options.demangle ?? true;
-    this.debug = options.debug ?? { folders: [], root: debugRoot };
-    this.maxMemory = options.maxMemory ?? 256 << 20;
     this.now = options.now ?? (() => performance.now());
+    const { procRoot, now } = this;
+    const clock = options.clock ?? (() => process.hrtime.bigint());
+    this.files = new MappedFiles({
+      procRoot,
+      now,
+      debug: options.debug ?? { folders: [], root: debugRoot },
+      maxMemory: options.maxMemory ?? 256 << 20,
+      wallOffset: () => BigInt(Date.now()) * 1_000_000n - clock(),
+    });
+    this.table = new ProcessTable({
+      procRoot,
+      now,
+      clock,
+      records: options.records,
+      // Files are opened while the process is there; parsing waits until a name is wanted.
+      onMapping: (known, mapping) => {
+        if (isFile(mapping)) this.file(known, mapping);
+      },
+      // Code without a file: its names go when the process does, if it has a root directory of its own.
+      onSeen: (known) => {
+        if (known.space?.mappings.some((map) => map.execute && map.path === undefined) === true) this.openJit(known);
+      },
+    });
+  }
+
+  /** Records of processes that the kernel had no room for. */
+  get lostRecords(): bigint {
+    return this.table.lostRecords;
+  }
+
+  /** Processes whose mappings were dropped for want of room, and asked for afterwards. */
+  get missedProcesses(): number {
+    return this.table.missedProcesses;
   }
 
   /**
    * Looks at a process now, so that its addresses can be resolved after it has ended. Worth a call when an event of an
    * unknown process arrives; cheap for known ones, unless what they have mapped is to be read `again`.
    */
-  remember(pid: number, again = false): void {
-    const isKnown = this.processes.has(pid);
-    const known = this.process(pid);
-    if (again && isKnown) this.reread(pid, known);
+  remember(pid: number): void {
+    this.table.get(pid);
+  }
+
+  /** Less than {@link remember}, for every process that there is. */
+  seed(pid: number): void {
+    this.table.seed(pid);
+  }
+
+  /** The process waits in front of its execve; what it has mapped until then does not matter. */
+  expectExec(pid: number): void {
+    this.table.expectExec(pid);
+  }
+
+  /** Takes in what the kernel has told of processes. */
+  refresh(): void {
+    this.table.refresh();
   }
 
   /** The function at an address of a process. */
-  resolve(pid: number, given: bigint, lookup: Lookup = {}): Symbolized {
-    const address = lookup.isReturn === true ? given - 1n : given;
-    const known = this.process(pid);
-    let map = known.at(address);
-    if (map === undefined && !known.gone && this.now() - known.readAt >= known.patience) {
-      // Something was mapped since (execve, dlopen, or code made at run time).
-      this.reread(pid, known);
-      map = known.at(address);
-      known.patience = map === undefined ? Math.min(2 * known.patience + 1, trustMilliseconds) : 0;
-    }
-    if (map === undefined) return unknown(known.seen ? "unmapped" : "process-gone");
-    const found = this.resolveIn(pid, map, address, given - address, lookup.code === true);
-    return found.kind === "unknown" && map.execute
-      ? (this.resolveJit(pid, known, address, given - address) ?? found)
-      : found;
+  resolve(pid: number, address: bigint, lookup: Lookup = {}): Symbolized {
+    const [found] = this.resolveAll(pid, [address], () => lookup);
+    return found ?? unknown("unmapped");
+  }
+
+  /** The functions at the addresses of a stack, innermost first: all but the first are where calls go on. */
+  resolveStack(pid: number, stack: readonly bigint[], lookup: Lookup = {}): readonly Symbolized[] {
+    const after = { ...lookup, isReturn: true };
+    return this.resolveAll(pid, stack, (i) => (i === 0 ? lookup : after));
+  }
+
+  private resolveAll(
+    pid: number,
+    given: readonly bigint[],
+    lookupOf: (index: number) => Lookup,
+  ): readonly Symbolized[] {
+    this.table.refresh();
+    const known = this.table.get(pid);
+    const { since = 0n } = lookupOf(0);
+    const addresses = given.map((each, i) => (lookupOf(i).isReturn === true ? each - 1n : each));
+    const spaces = (): readonly AddressSpace[] =>
+      this.calling(known, known.spacesOf(addresses, since), addresses, since, (i) => lookupOf(i).isReturn === true);
+    let possible = spaces();
+    return addresses.map((address, i) => {
+      const behind = (given[i] ?? address) - address;
+      let mapping = mappingAt(possible, address, since);
+      if (mapping === undefined && this.rereads(known)) {
+        possible = spaces();
+        mapping = mappingAt(possible, address, since);
+        known.patience = mapping === undefined ? Math.min(2 * known.patience + 1, trustMilliseconds) : 0;
+      }
+      if (mapping === undefined) return unknown(known.seen ? "unmapped" : this.whyUnseen(known));
+      if (mapping === "ambiguous") return unknown("ambiguous");
+      const found = this.resolveIn(known, mapping, address, behind, lookupOf(i).code === true);
+      return found.kind === "unknown" && mapping.execute ? (this.resolveJit(known, address, behind) ?? found) : found;
+    });
+  }
+
+  /**
+   * Where programs that ran one after the other had different things at an address: those of them in which most of a stack's
+   * frames return to where a call stands in front of.
+   */
+  private calling(
+    known: KnownProcess,
+    spaces: readonly AddressSpace[],
+    addresses: readonly bigint[],
+    since: bigint,
+    isReturn: (index: number) => boolean,
+  ): readonly AddressSpace[] {
+    if (spaces.length < 2 || !addresses.some((address) => mappingAt(spaces, address, since) === "ambiguous"))
+      return spaces;
+    const counts = spaces.map((space) => {
+      const isCall = (address: bigint, index: number): boolean => {
+        const mapping = mappingAt([space], address, since);
+        if (!isReturn(index) || typeof mapping !== "object" || !isFile(mapping)) return false;
+        const place = Number(address + 1n - mapping.start + mapping.offset);
+        return this.files.isCalledFrom(this.table.family(known.pid, maxRoots), mapping, place) === true;
+      };
+      return addresses.filter(isCall).length;
+    });
+    const most = Math.max(...counts);
+    return spaces.filter((_, i) => counts[i] === most);
+  }
+
+  /** Something may have been mapped since (execve, dlopen, or code made at run time). */
+  private rereads(known: KnownProcess): boolean {
+    if (known.gone || known.ended || this.now() - known.readAt < known.patience) return false;
+    this.table.read(known);
+    return true;
+  }
+
+  private whyUnseen({ pid, denied }: KnownProcess): MissingName {
+    if (denied) return "no-permission";
+    return this.table.isForgotten(pid) ? "forgotten" : "process-gone";
   }
 
   /** Code that no file has: what the process itself says of it. */
-  private resolveJit(pid: number, known: KnownProcess, address: bigint, behind: bigint): Symbolized | undefined {
-    this.openJit(pid, known);
+  private resolveJit(known: KnownProcess, address: bigint, behind: bigint): Symbolized | undefined {
+    this.openJit(known);
     const { jit } = known;
     if (jit === "untrusted") return unknown("untrusted-map");
     let symbol = jit?.at(address);
@@ -108,24 +213,26 @@ export class UserSymbols implements Disposable {
       : { kind: "symbol", name: symbol.name, offset: address - symbol.start + behind, module: jitModule };
   }
 
-  private openJit(pid: number, known: KnownProcess): void {
+  private openJit(known: KnownProcess): void {
     const now = this.now();
     if (known.jit !== undefined || now - known.jitAskedAt < trustMilliseconds) return;
     known.jitAskedAt = now;
-    known.jit = JitNames.open(this.procRoot, pid);
+    known.jit = JitNames.open(this.procRoot, known.pid);
   }
 
   /** The address of a function or variable in a process: of its program first, then of its libraries. */
   address(pid: number, name: string): bigint | undefined {
-    const known = this.process(pid);
+    this.table.refresh();
+    const known = this.table.get(pid);
+    const maps = known.space?.mappings ?? [];
     const tried = new Set<string>();
-    for (const map of known.maps) {
+    for (const map of maps) {
       if (map.path === undefined || !map.execute || tried.has(map.path)) continue;
       tried.add(map.path);
-      const offset = this.file(pid, map)?.offsetOf(name);
+      const offset = this.file(known, map)?.offsetOf(name);
       if (offset === undefined) continue;
       const wanted = BigInt(offset);
-      for (const each of known.maps) {
+      for (const each of maps) {
         if (each.path !== map.path || wanted < each.offset) continue;
         if (wanted - each.offset < each.end - each.start) return each.start + wanted - each.offset;
       }
@@ -134,18 +241,18 @@ export class UserSymbols implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const file of this.files.values()) file?.[Symbol.dispose]();
-    this.files.clear();
-    for (const known of this.processes.values()) known[Symbol.dispose]();
-    this.processes.clear();
+    this.files[Symbol.dispose]();
+    this.table[Symbol.dispose]();
   }
 
-  private resolveIn(pid: number, map: ProcMap, address: bigint, behind: bigint, withCode: boolean): Symbolized {
+  private file(known: KnownProcess, mapping: Mapping): ElfFile | undefined {
+    return this.files.file(this.table.family(known.pid, maxRoots), mapping);
+  }
+
+  private resolveIn(known: KnownProcess, map: Mapping, address: bigint, behind: bigint, withCode: boolean): Symbolized {
     const { path } = map;
-    if (path === undefined || (path.startsWith("[") && path !== "[vdso]") || path.startsWith("//")) {
-      return unknown("anonymous", path);
-    }
-    const file = this.file(pid, map);
+    if (!isFile(map)) return unknown("anonymous", path);
+    const file = this.file(known, map);
     if (file === undefined) return unknown("unreadable", path);
     const place = Number(address - map.start + map.offset);
     const found = file.at(place);
@@ -178,85 +285,8 @@ export class UserSymbols implements Disposable {
     }
     return shown;
   }
-
-  private process(pid: number): KnownProcess {
-    const now = this.now();
-    const known = this.processes.get(pid);
-    if (known === undefined) {
-      const image = readProcessImage(this.procRoot, pid);
-      const fresh = new KnownProcess(image, now);
-      this.keep(pid, fresh);
-      this.openFiles(pid, fresh);
-      // Code without a file: its names go when the process does, if it has a root directory of its own.
-      if (fresh.maps.some((map) => map.execute && map.path === undefined)) this.openJit(pid, fresh);
-      return fresh;
-    }
-    this.processes.delete(pid);
-    this.processes.set(pid, known);
-    if (now - known.checkedAt > trustMilliseconds) {
-      known.checkedAt = now;
-      const identity = readIdentity(this.procRoot, pid);
-      if (identity === undefined) known.gone = true;
-      else if (identity !== known.identity) this.reread(pid, known);
-    }
-    return known;
-  }
-
-  private reread(pid: number, known: KnownProcess): void {
-    const image = readProcessImage(this.procRoot, pid);
-    known.readAt = this.now();
-    if (image === undefined) {
-      known.gone = true;
-      return;
-    }
-    known.update(image, known.readAt);
-    this.openFiles(pid, known);
-  }
-
-  private keep(pid: number, known: KnownProcess): void {
-    for (const oldest of this.processes.keys()) {
-      if (this.processes.size < maxProcesses) break;
-      this.processes.get(oldest)?.[Symbol.dispose]();
-      this.processes.delete(oldest);
-    }
-    this.processes.set(pid, known);
-  }
-
-  /** Opens what the process runs while it is there; parsing waits until a name is wanted. */
-  private openFiles(pid: number, known: KnownProcess): void {
-    for (const map of known.maps) if (map.execute && map.inode !== 0n) this.file(pid, map);
-  }
-
-  private file(pid: number, map: ProcMap): ElfFile | undefined {
-    const key = map.path === "[vdso]" ? "[vdso]" : `${map.device} ${map.inode} ${map.path}`;
-    if (this.files.has(key)) {
-      const known = this.files.get(key);
-      this.files.delete(key);
-      this.files.set(key, known);
-      return known;
-    }
-    const opened = map.path === "[vdso]" ? this.openVdso(pid, map) : openMappedFile(this.procRoot, pid, map);
-    const file = opened === undefined ? undefined : new ElfFile(opened, map.path ?? "", this.debug);
-    this.makeRoom();
-    this.files.set(key, file);
-    return file;
-  }
-
-  private makeRoom(): void {
-    let memory = 0;
-    for (const file of this.files.values()) memory += file?.memory ?? 0;
-    for (const [key, file] of this.files) {
-      if (this.files.size < maxFiles && memory <= this.maxMemory) break;
-      memory -= file?.memory ?? 0;
-      file?.[Symbol.dispose]();
-      this.files.delete(key);
-    }
-  }
-
-  /** The vDSO of the process, or ours: all processes have the same. */
-  private openVdso(pid: number, map: ProcMap): OpenFile | undefined {
-    const bytes = readMapping(this.procRoot, pid, map) ?? readOwnVdso(this.procRoot);
-    if (bytes === undefined) return undefined;
-    return { ...bytesSource(bytes, "vdso"), inode: 0n, device: 0n, [Symbol.dispose]: () => undefined };
-  }
 }
+
+const isFile = ({ path, inode, buildId }: Mapping): boolean =>
+  path === "[vdso]" ||
+  ((inode !== 0n || buildId !== undefined) && path?.startsWith("[") !== true && path?.startsWith("//") !== true);

@@ -1,5 +1,5 @@
 import { PERF_EVENT_IOC_DISABLE, PERF_EVENT_IOC_ENABLE, PERF_FLAG_FD_CLOEXEC, perfEventAttr } from "../abi/perf.js";
-import type { StructValues } from "../abi/struct.js";
+import { memory, type StructValues, zeroed } from "../abi/struct.js";
 import { Fd } from "./fd.js";
 import type { Sys } from "./sys.js";
 import { check } from "./syscall-error.js";
@@ -28,4 +28,11 @@ export function perfDisable(sys: Sys, event: Fd): void {
     sys.call("ioctl", event.raw, PERF_EVENT_IOC_DISABLE, 0),
     () => `ioctl(PERF_EVENT_IOC_DISABLE) of ${event.what}`,
   );
+}
+
+/** How many records of an event that was opened with PERF_FORMAT_LOST, and with no other format, found no room. */
+export function perfReadLost(sys: Sys, event: Fd): bigint {
+  const bytes = zeroed(16);
+  check(sys.call("read", event.raw, memory(bytes), bytes.length), () => `read(${event.what})`);
+  return new DataView(bytes.buffer).getBigUint64(8, true);
 }

@@ -1,4 +1,5 @@
 import type { CodePlace, SourcePlace } from "../formats/dwarf-places.js";
+import type { PerfRecord } from "../formats/perf-records.js";
 import { debugRoot } from "../kernel/debug-info.js";
 import type { Config } from "../language/config.js";
 import type { Target } from "../language/probe.js";
@@ -6,16 +7,25 @@ import type { LoadedObject } from "../load/loaded-object.js";
 import { readValue } from "../load/map-reader.js";
 import { formatTime } from "../output/format-time.js";
 import { KernelSymbols } from "../symbols/kernel-symbols.js";
-import type { Symbolized } from "../symbols/symbolized.js";
+import { type MissingName, type Symbolized, unknown } from "../symbols/symbolized.js";
 import { UserSymbols } from "../symbols/user-symbols.js";
 import type { Sys } from "../sys/sys.js";
-import type { StackMode, StackType } from "../types/type.js";
-import type { Resolver } from "../wire/decode.js";
+import type { StackType } from "../types/type.js";
+import type { Resolver, SymbolText } from "../wire/decode.js";
 import { buildIdFrame, stackMapName } from "../wire/map-storage.js";
 import { unwoundLayout, unwoundMapName } from "../wire/unwind.js";
 import type { Frame } from "../wire/value.js";
 import { cgroupPaths } from "./cgroups.js";
 import { readPasswd } from "./passwd.js";
+
+export interface NamesOptions {
+  /** Directories with debugging information of programs, searched first. */
+  readonly debugFolders: readonly string[];
+  /** What the kernel tells of processes, see UserSymbolsOptions. */
+  readonly records: (() => readonly PerfRecord[]) | undefined;
+  /** When the values that are being decoded were recorded at the earliest, in nanoseconds of the monotonic clock. */
+  readonly since: () => bigint;
+}
 
 /** Text for the numbers that a trace's programs send: symbols, users, probes, times. Reads what it needs when asked first. */
 export class Names implements Resolver, Disposable {
@@ -24,7 +34,9 @@ export class Names implements Resolver, Disposable {
   private readonly targets: readonly Target[];
   private readonly texts: readonly string[];
   private readonly kernel = new KernelSymbols();
-  private readonly users: UserSymbols;
+  readonly users: UserSymbols;
+  private readonly since: () => bigint;
+  private readonly reasons = new Map<MissingName, number>();
   private readonly showsCode: boolean;
   readonly cut: Resolver["cut"];
   private userNames: ReadonlyMap<string, string> | undefined;
@@ -37,7 +49,7 @@ export class Names implements Resolver, Disposable {
     targets: readonly Target[],
     texts: readonly string[],
     config: Config,
-    debugFolders: readonly string[],
+    { debugFolders, records, since }: NamesOptions,
   ) {
     this.sys = sys;
     this.loaded = loaded;
@@ -46,7 +58,9 @@ export class Names implements Resolver, Disposable {
     this.users = new UserSymbols({
       demangle: config.cpp_demangle,
       debug: { folders: debugFolders, root: debugRoot },
+      records,
     });
+    this.since = since;
     this.showsCode = config.show_debug_info;
     this.cut = { length: config.max_strlen, trailer: config.str_trunc_trailer };
   }
@@ -55,20 +69,22 @@ export class Names implements Resolver, Disposable {
     this.users[Symbol.dispose]();
   }
 
-  kernelSymbol(address: bigint): string {
-    return nameOf(this.kernel.resolve(address), address);
+  /** How many addresses were shown without a name, by the reason. */
+  get unnamed(): ReadonlyMap<MissingName, number> {
+    return this.reasons;
   }
 
-  userSymbol(pid: number, address: bigint): string {
-    return nameOf(this.users.resolve(pid, address), address);
+  kernelSymbol(address: bigint): SymbolText {
+    return symbolText(this.counted(this.kernel.resolve(address)), address);
   }
 
-  /**
-   * Looks at a process while it lives, so that its addresses have names when it has ended; again, if it may have executed
-   * another program.
-   */
-  remember(pid: number, again = false): void {
-    this.users.remember(pid, again);
+  userSymbol(pid: number, address: bigint): SymbolText {
+    return symbolText(this.counted(this.users.resolve(pid, address, { since: this.since() })), address);
+  }
+
+  private counted(found: Symbolized): Symbolized {
+    if (found.kind === "unknown") this.reasons.set(found.reason, (this.reasons.get(found.reason) ?? 0) + 1);
+    return found;
   }
 
   cgroupPath(id: bigint, pattern: number): string {
@@ -113,32 +129,32 @@ export class Names implements Resolver, Disposable {
     if (bytes === undefined) return { frames: [], missing: "the stack is no longer in the kernel's map" };
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     if (mode === "build_id") return { frames: buildIdFrames(view) };
-    const frames: Frame[] = [];
+    const addresses: bigint[] = [];
     const count = unwound ? Number(view.getBigUint64(unwoundLayout.count, true)) : depth;
     for (let i = 0; i < Math.min(count, depth); i++) {
       const address = view.getBigUint64((unwound ? unwoundLayout.frames : 0) + 8 * i, true);
       if (address === 0n) break;
-      frames.push(this.frame(address, pid, user, mode, i > 0));
+      addresses.push(address);
     }
-    return { frames };
-  }
-
-  private frame(address: bigint, pid: number, user: boolean, mode: StackMode, isReturn: boolean): Frame {
-    if (mode === "raw") return { address, symbol: undefined, offset: 0n, module: undefined };
+    if (mode === "raw")
+      return { frames: addresses.map((address) => ({ address, symbol: undefined, offset: 0n, module: undefined })) };
     const found = user
-      ? this.users.resolve(pid, address, { isReturn, code: this.showsCode })
-      : this.kernel.resolve(address);
-    if (found.kind === "symbol")
-      return {
+      ? this.users.resolveStack(pid, addresses, { code: this.showsCode, since: this.since() })
+      : addresses.map((address) => this.kernel.resolve(address));
+    return { frames: addresses.map((address, i) => frameOf(address, this.counted(found[i] ?? unknown("unmapped")))) };
+  }
+}
+
+const frameOf = (address: bigint, found: Symbolized): Frame =>
+  found.kind === "symbol"
+    ? {
         address,
         symbol: found.name,
         offset: found.offset,
         module: found.module,
         ...(found.code === undefined ? {} : codeOf(found.code)),
-      };
-    return { address, symbol: undefined, offset: 0n, module: found.module, reason: found.reason };
-  }
-}
+      }
+    : { address, symbol: undefined, offset: 0n, module: found.module, reason: found.reason };
 
 const codeOf = ({ place, inlined }: CodePlace): Pick<Frame, "source" | "inlined"> => ({
   ...sourceOf(place),
@@ -163,8 +179,10 @@ function buildIdFrames(view: DataView): readonly Frame[] {
   return frames;
 }
 
-const nameOf = (found: Symbolized, address: bigint): string =>
-  found.kind === "symbol" ? found.name : address === 0n ? "0" : `0x${address.toString(16)}`;
+const symbolText = (found: Symbolized, address: bigint): SymbolText =>
+  found.kind === "symbol"
+    ? { value: found.name }
+    : { value: address === 0n ? "0" : `0x${address.toString(16)}`, unnamed: found.reason };
 
 export const wallMicroseconds = (): bigint => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000));
 

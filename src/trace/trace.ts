@@ -15,6 +15,7 @@ import { type LoadedObject, loadObject } from "../load/loaded-object.js";
 import { errnoText } from "../output/errno-text.js";
 import { formatTime } from "../output/format-time.js";
 import type { Sys } from "../sys/sys.js";
+import type { Type } from "../types/type.js";
 import type { TraceEvent } from "../wire/event.js";
 import { startWords, systemMaps } from "../wire/map-storage.js";
 import type { Value } from "../wire/value.js";
@@ -24,6 +25,7 @@ import { readIterator } from "./iterators.js";
 import { readLosses, readLostExit } from "./losses.js";
 import { Names, wallMicroseconds } from "./names.js";
 import { isThere, isTreeGone, seedTree } from "./process-tree.js";
+import { ProcessWatch } from "./process-watch.js";
 import { type Measured, measure, type ProgramRun } from "./programs.js";
 import { Refusals } from "./refusals.js";
 import { ScriptMaps } from "./script-maps.js";
@@ -38,6 +40,8 @@ export interface TraceOptions {
   readonly compiled: Compiled;
   /** Told every event, in the kernel's order. */
   readonly onEvent: (event: TraceEvent) => void;
+  /** Told what only somebody wants to know who asks how it works. */
+  readonly onNote?: (text: string) => void;
   /** Told when a batch of events has been handled. */
   readonly afterTurn?: () => void;
   /** The command of -c, stopped in front of its start. */
@@ -87,6 +91,8 @@ export class Trace implements Disposable {
   private readonly refusals: Refusals;
   private readonly maps: ScriptMaps;
   private readonly names: Names;
+  /** There if addresses of processes will have to be named. */
+  private readonly watcher: ProcessWatch | undefined;
   private readonly captures = this.owned.use(new Captures());
   private readonly host: Host;
   private readonly ring: RingReader | undefined;
@@ -122,13 +128,24 @@ export class Trace implements Disposable {
     this.refusals = new Refusals(compiled.config.missing_probes);
     this.port = this.owned.use(new KernelAttachPort(sys, this.loaded, this.refusals.refused));
     const { script, texts, config } = compiled;
-    this.names = this.owned.use(new Names(sys, this.loaded, script.targets, texts, config, options.debugFolders ?? []));
+    this.watcher = compiled.userAddresses ? this.owned.use(new ProcessWatch(sys)) : undefined;
+    const keepsAddresses = [...script.maps.values()].some(({ key, value }) =>
+      [...(key ?? []), value].some(holdsUserAddresses),
+    );
+    this.names = this.owned.use(
+      new Names(sys, this.loaded, script.targets, texts, config, {
+        debugFolders: options.debugFolders ?? [],
+        records: this.watcher?.records,
+        // What is in maps may be as old as the trace.
+        since: () => (keepsAddresses ? 0n : (this.ring?.emptyAt ?? 0n)),
+      }),
+    );
     if (compiled.unwinds)
       this.unwinding = this.owned.use(
         new Unwinding(sys, this.loaded, {
           warn: (message) => this.emit({ kind: "warning", message }),
           isToldOfExec: compiled.trackers.length > 0,
-          remember: (process, isNew) => this.names.remember(process, isNew),
+          remember: (process) => this.names.users.remember(process),
         }),
       );
     this.maps = new ScriptMaps(sys, script.maps, this.loaded);
@@ -158,6 +175,22 @@ export class Trace implements Disposable {
 
   /** Runs until exit(), stop(), or the end of the traced process; answers the exit status that the script wants. */
   async run(): Promise<number> {
+    const { child } = this.options;
+    const { watcher } = this;
+    if (watcher?.refused !== undefined)
+      this.options.onNote?.(
+        `the kernel does not tell what processes map (${watcher.refused}): addresses of processes that end soon have no names`,
+      );
+    if (child !== undefined) this.names.users.expectExec(child.pid);
+    watcher?.follow(this.names.users);
+    try {
+      return await this.trace();
+    } finally {
+      await watcher?.stop();
+    }
+  }
+
+  private async trace(): Promise<number> {
     const { sys, child, pid } = this.options;
     const stopped = new Promise<void>((resolve) => {
       this.wakeUp = resolve;
@@ -291,7 +324,13 @@ export class Trace implements Disposable {
     this.options.child?.end();
     const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
     if (this.commandsLeftOut > 0) losses.push({ reason: "unhandled", count: BigInt(this.commandsLeftOut) });
+    const { missedProcesses } = this.names.users;
+    const lostRecords = this.watcher?.lost() ?? this.names.users.lostRecords;
+    if (lostRecords > 0n) losses.push({ reason: "mappings-lost", count: lostRecords });
+    if (missedProcesses > 0) losses.push({ reason: "mappings-dropped", count: BigInt(missedProcesses) });
     if (losses.length > 0) this.emit({ kind: "lost", losses });
+    const unnamed = [...this.names.unnamed].map(([reason, count]) => `${count} ${reason}`);
+    if (unnamed.length > 0) this.options.onNote?.(`addresses without a name: ${unnamed.join(", ")}`);
     this.emit({ kind: "exit", code: this.exitCode });
     this.options.afterTurn?.();
   }
@@ -374,7 +413,7 @@ export class Trace implements Disposable {
     let wait = rememberFirst;
     let timer: NodeJS.Timeout;
     const look = (): void => {
-      this.names.remember(pid);
+      this.names.users.remember(pid);
       wait = Math.min(wait * 2, rememberLast);
       timer = setTimeout(look, wait);
     };
@@ -481,6 +520,12 @@ function withStartTime(map: MapSpec): MapSpec {
   view.setBigUint64(startWords.monotonic, now, true);
   view.setBigUint64(startWords.wallOffset, wallMicroseconds() * 1000n - now, true);
   return { ...map, initial };
+}
+
+/** Whether values of the type are addresses of a process, which are named when they are shown. */
+function holdsUserAddresses(type: Type): boolean {
+  if (type.kind === "tuple") return type.items.some(holdsUserAddresses);
+  return type.kind === "usym" || (type.kind === "stack" && type.user);
 }
 
 /** The first bytes of a file; files of /proc have no size to ask for. */

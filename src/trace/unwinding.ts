@@ -41,8 +41,8 @@ export interface UnwindingOptions {
   readonly warn: (message: string) => void;
   /** Programs of ours keep the map of processes when they execute others. */
   readonly isToldOfExec: boolean;
-  /** Told of each process that is looked at, which may end soon; a new one may be another than before. */
-  readonly remember: (pid: number, isNew: boolean) => void;
+  /** Told of each process that is looked at, which may end soon. */
+  readonly remember: (pid: number) => void;
 }
 
 /** Keeps the tables that programs unwind stacks by: of the files of processes, and of those that programs ask for. */
@@ -127,7 +127,7 @@ export class Unwinding implements Disposable {
       mapDelete(this.sys, this.wanted.fd, key);
     }
     this.lookedAt = performance.now();
-    if (some || ++this.looks % looksPerRead === 0) for (const pid of this.followed) this.readProcess(pid, some);
+    if (some || ++this.looks % looksPerRead === 0) for (const pid of this.followed) this.readProcess(pid);
     return this.meet() || some;
   }
 
@@ -138,7 +138,7 @@ export class Unwinding implements Disposable {
     for (; met < mostMet && mapGetNextKey(this.sys, this.news.fd, undefined, key); met++) {
       mapDelete(this.sys, this.news.fd, key);
       const pid = new DataView(key.buffer).getUint32(0, true);
-      if (!this.isRestless(pid)) this.readProcess(pid, true);
+      if (!this.isRestless(pid)) this.readProcess(pid);
     }
     return met > 0;
   }
@@ -157,16 +157,18 @@ export class Unwinding implements Disposable {
   private addWanted(key: Uint8Array, view: DataView): void {
     const pid = Number(view.getBigUint64(wantedLayout.process, true));
     const start = view.getBigUint64(wantedLayout.start, true);
-    const map = readProcessImage(procRoot, pid)?.maps.find((each) => each.start === start);
+    const image = readProcessImage(procRoot, pid);
+    const maps = image === undefined || image === "denied" ? [] : image.maps;
+    const map = maps.find((each) => each.start === start);
     // It has ended, or has unmapped it: another may still want the file.
     if (map === undefined) return;
     this.tables.add(copyOf(key), map.path ?? "", () => openMappedFile(procRoot, pid, map));
   }
 
   /** Its mappings, and tables for their files. */
-  private readProcess(pid: number, isNew = false): void {
+  private readProcess(pid: number): void {
     const image = readProcessImage(procRoot, pid);
-    if (image === undefined) {
+    if (image === undefined || image === "denied") {
       this.forget(pid);
       return;
     }
@@ -174,7 +176,7 @@ export class Unwinding implements Disposable {
     for (const map of maps)
       if (map.inode !== 0n) this.tables.add(keyOfMap(map), map.path ?? "", () => openMappedFile(procRoot, pid, map));
     this.putProcess(pid, maps);
-    this.options.remember(pid, isNew);
+    this.options.remember(pid);
     // It has ended or executed a program meanwhile, of which the kernel's programs were told before.
     if (readIdentity(procRoot, pid) !== image.identity) this.forget(pid);
   }

@@ -99,7 +99,7 @@ export type Type =
   | { readonly kind: "usym" }
   /** An uid shown as name. */
   | { readonly kind: "username" }
-  /** Index of an attach point, shown as the probe's full name or its function. */
+  /** Index of an attach point plus one, 0 for none; shown as the probe's full name or its function. */
   | { readonly kind: "probe" }
   | { readonly kind: "func" }
   /** Address family and 16 bytes, shown as an IP address. */

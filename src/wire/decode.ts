@@ -16,8 +16,8 @@ import type { Frame, Value } from "./value.js";
 export interface Resolver {
   /** Bytes at which str() cuts texts that it is given no length for, and what is shown behind such a text. */
   readonly cut: { readonly length: number; readonly trailer: string };
-  kernelSymbol(address: bigint): string;
-  userSymbol(pid: number, address: bigint): string;
+  kernelSymbol(address: bigint): SymbolText;
+  userSymbol(pid: number, address: bigint): SymbolText;
   userName(uid: bigint): string;
   probeName(id: number): string;
   functionName(id: number): string;
@@ -25,6 +25,12 @@ export interface Resolver {
   /** Paths of a cgroup in the mounted hierarchies; `pattern` is 1 + the index of a text, or 0. */
   cgroupPath(id: bigint, pattern: number): string;
   stack(id: bigint, pid: number, type: StackType): { readonly frames: readonly Frame[]; readonly missing?: string };
+}
+
+/** A name, or an address and why it has none. */
+export interface SymbolText {
+  readonly value: string;
+  readonly unnamed?: string;
 }
 
 export type Decoder = (view: DataView, offset: number, resolver: Resolver) => Value;
@@ -121,23 +127,20 @@ export function decoderFor(type: Type): Decoder {
         };
       };
     case "ksym":
-      return (view, at, resolver) => ({ kind: "symbol", value: resolver.kernelSymbol(view.getBigUint64(at, true)) });
+      return (view, at, resolver) => ({ kind: "symbol", ...resolver.kernelSymbol(view.getBigUint64(at, true)) });
     case "usym":
       return (view, at, resolver) => {
         const pid = view.getUint32(at + usymLayout.pid, true);
-        return { kind: "symbol", value: resolver.userSymbol(pid, view.getBigUint64(at + usymLayout.address, true)) };
+        return { kind: "symbol", ...resolver.userSymbol(pid, view.getBigUint64(at + usymLayout.address, true)) };
       };
     case "username":
       return (view, at, resolver) => ({ kind: "symbol", value: resolver.userName(view.getBigUint64(at, true)) });
     case "probe":
-      return (view, at, resolver) => ({
-        kind: "symbol",
-        value: resolver.probeName(Number(view.getBigUint64(at, true))),
-      });
+      return (view, at, resolver) => ({ kind: "symbol", value: targetName(view, at, (id) => resolver.probeName(id)) });
     case "func":
       return (view, at, resolver) => ({
         kind: "symbol",
-        value: resolver.functionName(Number(view.getBigUint64(at, true))),
+        value: targetName(view, at, (id) => resolver.functionName(id)),
       });
     case "inet":
       return (view, at) => ({ kind: "symbol", value: decodeAddress(view, at) });
@@ -298,4 +301,10 @@ function formatIpv6(groups: readonly number[]): string {
   const hex = groups.map((g) => g.toString(16));
   if (best.start < 0) return hex.join(":");
   return `${hex.slice(0, best.start).join(":")}::${hex.slice(best.start + best.length).join(":")}`;
+}
+
+/** Names of attach points are numbered from 1; 0 is none, in an entry of a map that was never set. */
+function targetName(view: DataView, at: number, nameOf: (id: number) => string): string {
+  const number = Number(view.getBigUint64(at, true));
+  return number === 0 ? "" : nameOf(number - 1);
 }

@@ -17,7 +17,9 @@ export interface Loss {
     | "unwind-unreadable"
     | "unwind-stacks-full"
     | "missed"
-    | "unhandled";
+    | "unhandled"
+    | "mappings-lost"
+    | "mappings-dropped";
   /** The map, for `map-full`; the probe, for `missed`. */
   readonly subject?: string;
   readonly count: bigint;

@@ -31,11 +31,12 @@ export type Value =
       readonly kind: "stack";
       readonly user: boolean;
       readonly mode: "bpftrace" | "perf" | "raw" | "build_id";
-      readonly frames: readonly Frame[] /** Why there are no frames. */;
+      readonly frames: readonly Frame[];
+      /** Why there are no frames. */
       readonly missing?: string;
     }
-  /** ksym, usym, username, probe, func, inet, timestamp: shown as text. */
-  | { readonly kind: "symbol"; readonly value: string }
+  /** ksym, usym, username, probe, func, inet, timestamp: shown as text. `unnamed`: why that is an address only. */
+  | { readonly kind: "symbol"; readonly value: string; readonly unnamed?: string }
   | { readonly kind: "count" | "sum" | "min" | "max"; readonly value: bigint }
   | { readonly kind: "avg" | "stats"; readonly count: bigint; readonly total: bigint; readonly average: bigint }
   /** Bucket counts by index as the kernel program numbers them (see output/histogram.ts); missing ones are 0. */

@@ -9,8 +9,8 @@ import type { Value } from "./value.js";
 
 const resolver: Resolver = {
   cut: { length: 6, trailer: ".." },
-  kernelSymbol: (address) => `k${address.toString(16)}`,
-  userSymbol: (pid, address) => `u${pid}:${address.toString(16)}`,
+  kernelSymbol: (address) => ({ value: `k${address.toString(16)}` }),
+  userSymbol: (pid, address) => ({ value: `u${pid}:${address.toString(16)}` }),
   userName: (uid) => `user${uid}`,
   probeName: (id) => `probe${id}`,
   functionName: (id) => `func${id}`,
@@ -55,8 +55,9 @@ test("names come from the resolver", () => {
     [{ kind: "ksym" }, words(0xabcn), "kabc"],
     [{ kind: "usym" }, words(0xabcn, 42n), "u42:abc"],
     [{ kind: "username" }, words(5n), "user5"],
-    [{ kind: "probe" }, words(3n), "probe3"],
-    [{ kind: "func" }, words(3n), "func3"],
+    [{ kind: "probe" }, words(4n), "probe3"],
+    [{ kind: "probe" }, words(0n), ""],
+    [{ kind: "func" }, words(4n), "func3"],
     [{ kind: "timestamp" }, words(99n, 2n), "99@2"],
   ];
   for (const [type, view, value] of texts) assert.deepEqual(decode(type, view), { kind: "symbol", value });

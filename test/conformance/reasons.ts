@@ -2,9 +2,10 @@ import type { Reasons } from "./page.js";
 
 /** Why cases fail that apply; where one is missing, the page has what the run itself says. */
 export const reasons: Reasons = {
-  "basic.non existent library include fails":
-    "a header that is missing is a warning as long as nothing of it is needed",
   "btf.redefine_btf_type_missing_def": "structures of a script may consist of the kernel's",
+  "btf.enum_value_reference": "an enumerator has the size of its enumeration, as in C; bpftrace has 8 bytes for all",
+  "watchpoint.kwatchpoint - knl absolute address":
+    "wants the address of a variable, which this kernel does not list; the case's own question for it is always answered yes",
   "builtin.log size too small": "the verifier's log is never cut",
   "call.ustack_with_inlined_funcs":
     "wants frames of libc under the name _end, the last symbol of the program, which they are not in",

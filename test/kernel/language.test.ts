@@ -71,3 +71,20 @@ test("--fmt prints the script and runs nothing", async () => {
   const { out } = await run("--fmt", ...e("BEGIN{print(1);if(1){exit()}}"));
   assert.equal(out, "BEGIN\n{\n  print(1);\n  if (1) {\n    exit()\n  }\n}\n");
 });
+
+test("the name of an attach point is text: searched, compared with another's, kept and empty before", async () => {
+  const script = `BEGIN { print((@kept == "", strlen(@kept), @other[1] == "begin")); $p = probe; print($p == "begin"); }
+    t:syscalls:sys_enter_getppid { @kept = probe; }
+    t:syscalls:sys_*_getppid { if (strcontains(probe, "enter")) { @enter++; } else { @exit[strlen(probe)]++; } }
+    t:syscalls:sys_exit_getppid /@kept == "tracepoint:syscalls:sys_enter_getppid" && @kept != probe/ { @ok++; exit(); }
+    t:syscalls:sys_exit_getppid /@kept == "tracepoint:syscalls:sys_exit_getppid"/ { @wrong++; }
+    t:syscalls:sys_exit_getppid /0/ { @other[1] = probe; }`;
+  const { out, err } = await run("-q", ...e(script), "-c", `${process.execPath} -e process.ppid`);
+  const printed = lines(out);
+  assert.deepEqual(printed.slice(0, 2), ["(true, 0, false)", "true"], err);
+  assert.ok(printed.includes("@kept: tracepoint:syscalls:sys_enter_getppid"), out);
+  assert.ok(printed.includes("@ok: 1"), out);
+  assert.ok(!out.includes("@wrong"), out);
+  assert.match(out, /@exit\[36\]: 1/);
+  assert.match(out, /@enter: 1/);
+});

@@ -9,6 +9,7 @@ import { gunzipSync } from "node:zlib";
 import { Profile } from "pprof-format";
 import { fixture } from "../fixtures/path.js";
 import { lacks, lines, pause, run } from "../support/run.js";
+import { elements, parseXml, textOf } from "../support/xml.js";
 
 const skip = lacks("uprobe");
 const program = fixture("elf", "inlined5");
@@ -34,7 +35,7 @@ test("lines of the source, and functions that were inlined", { skip }, async () 
   assert.equal(plain.out.trimEnd(), "\n        outer+72");
 });
 
-test("stacks for other programs: folded, speedscope, pprof", { skip }, async () => {
+test("stacks for other programs: folded, speedscope, pprof, and for people: svg, html", { skip }, async () => {
   const script = `uprobe:${program}:outer+72 { @[ustack(1), "here"] = count(); @other = 1; printf("said\\n"); exit(); }`;
   const folded = await run("-q", "-f", "folded", "-e", script, "-c", program);
   assert.equal(folded.out, "here;outer;middle_[i] 1\n");
@@ -42,9 +43,10 @@ test("stacks for other programs: folded, speedscope, pprof", { skip }, async () 
   const folder = mkdtempSync(join(tmpdir(), "stacks-"));
   try {
     const file = (name: string): string => join(folder, name);
-    for (const name of ["a.folded", "a.speedscope.json", "a.pb.gz"]) {
-      const { status, err } = await run("-q", "-o", file(name), "-e", script, "-c", program);
-      assert.deepEqual([status, err.startsWith("said\n")], [0, true], err);
+    for (const name of ["a.folded", "a.speedscope.json", "a.pb.gz", "a.svg", "a.html"]) {
+      const { status, out, err } = await run("-q", "-o", file(name), "-e", script, "-c", program);
+      // A report has the text itself.
+      assert.deepEqual([status, out, err.startsWith("said\n")], [0, "", name !== "a.html"], err);
     }
     assert.equal(readFileSync(file("a.folded"), "utf8"), "here;outer;middle_[i] 1\n");
     const { shared, profiles } = JSON.parse(readFileSync(file("a.speedscope.json"), "utf8"));
@@ -55,11 +57,20 @@ test("stacks for other programs: folded, speedscope, pprof", { skip }, async () 
       profile.sample.map(({ value }) => value.map(Number)),
       [[1]],
     );
+    const svg = parseXml(readFileSync(file("a.svg"), "utf8"));
+    assert.deepEqual(
+      [...elements(svg, "title")].slice(1).map(textOf).sort(),
+      ["all", "here", "middle", "outer"].map((name) => `${name}: 1 sample (100%)`),
+    );
+    const html = readFileSync(file("a.html"), "utf8");
+    for (const part of ["<h2>@</h2>", "<td>@other</td>", "said\n", "Nothing was lost"])
+      assert.ok(html.includes(part), part);
   } finally {
     rmSync(folder, { recursive: true });
   }
   const none = await run("-q", "-f", "folded", "-e", "begin { @n = 1; }");
-  assert.match(none.err, /no map is keyed by a stack/);
+  assert.match(none.err, /no map is keyed by a stack, so that -f folded has nothing to show\nHINT: key a map by one/);
+  assert.equal(none.status, 1);
   const terminal = await run("-f", "pprof", "-e", script);
   assert.match(terminal.err, /-f pprof writes no text\nHINT: -o profile\.pb\.gz says where to/);
 });

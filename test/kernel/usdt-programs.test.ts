@@ -21,12 +21,69 @@ function without(program: string): string | false {
 
 const python = "/usr/bin/python3";
 
+/** What of a folder's entries has the highest number; a path that is not there if none matches. */
+function newest(place: string, pattern: RegExp): string {
+  const names = existsSync(place) ? readdirSync(place).filter((name) => pattern.test(name)) : [];
+  const number = (name: string): number => Number.parseFloat(/\d+(?:\.\d+)?/.exec(name)?.[0] ?? "0");
+  return join(place, names.sort((a, b) => number(b) - number(a))[0] ?? `(${pattern.source})`);
+}
+
 test("python3: returns of a function, with file, name and line", { skip: without(python) }, async () => {
   const file = join(folder, "calls.py");
   writeFileSync(file, "def leaf(n):\n    return n + 1\n\nfor i in range(100):\n    leaf(i)\n");
   const script = `usdt:${python}:function__return /str(arg0) == "${file}"/ { @[str(arg1), arg2] = count(); }`;
   const { out, err } = await run("-q", "-e", script, "-c", `${python} ${file}`);
   assert.deepEqual(lines(out), ["@[<module>, 4]: 1", "@[leaf, 2]: 100"], err);
+});
+
+/** The newest library of Ruby. */
+const ruby = newest("/usr/lib/x86_64-linux-gnu", /^libruby-[0-9.]+\.so\.[0-9.]+$/);
+
+test("ruby: objects, arrays and C functions by line", {
+  skip: without(ruby) || (isEmulated() && "the same on every kernel, and slow where the processor is emulated"),
+}, async () => {
+  const file = join(folder, "work.rb");
+  writeFileSync(
+    file,
+    'class Thing; end\n5.times { Thing.new }\n100.times { Array.new(3) }\n7.times { "x".center(9) }\n',
+  );
+  const here = (arg: number): string => `/str(arg${arg}) == "${file}"/`;
+  const script = `usdt:${ruby}:ruby:object__create ${here(1)} { @made[str(arg0), arg2] = count(); }
+    usdt:${ruby}:ruby:cmethod__entry ${here(2)} { @called[str(arg0), str(arg1), arg3] = count(); }`;
+  const { out, err } = await run("-q", "-e", script, "-c", `/usr/bin/ruby ${file}`);
+  const wanted = [
+    "@made[Thing, 2]: 5",
+    "@made[Array, 3]: 100",
+    "@called[String, center, 4]: 7",
+    "@called[Integer, times, 3]: 1",
+  ];
+  for (const line of wanted) assert.ok(lines(out).includes(line), `${line}: ${out}${err}`);
+});
+
+/** Debian's OpenJDK; others may be built without probes. */
+const java = newest("/usr/lib/jvm", /^java-\d+-openjdk-amd64$/);
+const jvm = join(java, "lib/server/libjvm.so");
+
+test("java: methods by class and name, which come with their lengths", {
+  skip:
+    without(jvm) ||
+    (!existsSync(join(java, "bin/javac")) && "there is no javac") ||
+    (isEmulated() && "the same on every kernel, and slow where the processor is emulated"),
+}, async () => {
+  const file = join(folder, "Work.java");
+  writeFileSync(
+    file,
+    "class Work { static int leaf(int n) { return n + 1; }\n" +
+      "public static void main(String[] a) { int s = 0; for (int i = 0; i < 100; i++) s = leaf(s); } }\n",
+  );
+  const compiled = spawnSync(join(java, "bin/javac"), ["-d", folder, file], { encoding: "utf8" });
+  assert.equal(compiled.status, 0, compiled.stderr);
+  const script = `usdt:${jvm}:hotspot:method__entry /str(arg1, arg2 + 1) == "Work"/ { @entry[str(arg3, arg4 + 1)] = count(); }
+    usdt:${jvm}:hotspot:method__return /str(arg1, arg2 + 1) == "Work"/ { @return[str(arg3, arg4 + 1)] = count(); }`;
+  const command = `${join(java, "bin/java")} -XX:+DTraceMethodProbes -cp ${folder} Work`;
+  const { out, err } = await run("-q", "-e", script, "-c", command);
+  for (const line of ["@entry[leaf]: 100", "@entry[main]: 1", "@return[leaf]: 100"])
+    assert.ok(lines(out).includes(line), `${line}: ${out}${err}`);
 });
 
 /** PostgreSQL wants timers, which a kernel may be built without (CONFIG_POSIX_TIMERS). */
@@ -37,13 +94,6 @@ const noTimers = (): string | false => {
   return /Function not implemented/.test(stderr ?? "") && "this kernel has no setitimer(2)";
 };
 
-/** The newest PostgreSQL that is installed. */
-function findPostgres(): string {
-  const versions = existsSync("/usr/lib/postgresql") ? readdirSync("/usr/lib/postgresql") : [];
-  const [newest = "0"] = versions.sort((a, b) => Number(b) - Number(a));
-  return `/usr/lib/postgresql/${newest}/bin`;
-}
-
 /** A user's number and group; root may not run PostgreSQL. */
 function idsOf(user: string): { readonly uid: number; readonly gid: number } | undefined {
   const line = readFileSync("/etc/passwd", "utf8")
@@ -53,7 +103,8 @@ function idsOf(user: string): { readonly uid: number; readonly gid: number } | u
   return uid === undefined || gid === undefined ? undefined : { uid: Number(uid), gid: Number(gid) };
 }
 
-const postgres = join(findPostgres(), "postgres");
+const programs = join(newest("/usr/lib/postgresql", /^\d+$/), "bin");
+const postgres = join(programs, "postgres");
 const user = idsOf("postgres");
 
 test("postgres: queries by their text, buffers by their numbers", {
@@ -68,7 +119,7 @@ test("postgres: queries by their text, buffers by their numbers", {
   chownSync(home, user.uid, user.gid);
   const as = { ...user, encoding: "utf8", cwd: "/", env: { PATH: process.env["PATH"] } } as const;
   try {
-    const made = spawnSync(join(findPostgres(), "initdb"), ["-D", data, "-N", "-A", "trust"], as);
+    const made = spawnSync(join(programs, "initdb"), ["-D", data, "-N", "-A", "trust"], as);
     assert.equal(made.status, 0, made.stderr);
     const script = `
 usdt:${postgres}:query__start { @started[str(arg0)]++; }

@@ -122,7 +122,8 @@ export class FixtureKernel implements KernelView {
     return ["fixture_prog", "fixture_sub"].map((name, i) => ({ program: 42, name, typeId: btfId(3 + i) }));
   }
 
-  rawTracepoints(): readonly string[] {
+  rawTracepoints(module = "vmlinux"): readonly string[] {
+    if (module !== "vmlinux") return module === "fixture" ? ["fixture_event"] : [];
     const prefix = "btf_trace_";
     return [...fixtureBtf().names("typedef")]
       .filter((name) => name.startsWith(prefix))

@@ -11,7 +11,7 @@ const rows: readonly (readonly string[])[] = [
   ["syntax", "types", "ir"],
   ["wire"],
   ["output", "c"],
-  ["language"],
+  ["language", "page"],
   ["check", "lower", "bpf"],
   ["compile.ts"],
   ["sys"],

@@ -1,10 +1,14 @@
 // What fired, and with what: probe, func, arguments, registers.
 import type { UsdtArgument } from "../../formats/usdt-arguments.js";
+import type { Value } from "../../ir/ir.js";
 import { i64, none, pointer, type Type, u8, u16, u32, u64 } from "../../types/type.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
 import { builtin, literalText, notHere, valueArg } from "./define.js";
 import { usdtArgument } from "./usdt-argument.js";
+
+/** Names are numbered from 1: 0 is what an entry of a map has that was never set. */
+const nameNumber = (l: Lowering): Value => l.b.bin("add", l.targetId(), l.b.const(1));
 
 const probe = builtin({
   name: "probe",
@@ -13,7 +17,7 @@ const probe = builtin({
   params: [],
   type: { kind: "probe" },
   doc: "Full name of the attach point that fired.",
-  value: (l) => l.targetId(),
+  value: (l) => nameNumber(l),
 });
 
 const func: Builtin = {
@@ -27,7 +31,7 @@ const func: Builtin = {
       notHere(context, "func", "it is the traced function's name; probe says which probe fired");
     return { kind: "func" };
   },
-  value: (l) => l.targetId(),
+  value: (l) => nameNumber(l),
 };
 
 /** The address of the traced function of the kernel, for maps that hold addresses: `@f = ksym(0)` and `@f = func`. */

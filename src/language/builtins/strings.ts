@@ -78,7 +78,7 @@ const constant = (value: number, type: Type, e: { readonly span: TypedExpr["span
 
 const strlen: Builtin = {
   name: "strlen",
-  params: [{ name: "text", kind: "any" }],
+  params: [{ name: "text", kind: "text" }],
   doc: "Number of bytes in front of the NUL of a text, an array of characters, or the text at a pointer (at most max_strlen).",
   result: (context, args) => {
     needsText(context, "strlen", valueArg(args, 0));
@@ -104,7 +104,7 @@ const strlen: Builtin = {
 
 const strcap: Builtin = {
   name: "strcap",
-  params: [{ name: "text", kind: "any" }],
+  params: [{ name: "text", kind: "text" }],
   doc: "Bytes that a text or array of characters has room for; of a pointer, the length of the text there.",
   result: (context, args) => {
     needsText(context, "strcap", valueArg(args, 0));
@@ -197,8 +197,8 @@ function unlessEmpty(l: Lowering, needle: Operand, hay: Operand): Value {
 const strstr: Builtin = {
   name: "strstr",
   params: [
-    { name: "text", kind: "any" },
-    { name: "part", kind: "any" },
+    { name: "text", kind: "text" },
+    { name: "part", kind: "text" },
   ],
   doc: "Where a text has another one in it for the first time, counted from 0; negative if nowhere.",
   result: (context, args) => {
@@ -244,8 +244,8 @@ const unrolledWords = 16;
 const strncmp: Builtin = {
   name: "strncmp",
   params: [
-    { name: "text", kind: "any" },
-    { name: "other", kind: "any" },
+    { name: "text", kind: "text" },
+    { name: "other", kind: "text" },
     { name: "length", kind: "literal-int" },
   ],
   doc: "Compares the first length bytes of two texts: 0 if they are equal or both end before, else 1.",
@@ -333,8 +333,8 @@ const concatSize = 1024;
 const strConcat: Builtin = {
   name: "str_concat",
   params: [
-    { name: "text", kind: "any" },
-    { name: "other", kind: "any" },
+    { name: "text", kind: "text" },
+    { name: "other", kind: "text" },
   ],
   doc: `Two texts as one, of at most ${concatSize - 1} bytes.`,
   result: (context, args) => {

@@ -22,7 +22,7 @@ export function clamped(l: Lowering, length: TypedExpr, most: number): Value {
 const str: Builtin = {
   name: "str",
   params: [
-    { name: "address", kind: "any", positionalText: true },
+    { name: "address", kind: "text", positionalText: true },
     { name: "length", kind: "int", optional: true },
   ],
   doc: "The NUL-terminated text at an address, at most length (or the setting max_strlen) bytes with its end.",

@@ -152,6 +152,7 @@ function functionProbe(name: "fentry" | "fexit", aliases: readonly string[], doc
     aliases,
     doc,
     forms,
+    runsLastFirst: true,
     bind(parts, context) {
       const last = parts.at(-1) ?? "";
       if (parts.length < 1 || parts.length > (parts[0] === programs ? 3 : 2) || parts.includes("") || last === "")

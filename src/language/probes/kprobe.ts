@@ -20,7 +20,7 @@ const renamed: Readonly<Record<string, string>> = {
   blk_account_io_completion: "the tracepoint tracepoint:block:block_rq_complete",
 };
 
-function adviceFor(symbol: string, { arch }: KernelView): string | undefined {
+function successorOf(symbol: string, { arch }: KernelView): string | undefined {
   const known = Object.hasOwn(renamed, symbol) ? renamed[symbol] : undefined;
   if (known !== undefined) return `Newer kernels have ${known}.`;
   const syscall = /^(?:sys|SyS)_(\w+)$/.exec(symbol)?.[1];
@@ -32,7 +32,7 @@ function adviceFor(symbol: string, { arch }: KernelView): string | undefined {
 /** Whether a kprobe could be set in a function that ftrace does not know: by a breakpoint. Attaching will tell. */
 const mayHaveBreakpoint = (kernel: KernelView, { module, symbol }: FunctionPattern): boolean =>
   (module === undefined || module === kernelModule) &&
-  adviceFor(symbol, kernel) === undefined &&
+  successorOf(symbol, kernel) === undefined &&
   kernel.kernelSymbol(symbol) !== undefined;
 
 /** bpftrace says this, too, of what it then tries, and of what it does not. */
@@ -110,6 +110,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
     aliases: [alias],
     doc,
     forms,
+    runsLastFirst: !ret,
     bind(parts, context) {
       const [module, written = ""] = parts.length === 2 ? parts : [undefined, parts[0]];
       if (parts.length < 1 || parts.length > 2 || written === "" || module === "") {
@@ -141,9 +142,12 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       if (!isPattern) {
         if (found.length > 0) return bindOne(pattern, offset, found, label);
         warnOfUntraceable(context, symbol);
-        if (functions.refusal(symbol) === undefined && (context.unsafe || mayHaveBreakpoint(kernel, pattern)))
+        if (
+          functions.refusal(symbol) === undefined &&
+          (context.unsafe || (!functions.exclusive && mayHaveBreakpoint(kernel, pattern)))
+        )
           return bindOne(pattern, offset, [], label);
-        return noFunction(functions, pattern, context, adviceFor(symbol, kernel));
+        return noFunction(functions, pattern, context, successorOf(symbol, kernel));
       }
       sayRefused(functions, pattern, context);
       if (found.length === 0) return noFunction(functions, pattern, context);

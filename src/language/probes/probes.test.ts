@@ -173,6 +173,17 @@ test("raw tracepoints with the types of their arguments", () => {
   );
   assert.equal(only("rt:vmlinux:kfree").func, "kfree");
   assert.equal(only("rt:kfree", { withoutBtf: "none" }).variant.args, undefined);
+  // Of a module: by its name, by a pattern, or where the kernel has none of the name.
+  for (const text of ["rt:fixture:fixture_event", "rt:fix*:f*", "rt:fixture_event"])
+    assert.deepEqual(
+      [only(text).name, only(text).variant.type],
+      ["rawtracepoint:fixture:fixture_event", "raw_tracepoint"],
+    );
+  const missing = bindProbe("rawtracepoint:nonsense:kfree").messages;
+  assert.match(
+    missing.join(),
+    /No matches for rawtracepoint nonsense:kfree.*there is no raw tracepoint .kfree. in nonsense/,
+  );
 });
 
 test("kernel functions: names, offsets, wildcards, one link for many", () => {

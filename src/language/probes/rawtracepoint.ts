@@ -4,6 +4,7 @@ import { compileGlob, hasWildcard } from "../../base/glob.js";
 import type { Btf } from "../../formats/btf.js";
 import { typeText } from "../../formats/btf-c.js";
 import { typeFromBtf } from "../../types/from-btf.js";
+import { kernelModule } from "../kernel-functions.js";
 import type { KernelView } from "../kernel-view.js";
 import type { Candidate, Probe } from "../probe.js";
 import type { ArgField } from "../typed.js";
@@ -13,6 +14,27 @@ const forms = ["rawtracepoint:EVENT", "rawtracepoint:MODULE:EVENT"];
 
 interface Place {
   readonly event: string;
+}
+
+interface Found {
+  readonly module: string;
+  readonly event: string;
+}
+
+/** What a pattern means. Of an event without a module, the kernel's own goes first, and modules are not read for it. */
+function find(kernel: KernelView, module: string | undefined, wanted: string): readonly Found[] {
+  const matches = compileGlob(wanted);
+  const inModule = compileGlob(module ?? "*");
+  const found: Found[] = [];
+  for (const each of [kernelModule, ...kernel.modules()].filter(inModule)) {
+    if (module === undefined && !hasWildcard(wanted) && found.length > 0) break;
+    const known = kernel.rawTracepoints(each);
+    // Without BTF they cannot be listed; attaching will tell whether there is one.
+    const names =
+      known.length === 0 && each === kernelModule && !hasWildcard(wanted) ? [wanted] : known.filter(matches);
+    for (const event of names) found.push({ module: each, event });
+  }
+  return found;
 }
 
 export const rawtracepoint: Probe = {
@@ -25,26 +47,25 @@ export const rawtracepoint: Probe = {
       return wrongForm(context, forms, `'${["rawtracepoint", ...parts].join(":")}' is no raw tracepoint`);
     }
     const wanted = parts[parts.length - 1] ?? "";
-    const known = context.kernel.rawTracepoints();
-    const matches = compileGlob(wanted);
-    // Without BTF they cannot be listed; attaching will tell whether there is one.
-    const found = known.length === 0 && !hasWildcard(wanted) ? [wanted] : known.filter(matches);
+    const module = parts.length === 2 ? parts[0] : undefined;
+    const found = find(context.kernel, module, wanted);
     if (found.length === 0) {
-      return unknownProbe(
-        context,
-        `there is no raw tracepoint '${wanted}'`,
-        wanted,
-        known,
-        "beetrace -l 'rawtracepoint:*' lists what there is.",
-      );
+      const there = module === undefined ? "" : ` in ${hasWildcard(module) ? `modules like ${module}` : module}`;
+      const known = context.kernel.rawTracepoints();
+      const message = `there is no raw tracepoint '${wanted}'${there}`;
+      return known.includes(wanted)
+        ? unknownProbe(context, message, wanted, [], `The kernel itself has one: rawtracepoint:${wanted}`)
+        : unknownProbe(context, message, wanted, known, "beetrace -l 'rawtracepoint:*' lists what there is.");
     }
-    return found.map((event): Candidate => {
-      const args = argsOf(event, context.kernel);
+    return found.map(({ module, event }): Candidate => {
+      const args = argsOf(event, module, context.kernel);
       const shape =
         context.facts.usesArgs && args !== undefined ? args.map((a) => `${a.name},${typeKey(a)}`).join(";") : "";
-      const typed = context.facts.usesTypedArgs && context.kernel.feature("btfRawTracepoint") === "yes";
+      // The kernel's own only: typed programs for modules want the module's BTF with them.
+      const typed =
+        module === kernelModule && context.facts.usesTypedArgs && context.kernel.feature("btfRawTracepoint") === "yes";
       return {
-        name: `rawtracepoint:vmlinux:${event}`,
+        name: `rawtracepoint:${module}:${event}`,
         func: event,
         place: { event } satisfies Place,
         variant: {
@@ -69,19 +90,20 @@ export const rawtracepoint: Probe = {
   attach: (port, program, _variant, items) =>
     port.each(items, ({ target, id }) => port.rawTracepoint(program, { name: (target.place as Place).event }, id)),
   describe(name, kernel) {
-    const btf = kernel.btf();
+    const [, module = "", event = ""] = name.split(":");
+    const btf = kernel.moduleBtf(module);
     if ("missing" in btf) return [];
-    const params = paramsOf(name.slice(name.lastIndexOf(":") + 1), btf) ?? [];
+    const params = paramsOf(event, btf) ?? [];
     return params.map((param) => `${typeText(btf, param.type)} ${param.name}`);
   },
-  list: (kernel) => kernel.rawTracepoints().map((event) => `rawtracepoint:vmlinux:${event}`),
+  list: (kernel) => find(kernel, "*", "*").map(({ module, event }) => `rawtracepoint:${module}:${event}`),
 };
 
 const typeKey = (field: ArgField): string =>
   field.type.kind === "pointer" && field.type.to.kind === "record" ? field.type.to.name : field.type.kind;
 
-function argsOf(event: string, kernel: KernelView): readonly ArgField[] | undefined {
-  const btf = kernel.btf();
+function argsOf(event: string, module: string, kernel: KernelView): readonly ArgField[] | undefined {
+  const btf = kernel.moduleBtf(module);
   if ("missing" in btf) return undefined;
   return paramsOf(event, btf)?.map(({ name, type }, index) => ({
     name,

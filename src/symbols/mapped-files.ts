@@ -1,0 +1,187 @@
+import { FormatError } from "../base/errors.js";
+import { bytesSource } from "../formats/byte-source.js";
+import { endsWithCall, longestCall } from "../formats/call-sites.js";
+import { Elf } from "../formats/elf.js";
+import type { DebugPlaces } from "../kernel/debug-info.js";
+import type { Mapping } from "./address-space.js";
+import { ElfFile, isSystemError, type OpenFile, openFile } from "./elf-file.js";
+import { readMapping, readOwnVdso } from "./mapped-file.js";
+
+/** Files held open or in memory. */
+const maxFiles = 512;
+/** Names that files go by; each is found again when it is wanted. */
+const maxNames = 8192;
+/** How long a file that could not be opened is not tried again. */
+const retryMilliseconds = 100;
+
+export interface MappedFilesOptions {
+  readonly procRoot: string;
+  readonly debug: DebugPlaces;
+  /** Bytes of symbol tables and debugging information to keep. */
+  readonly maxMemory: number;
+  readonly now: () => number;
+  /** Nanoseconds between the monotonic clock and 1970. */
+  readonly wallOffset: () => bigint;
+}
+
+/**
+ * The files that processes run. Processes in containers have their own paths; files are opened through
+ * `/proc/PID/map_files`, which leads to the very file that is mapped, even if it has been deleted or replaced since, or
+ * through `/proc/PID/root`, its own or that of the process it was forked off. A name is never taken from another file:
+ * it must have the build id that the kernel told, or the inode, and be no younger than the mapping.
+ */
+export class MappedFiles implements Disposable {
+  private readonly options: MappedFilesOptions;
+  /** By build id, or by device, inode and path, in the order of last use; a number is when it could not be opened. */
+  private readonly files = new Map<string, ElfFile | number>();
+  /** Build ids of the files that are known by device, inode and path. */
+  private readonly names = new Map<string, string>();
+
+  private readonly calls = new Map<string, boolean | undefined>();
+
+  constructor(options: MappedFilesOptions) {
+    this.options = options;
+  }
+
+  /** The file of a mapping; `pids` are the process and those that may have the same root directory. */
+  file(pids: readonly number[], mapping: Mapping): ElfFile | undefined {
+    const name = nameOf(mapping);
+    const key = this.names.get(name) ?? name;
+    const known = this.files.get(key);
+    const tooEarly = typeof known === "number" && this.options.now() - known < retryMilliseconds;
+    if (typeof known === "object" || tooEarly) {
+      this.files.delete(key);
+      this.files.set(key, known);
+      return typeof known === "object" ? known : undefined;
+    }
+    this.files.delete(key);
+    const opened = mapping.path === "[vdso]" ? this.openVdso(pids, mapping) : this.open(pids, mapping);
+    this.makeRoom();
+    if (opened === undefined) {
+      this.files.set(name, this.options.now());
+      return undefined;
+    }
+    return this.keep(name, opened, mapping);
+  }
+
+  /** Whether a call stands in front of a place of a file; undefined where that cannot be read any more. */
+  isCalledFrom(pids: readonly number[], mapping: Mapping, fileOffset: number): boolean | undefined {
+    const place = `${nameOf(mapping)} ${fileOffset}`;
+    if (this.calls.has(place)) return this.calls.get(place);
+    using file = this.open(pids, mapping);
+    const found = file === undefined ? undefined : readCall(file, fileOffset);
+    if (this.calls.size >= maxNames) this.calls.clear();
+    this.calls.set(place, found);
+    return found;
+  }
+
+  /** The same file may be known already, by another name. */
+  private keep(name: string, opened: OpenFile, mapping: Mapping): ElfFile {
+    const id = mapping.path === "[vdso]" ? undefined : (mapping.buildId ?? readBuildId(opened));
+    const key = id === undefined ? name : buildKey(id);
+    const same = this.files.get(key);
+    if (key !== name) {
+      if (this.names.size >= maxNames) this.names.clear();
+      this.names.set(name, key);
+    }
+    if (typeof same === "object") {
+      opened[Symbol.dispose]();
+      return same;
+    }
+    const file = new ElfFile(opened, mapping.path ?? "", this.options.debug);
+    this.files.set(key, file);
+    return file;
+  }
+
+  private makeRoom(): void {
+    const sizeOf = (file: ElfFile | number): number => (typeof file === "number" ? 0 : file.memory);
+    let memory = 0;
+    for (const file of this.files.values()) memory += sizeOf(file);
+    for (const [key, file] of this.files) {
+      if (this.files.size < maxFiles && memory <= this.options.maxMemory) break;
+      memory -= sizeOf(file);
+      if (typeof file !== "number") file[Symbol.dispose]();
+      this.files.delete(key);
+    }
+  }
+
+  private open(pids: readonly number[], mapping: Mapping): OpenFile | undefined {
+    const { procRoot } = this.options;
+    const range = `${mapping.start.toString(16)}-${mapping.end.toString(16)}`;
+    const { path } = mapping;
+    const candidates = pids.slice(0, 1).map((pid) => ({ file: `${procRoot}/${pid}/map_files/${range}`, direct: true }));
+    if (path !== undefined) {
+      for (const pid of pids) candidates.push({ file: `${procRoot}/${pid}/root${path}`, direct: false });
+      // The process has ended: only a file of our own mount namespace can still be found.
+      candidates.push({ file: path, direct: false });
+    }
+    for (const { file, direct } of candidates) {
+      try {
+        const opened = openFile(file);
+        if (this.isMapped(opened, mapping, direct)) return opened;
+        opened[Symbol.dispose]();
+      } catch (error) {
+        if (!isSystemError(error)) throw error;
+      }
+    }
+    return undefined;
+  }
+
+  /** Whether it is the file of the mapping. (Its device is no help: overlayfs and Btrfs report another.) */
+  private isMapped(file: OpenFile, mapping: Mapping, direct: boolean): boolean {
+    const { buildId, inode, time } = mapping;
+    if (buildId !== undefined) return readBuildId(file) === buildId;
+    // What /proc/PID/maps has just told is there, whatever inode a stacked file system makes up.
+    if (direct && time === undefined) return true;
+    if (file.inode !== inode) return false;
+    // Inodes are used again, and files are written again, but then they are younger.
+    return time === undefined || file.changed <= time + this.options.wallOffset();
+  }
+
+  /** The vDSO is no file; its bytes are in the memory of each process, ours included. */
+  private openVdso(pids: readonly number[], mapping: Mapping): OpenFile | undefined {
+    const [pid] = pids;
+    const bytes = (pid === undefined ? undefined : this.readVdso(pid, mapping)) ?? readOwnVdso(this.options.procRoot);
+    if (bytes === undefined) return undefined;
+    return { ...bytesSource(bytes, "vdso"), inode: 0n, device: 0n, changed: 0n, [Symbol.dispose]: () => undefined };
+  }
+
+  /** The process may have ended, or run another program by now. */
+  private readVdso(pid: number, mapping: Mapping): Uint8Array | undefined {
+    const bytes = readMapping(this.options.procRoot, pid, mapping);
+    return bytes !== undefined && bytes.length > 4 && bytes[0] === 0x7f && bytes[1] === 0x45 ? bytes : undefined;
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of this.files.values()) if (typeof file !== "number") file[Symbol.dispose]();
+    this.files.clear();
+    this.names.clear();
+  }
+}
+
+const buildKey = (id: string): string => `build ${id}`;
+
+function nameOf({ path, buildId, device, inode, generation }: Mapping): string {
+  if (path === "[vdso]") return path;
+  return buildId === undefined ? `${device} ${inode} ${generation ?? ""} ${path}` : buildKey(buildId);
+}
+
+function readBuildId(file: OpenFile): string | undefined {
+  try {
+    return Elf.parse(file, "file").buildId();
+  } catch (error) {
+    if (error instanceof FormatError || isSystemError(error)) return undefined;
+    throw error;
+  }
+}
+
+function readCall(file: OpenFile, fileOffset: number): boolean | undefined {
+  try {
+    const { machine } = Elf.parse(file, "file");
+    const length = Math.min(longestCall, fileOffset);
+    return endsWithCall(file.read(fileOffset - length, length), machine);
+  } catch (error) {
+    if (error instanceof FormatError || isSystemError(error)) return undefined;
+    throw error;
+  }
+}
