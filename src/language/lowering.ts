@@ -113,6 +113,8 @@ export interface Lowering {
   stackMap(depth: number, buildIds?: boolean): string;
   /** Map of stacks of this depth that programs have unwound; what they unwind with is made, too. */
   unwoundMap(depth: number): string;
+  /** Map for stacks of this depth that the stack map has no room for. */
+  overflowMap(depth: number): string;
   /** Stacks of processes that nobody has named are unwound, too: the trace is limited to some by other means. */
   readonly unwindsAll: boolean;
   /** User space will have to name addresses of processes, which it should look at while they live. */

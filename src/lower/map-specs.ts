@@ -23,6 +23,8 @@ import {
   firstLossSlot,
   lossCounters,
   mostTreeProcesses,
+  overflowLayout,
+  overflowMapName,
   startWords,
   storageOf,
   systemMaps,
@@ -66,6 +68,8 @@ const rowTable = {
 
 /** Stacks that a map can hold; it is a hash table without chains, so that it must be much larger than what it holds. */
 const stackEntries = 16384;
+/** Stacks that may be kept besides, because their bucket in it is taken. */
+const overflowEntries = 8192;
 /** Values up to here are allocated before the programs run; larger ones when their key comes, or maps would be huge. */
 const preallocatedValue = 512;
 const pageSize = 4096;
@@ -124,6 +128,17 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
       valueSize: depth * (buildIds ? buildIdFrame.size : 8),
       maxEntries: stackEntries,
       flags: buildIds ? BPF_F_STACK_BUILD_ID : 0,
+    });
+  }
+  for (const depth of object.overflowDepths) {
+    specs.push({
+      name: overflowMapName(depth),
+      type: BPF_MAP_TYPE_HASH,
+      keySize: 8,
+      valueSize: overflowLayout.frames + 8 * depth,
+      maxEntries: overflowEntries,
+      // Preallocated: programs put stacks there from interrupts.
+      flags: 0,
     });
   }
   specs.push(...unwindSpecs(object));

@@ -5,7 +5,7 @@ import type { KernelView } from "../language/kernel-view.js";
 import type { LossCounter } from "../language/lowering.js";
 import type { TaskFilter } from "../language/task-filter.js";
 import type { TypedMap, TypedScript } from "../language/typed.js";
-import { firstLossSlot, lossCounters, stackMapName } from "../wire/map-storage.js";
+import { firstLossSlot, lossCounters, overflowMapName, stackMapName } from "../wire/map-storage.js";
 import { unwoundMapName } from "../wire/unwind.js";
 
 /** What the programs of one script share. */
@@ -20,6 +20,8 @@ export class ObjectBuilder {
   readonly stackMaps = new Map<string, { readonly depth: number; readonly buildIds: boolean }>();
   /** Depths of the stacks that programs unwind by tables. */
   readonly unwoundDepths = new Set<number>();
+  /** Of stacks that may be kept outside of the stack maps. */
+  readonly overflowDepths = new Set<number>();
   /** Bytes of scratch memory, by program index. */
   readonly scratchSizes = new Map<number, number>();
   /** Programs with large scratch memory: their places among those, by program index. */
@@ -79,6 +81,11 @@ export class ObjectBuilder {
     const name = stackMapName(depth, buildIds);
     this.stackMaps.set(name, { depth, buildIds });
     return name;
+  }
+
+  overflowMap(depth: number): string {
+    this.overflowDepths.add(depth);
+    return overflowMapName(depth);
   }
 
   unwoundMap(depth: number): string {

@@ -448,6 +448,10 @@ export class ProgramLowering implements Lowering {
     return this.object.stackMap(depth, buildIds);
   }
 
+  overflowMap(depth: number): string {
+    return this.object.overflowMap(depth);
+  }
+
   unwoundMap(depth: number): string {
     return this.object.unwoundMap(depth);
   }

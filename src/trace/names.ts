@@ -12,7 +12,7 @@ import { UserSymbols } from "../symbols/user-symbols.js";
 import type { Sys } from "../sys/sys.js";
 import type { StackType } from "../types/type.js";
 import type { Resolver, SymbolText } from "../wire/decode.js";
-import { buildIdFrame, stackMapName } from "../wire/map-storage.js";
+import { buildIdFrame, firstOverflowId, overflowMapName, stackMapName } from "../wire/map-storage.js";
 import { unwoundLayout, unwoundMapName } from "../wire/unwind.js";
 import type { Frame } from "../wire/value.js";
 import { cgroupPaths } from "./cgroups.js";
@@ -124,15 +124,18 @@ export class Names implements Resolver, Disposable {
     const { user, depth, mode, unwound = false } = type;
     const key = new Uint8Array(8);
     new DataView(key.buffer).setBigUint64(0, id, true);
-    const map = unwound ? unwoundMapName(depth) : stackMapName(depth, mode === "build_id");
-    const bytes = readValue(this.sys, this.loaded.map(map), unwound ? key : key.subarray(0, 4));
+    // Those that programs put there themselves begin with their number of frames; both layouts of them are the same.
+    const counted = unwound ? unwoundMapName(depth) : id >= firstOverflowId ? overflowMapName(depth) : undefined;
+    const map = counted ?? stackMapName(depth, mode === "build_id");
+    const bytes = readValue(this.sys, this.loaded.map(map), counted === undefined ? key.subarray(0, 4) : key);
     if (bytes === undefined) return { frames: [], missing: "the stack is no longer in the kernel's map" };
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     if (mode === "build_id") return { frames: buildIdFrames(view) };
     const addresses: bigint[] = [];
-    const count = unwound ? Number(view.getBigUint64(unwoundLayout.count, true)) : depth;
+    const first = counted === undefined ? 0 : unwoundLayout.frames;
+    const count = counted === undefined ? depth : Number(view.getBigUint64(unwoundLayout.count, true));
     for (let i = 0; i < Math.min(count, depth); i++) {
-      const address = view.getBigUint64((unwound ? unwoundLayout.frames : 0) + 8 * i, true);
+      const address = view.getBigUint64(first + 8 * i, true);
       if (address === 0n) break;
       addresses.push(address);
     }

@@ -95,5 +95,14 @@ export const lossCounters = [
 /** Stacks of addresses, or of places in files by the files' build ids. */
 export const stackMapName = (depth: number, buildIds = false): string => `${buildIds ? "build_ids" : "stacks"}${depth}`;
 
+/** Stacks of addresses that the one above has no room for, by a hash of theirs. */
+export const overflowMapName = (depth: number): string => `more_stacks${depth}`;
+
+/** u64 number of frames, then their addresses. */
+export const overflowLayout = { count: 0, frames: 8 } as const;
+
+/** Ids from here on are such hashes; those of the kernel's map are below 2^32. */
+export const firstOverflowId: bigint = 1n << 62n;
+
 /** struct bpf_stack_build_id, uapi/linux/bpf.h: `{ s32 status; u8 build_id[20]; u64 offset or address }`. */
 export const buildIdFrame = { status: 0, id: 4, idSize: 20, offset: 24, size: 32, valid: 1 } as const;

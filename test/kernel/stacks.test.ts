@@ -95,3 +95,17 @@ test("code that Node.js compiles while it runs", async () => {
     rmSync(map, { force: true });
   }
 });
+
+test("every one of many stacks is kept, each once", { skip }, async () => {
+  const ways = fixture("elf", "paths");
+  const script = `uprobe:${ways}:leaf { @[ustack] = count(); @by[ustack(6)] = count(); }
+    END { $three = 0; for ($kv : @) { $three += ($kv.1 == 3); } print((len(@), $three, len(@by))); clear(@by); }`;
+  const { out, err } = await run("-q", "-f", "json", "-e", script, "-c", ways);
+  assert.equal(err, "");
+  const [counts, map] = lines(out).map((line) => JSON.parse(line) as { readonly data: unknown });
+  // leaf() and five levels above: 2^5.
+  assert.deepEqual(counts?.data, [4096, 4096, 32]);
+  const keys = Object.keys((map?.data as { readonly "@": object })["@"]);
+  assert.equal(keys.length, 4096);
+  for (const key of keys) assert.match(key, /^\s*leaf\+\d+\n(?:\s*down\+\d+\n){12,13}\s*_start\+\d+\n(?:\s*0x1\n)?$/);
+});

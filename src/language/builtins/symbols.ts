@@ -6,6 +6,7 @@ import type { Lowering } from "../lowering.js";
 import { builtin, valueArg } from "./define.js";
 import { dwUstack } from "./dw-ustack.js";
 import { ownId } from "./process-id.js";
+import { keepElsewhere } from "./stack-overflow.js";
 import { stackParams, stackType } from "./stack-type.js";
 
 /** BPF_F_USER_STACK, uapi/linux/bpf.h. */
@@ -36,11 +37,9 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
       if (type.kind !== "stack") throw new Error("internal: a stack without depth");
       if (user) l.noteUserAddresses();
       const { b } = l;
-      const id = b.call("get_stackid", [
-        b.ctx(),
-        b.map(l.stackMap(type.depth, type.mode === "build_id")),
-        b.const(user ? BPF_F_USER_STACK : 0n),
-      ]);
+      const flags = user ? BPF_F_USER_STACK : 0n;
+      const byBuildIds = type.mode === "build_id";
+      const id = b.call("get_stackid", [b.ctx(), b.map(l.stackMap(type.depth, byBuildIds)), b.const(flags)]);
       b.store(8, dest.base, dest.offset + stackLayout.id, id);
       const process = user ? ownId(l, true) : b.const(0);
       b.store(4, dest.base, dest.offset + stackLayout.pid, process);
@@ -52,7 +51,8 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
       );
       // -EEXIST: another stack has the same hash. -EFAULT only means that there is no such stack (a kernel thread).
       b.when("eq", id, b.const(-17n), "else", () => {
-        l.countLoss("stack-collision");
+        if (byBuildIds) l.countLoss("stack-collision");
+        else keepElsewhere(l, type.depth, flags, { base: dest.base, offset: dest.offset + stackLayout.id });
       });
     },
   };
