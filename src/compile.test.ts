@@ -54,6 +54,7 @@ test("maps: the script's, then those that programs need", () => {
     "zero",
     "start",
     "stacks5",
+    "more_stacks5",
   ]);
   assert.deepEqual(names("kprobe:vfs_read { $s = str(arg0); print($s); }"), ["events", "loss", "scratch"]);
   assert.ok(names("tracepoint:syscalls:sys_enter_* { @ = count() }").includes("syscalls0"));
