@@ -105,7 +105,8 @@ test("every one of many stacks is kept, each once", { skip }, async () => {
   const [counts, map] = lines(out).map((line) => JSON.parse(line) as { readonly data: unknown });
   // leaf() and five levels above: 2^5.
   assert.deepEqual(counts?.data, [4096, 4096, 32]);
-  const keys = Object.keys((map?.data as { readonly "@": object })["@"]);
+  const { data } = map ?? { data: undefined };
+  const keys = Object.keys((data as Readonly<Record<string, object>>)["@"] ?? {});
   assert.equal(keys.length, 4096);
   for (const key of keys) assert.match(key, /^\s*leaf\+\d+\n(?:\s*down\+\d+\n){12,13}\s*_start\+\d+\n(?:\s*0x1\n)?$/);
 });
