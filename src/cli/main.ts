@@ -182,8 +182,14 @@ function compileScript(
   });
   if (result.parameters === undefined || result.diagnostics.some((d) => d.severity === "error"))
     report(result.diagnostics, result.suppressed, options);
-  if (result.compiled?.script.targets.length === 0) throw wanted.nothing();
-  return result;
+  if (result.compiled?.script.targets.length !== 0) return result;
+  const nothing = wanted.nothing();
+  if (nothing instanceof BeetraceError) throw nothing;
+  // As bpftrace: on standard output.
+  if (!options.quiet) print("No probes to attach\n");
+  process.stderr.write(`HINT: ${nothing.hint}\n`);
+  const { compiled: _, ...rest } = result;
+  return rest;
 }
 
 /** What `-- --help` prints: each parameter of the script with its default and what it says of itself. */
@@ -214,14 +220,19 @@ class Wanted {
     return false;
   };
 
-  /** Why there is nothing to do. */
-  nothing(): BeetraceError {
+  /** Why there is nothing to do; a hint where no more is wrong than that nothing matches. */
+  nothing(): BeetraceError | { readonly hint: string } {
     const { mode, probeFilter } = this.options;
     const other = mode === "run" ? (["test", "bench"] as const).find((one) => this.left.has(one)) : undefined;
     if (probeFilter === undefined && other !== undefined)
       return new BeetraceError(`No probes attached; use --${other} to run ${other}: probes.`);
     if (mode !== "run") return new BeetraceError(`the script has no ${mode}: probe to run`);
-    return new BeetraceError("No probes to attach", { hint: `no probe's name matches ${probeFilter}` });
+    return {
+      hint:
+        probeFilter === undefined
+          ? "none of the script's attach points is there, and missing_probes = ignore keeps quiet about it"
+          : `no probe's name matches ${probeFilter}`,
+    };
   }
 }
 

@@ -40,6 +40,9 @@ const features: Readonly<Record<string, readonly string[]>> = {
 /** Not of --info: whether /proc/kallsyms has variables. */
 export const variablesFact = "kernel variables";
 
+/** Not of --info: whether the kernel can load modules. */
+export const modulesFact = "modules";
+
 /** What a script needs of the kernel, by its text, where REQUIRES_FEATURE does not say so. */
 const kernelNeeds: readonly { readonly text: RegExp; readonly fact: string; readonly reason: string }[] = [
   { text: probeTypes("kprobe|kretprobe|k|kr"), fact: "kprobe", reason: "the kernel has no kprobes" },
@@ -49,8 +52,9 @@ const kernelNeeds: readonly { readonly text: RegExp; readonly fact: string; read
     reason: "the kernel refuses fentry and fexit programs",
   },
   { text: probeTypes("hardware|h"), fact: "hardware_events", reason: "the machine has no hardware counters" },
+  { text: /\b__module_get\b/, fact: modulesFact, reason: "the kernel has no modules" },
   {
-    text: /\bpercpu_kaddr\(/,
+    text: /\bpercpu_kaddr\(|awk .*jiffies.*\/proc\/kallsyms/,
     fact: variablesFact,
     reason: "the kernel's list of symbols has no variables (CONFIG_KALLSYMS_ALL)",
   },

@@ -1,11 +1,11 @@
 // The conformance command; scripts/conformance.mjs compiles and starts it. See usage below.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { endianness, machine, release, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Machine, parseInfo, variablesFact } from "./applicable.js";
+import { type Machine, modulesFact, parseInfo, variablesFact } from "./applicable.js";
 import { type Case, fullName } from "./case.js";
 import { conformancePage } from "./page.js";
 import { installPrograms } from "./programs.js";
@@ -97,6 +97,7 @@ async function runHere(): Promise<Results> {
   // What the other program's --info does not tell of the kernel, our own does.
   const facts = new Map([...info(own), ...info(program)]);
   // A variable that every kernel has.
+  facts.set(modulesFact, existsSync("/proc/modules"));
   facts.set(variablesFact, / runqueues$/m.test(readFileSync("/proc/kallsyms", "latin1")));
   const machineFacts: Machine = {
     release: release(),

@@ -4,13 +4,12 @@ import type { Reasons } from "./page.js";
 export const reasons: Reasons = {
   "btf.redefine_btf_type_missing_def": "structures of a script may consist of the kernel's",
   "btf.enum_value_reference": "an enumerator has the size of its enumeration, as in C; bpftrace has 8 bytes for all",
-  "watchpoint.kwatchpoint - knl absolute address":
-    "wants the address of a variable, which this kernel does not list; the case's own question for it is always answered yes",
   "builtin.log size too small": "the verifier's log is never cut",
   "call.ustack_with_inlined_funcs":
     "wants frames of libc under the name _end, the last symbol of the program, which they are not in",
   "intcast.Sum casted retval": "exit() is final for its program; bpftrace counts what comes until it is detached",
   "interop.interop return types": "imports C, which bpftrace has clang compile",
+  "probe.bpf_programs_limit": "one program serves all functions, so that the limit on attach points comes first",
   "other.bitfield_access_2": "signed bit fields have their sign; bpftrace reads all as unsigned",
   "stdlib.assert_macro": "wants a place in the source of bpftrace's own library",
   "json-output.join_delim": "-c understands quotes, as a shell does; bpftrace splits at blanks and keeps them",

@@ -197,6 +197,14 @@ const mistakes: readonly Mistake[] = [
   { args: ["-e", "i:x:1 { }"], says: [/does not say how often/] },
   { args: ["--formt", "json"], says: [/no option --formt/, /did you mean --format/] },
   { args: ["-f", "xml", "-e", "BEGIN { }"], says: [/Invalid output format "xml"/, /text, json/] },
+  {
+    args: ["--probe-filter", "nonsense", "-e", "i:s:1 { }"],
+    says: [/^No probes to attach$/m, /no probe's name matches \/nonsense\//],
+  },
+  {
+    args: ["-e", "config = { missing_probes = ignore } t:syscalls:nonsense { }"],
+    says: [/^No probes to attach$/m, /HINT: none of the script's attach points is there/],
+  },
   { args: ["-p", "abc", "-e", "BEGIN { }"], says: [/Failed to parse pid: invalid integer: abc/] },
   { args: ["-p", "4194303", "-e", "BEGIN { }"], says: [/there is no process 4194303/] },
   { args: ["-c", "/no/such/program", "-e", "BEGIN { }"], says: [/cannot run '\/no\/such\/program'/] },
@@ -209,9 +217,9 @@ const mistakes: readonly Mistake[] = [
 for (const { args, says } of mistakes) {
   const skip = isEmulated() && "the same on every kernel, and slow where the processor is emulated";
   test(`a mistake is explained: ${args.join(" ") || "no arguments"}`, { skip }, async () => {
-    const { err, status } = await run(...args);
+    const { out, err, status } = await run(...args);
     assert.equal(status, 1, err);
-    for (const text of says) assert.match(err, text);
+    for (const text of says) assert.match(out + err, text);
     assert.doesNotMatch(err, /internal error|\n {4}at /);
   });
 }

@@ -1,7 +1,6 @@
 import { BPF_TRACE_FENTRY, BPF_TRACE_FEXIT } from "../../abi/program-type.js";
 import { compileGlob, hasWildcard } from "../../base/glob.js";
 import type { Btf } from "../../formats/btf.js";
-import { typeText } from "../../formats/btf-c.js";
 import {
   noTrampoline,
   type TrampolineSignature,
@@ -14,6 +13,7 @@ import type { BpfFunction, KernelView } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import type { ArgField } from "../typed.js";
 import { noMatches, parseCount, unknownProbe, wrongForm } from "./common.js";
+import { describedBy, describeFunction } from "./function-types.js";
 import { type FunctionPattern, isLoaded, matchingFunctions, noFunction, sayRefused } from "./kernel-function-match.js";
 
 /** What stands for BPF programs where a module could be. */
@@ -194,26 +194,12 @@ function functionProbe(name: "fentry" | "fexit", aliases: readonly string[], doc
     },
     describe(full, kernel) {
       const [, module = "", symbol = ""] = full.split(":");
-      const lines = describedBy(kernel, module, (btf) => {
-        const typeId = btf.findOwn(symbol, "func");
-        const signature = typeId === undefined ? undefined : trampolineSignature(btf, typeId);
-        if (signature === undefined || "missing" in signature) return [];
-        const { args, result } = signature;
-        const shown = exit && result !== undefined ? [...args, result] : args;
-        return shown.map((value) => `${typeText(btf, value.typeId)} ${value.name}`);
-      });
-      return typeof lines === "string" ? [] : lines;
+      return describeFunction(kernel, module, symbol, exit);
     },
   };
 }
 
 const lockReason = "programs there can deadlock with programs of other processors; a kprobe is safe";
-
-/** What a module's type information says, or why there is none. */
-function describedBy<T>(kernel: KernelView, module: string, say: (btf: Btf) => T): T | string {
-  const btf = kernel.moduleBtf(module);
-  return "missing" in btf ? btf.missing : say(btf);
-}
 
 /** A program and its first function have one name, and come once. */
 const distinct = (functions: readonly BpfFunction[]): readonly BpfFunction[] => [

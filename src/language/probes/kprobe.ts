@@ -8,6 +8,7 @@ import { type KernelFunction, kernelModule } from "../kernel-functions.js";
 import type { KernelView } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { noMatches, parseCount, wrongForm } from "./common.js";
+import { describeFunction } from "./function-types.js";
 import { type FunctionPattern, isLoaded, matchingFunctions, noFunction, sayRefused } from "./kernel-function-match.js";
 
 type Place = Omit<KprobeTarget, "ret">;
@@ -52,6 +53,14 @@ const mostLead = 16n;
 function entryOf(kernel: KernelView, { name, address }: KernelFunction): bigint | undefined {
   if (address === undefined) return undefined;
   return kernel.kernelSymbols(name).find((at) => at <= address && address - at <= mostLead);
+}
+
+/** A kprobe sees them in registers: arg0 is the first. */
+function describeArguments(full: string, kernel: KernelView): readonly string[] {
+  const [symbol = "", module] = full.split(":").slice(1).reverse();
+  const functions = kernel.kernelFunctions();
+  const [found] = "missing" in functions ? [] : functions.find(symbol);
+  return describeFunction(kernel, module ?? found?.module ?? kernelModule, symbol, false);
 }
 
 function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): Probe {
@@ -165,6 +174,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
     },
     listedByType: ret,
     needs: "kprobe",
+    ...(ret ? {} : { describe: describeArguments }),
     list(kernel, [module, symbol]) {
       if (kernel.feature("kprobe") === "no") return [];
       const functions = kernel.kernelFunctions();

@@ -186,6 +186,14 @@ test("raw tracepoints with the types of their arguments", () => {
   );
 });
 
+test("what -lv says of kernel functions: their arguments, by type information", () => {
+  const kernel = new FixtureKernel({});
+  for (const name of ["kprobe:vfs_fsync", "kprobe:vmlinux:vfs_fsync"])
+    assert.deepEqual(findProbe("kprobe")?.describe?.(name, kernel), ["struct file * file", "int datasync"]);
+  assert.deepEqual(findProbe("kprobe")?.describe?.("kprobe:nonsense", kernel), []);
+  assert.equal(findProbe("kretprobe")?.describe, undefined);
+});
+
 test("kernel functions: names, offsets, wildcards, one link for many", () => {
   assert.deepEqual(only("kprobe:vfs_read").place, { symbol: "vfs_read", offset: 0, address: undefined });
   assert.deepEqual(only("k:vfs_read+0x10"), {
