@@ -74,5 +74,14 @@ test("imports: macros, maps and probes of other files, each file once", () => {
     compileWithErrors('import "x.bt"; BEGIN { }', { imports }),
     /cannot import 'x.bt': there is no such file/,
   );
+  const library = new Simulation(
+    'import "stdlib/strings"; import "stdlib"; import "stdlib/test"; BEGIN { print(__always_true()); }',
+    {
+      imports,
+    },
+  );
+  library.fire();
+  assert.deepEqual(library.said, ["1"]);
+  assert.match(compileWithErrors('import "stdlib/x"; BEGIN { }', { imports }), /cannot import 'stdlib\/x'/);
   assert.match(compileWithErrors('import "c.bt"; BEGIN { }', { imports }), /invalid `config` within import/);
 });

@@ -1,5 +1,6 @@
 import type { Diagnostics } from "../base/diagnostics.js";
 import type { Source } from "../base/span.js";
+import { standardLibrary } from "../language/standard-library.js";
 import type { AstImport, AstProgram } from "../syntax/ast.js";
 import { parse } from "../syntax/parser.js";
 
@@ -76,18 +77,30 @@ class Walk {
   private follow({ path, span }: AstImport, from: Source): void {
     const found = this.reader.read(path, from.name);
     if ("problem" in found) {
+      // A file of that name would come first.
+      const parts = standardLibrary(path);
+      for (const [name, text] of parts) this.addText(name, text);
+      if (parts.size > 0) return;
       this.diags.error("import", span, `cannot import '${path}': ${found.problem}`, { hint: found.hint });
       return;
     }
     for (const file of found) {
-      if (this.seen.has(file.path)) continue;
-      this.seen.add(file.path);
-      if (this.seen.size > mostFiles) {
+      if (file.kind === "header" && this.seen.has(file.path)) continue;
+      if (this.seen.size >= mostFiles) {
         this.diags.error("import", span, `more than ${mostFiles} files are imported`);
         return;
       }
-      if (file.kind === "header") this.headers.push(file.path);
-      else this.add(parse({ name: file.path, text: file.text }, this.diags, true), false);
+      if (file.kind === "script") this.addText(file.path, file.text);
+      else {
+        this.seen.add(file.path);
+        this.headers.push(file.path);
+      }
     }
+  }
+
+  private addText(name: string, text: string): void {
+    if (this.seen.has(name)) return;
+    this.seen.add(name);
+    this.add(parse({ name, text }, this.diags, true), false);
   }
 }

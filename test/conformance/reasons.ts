@@ -8,7 +8,6 @@ export const reasons: Reasons = {
   "call.ustack_with_inlined_funcs":
     "wants frames of libc under the name _end, the last symbol of the program, which they are not in",
   "intcast.Sum casted retval": "exit() is final for its program; bpftrace counts what comes until it is detached",
-  "interop.interop return types": "imports C, which bpftrace has clang compile",
   "probe.bpf_programs_limit": "one program serves all functions, so that the limit on attach points comes first",
   "other.bitfield_access_2": "signed bit fields have their sign; bpftrace reads all as unsigned",
   "stdlib.assert_macro": "wants a place in the source of bpftrace's own library",
