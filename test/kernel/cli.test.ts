@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { stripVTControlCharacters } from "node:util";
-import { isEmulated, lines, pause, program, run, Tracer, trace } from "../support/run.js";
+import { isEmulated, lines, pause, program, run, sameEverywhere, Tracer, trace } from "../support/run.js";
 
 const folder = mkdtempSync(join(tmpdir(), "beetrace-cli-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -215,7 +215,7 @@ const mistakes: readonly Mistake[] = [
 ];
 
 for (const { args, says } of mistakes) {
-  const skip = isEmulated() && "the same on every kernel, and slow where the processor is emulated";
+  const skip = sameEverywhere;
   test(`a mistake is explained: ${args.join(" ") || "no arguments"}`, { skip }, async () => {
     const { out, err, status } = await run(...args);
     assert.equal(status, 1, err);
@@ -291,7 +291,9 @@ test("without tracefs: it is mounted, or the message says that it lacks", () => 
   assert.match(stdout, /^@: \d+$/m);
 });
 
-test("-l lists types, several patterns, what a script means, and the functions of a process's files", async () => {
+test("-l lists types, several patterns, what a script means, and the functions of a process's files", {
+  skip: sameEverywhere,
+}, async () => {
   const type = await run("-lv", "struct  path, union bpf_attr");
   assert.match(type.out, /^vmlinux: struct path \{\n\tstruct vfsmount \*mnt;\n\tstruct dentry \*dentry;\n\};\n\n/);
   assert.match(type.out, /^vmlinux: union bpf_attr \{\n\tstruct \{\n\t\t__u32 map_type;/m);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fixture } from "../fixtures/path.js";
-import { lacks, lines, pause, run } from "../support/run.js";
+import { lacks, lines, pause, run, sameEverywhere } from "../support/run.js";
 import { childOf } from "../support/workload.js";
 
 const namespaces = "--mount --pid --cgroup --fork --kill-child".split(" ");
@@ -73,7 +73,9 @@ test("by -p, with the path that the process has it at", { skip }, async () => {
   });
 });
 
-test("by the path through /proc/PID/root, and only there: the other copy is another file", { skip }, async () => {
+test("by the path through /proc/PID/root, and only there: the other copy is another file", {
+  skip: skip || sameEverywhere,
+}, async () => {
   await withContainer("by-path", (pid) =>
     withContainer("other", async (other) => {
       const file = `"/proc/${pid}/root/probes"`;
@@ -84,7 +86,9 @@ test("by the path through /proc/PID/root, and only there: the other copy is anot
   );
 });
 
-test("all processes: each file once, those of containers by their own roots", { skip }, async () => {
+test("all processes: each file once, those of containers by their own roots", {
+  skip: skip || sameEverywhere,
+}, async () => {
   await withContainer("everywhere", async (pid) => {
     const { out, err } = await run("-q", "-e", rounds(pid, "usdt:*:first:plain", "usdt:*:second:memory"));
     assert.ok(lines(out).includes(`@plain[${pid}, usdt:/proc/${pid}/root/probes:first:plain]: 9`), out + err);
@@ -99,7 +103,7 @@ test("counters are raised inside, and names of stacks found", { skip }, async ()
   });
 });
 
-test("-l -p lists the files of the process", { skip }, async () => {
+test("-l -p lists the files of the process", { skip: skip || sameEverywhere }, async () => {
   await withContainer("listed", async (pid) => {
     const found = lines((await run("-l", "-p", String(pid), "usdt:*:second:co*")).out);
     assert.deepEqual(
@@ -110,7 +114,9 @@ test("-l -p lists the files of the process", { skip }, async () => {
   });
 });
 
-test("a program whose file was removed, or replaced, is traced all the same", { skip }, async () => {
+test("a program whose file was removed, or replaced, is traced all the same", {
+  skip: skip || sameEverywhere,
+}, async () => {
   await withContainer("removed", async (pid, root) => {
     rmSync(join(root, "probes"));
     const script = rounds(pid, "usdt::first:plain", "usdt::second:memory");

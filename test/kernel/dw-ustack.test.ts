@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fixture } from "../fixtures/path.js";
-import { lacks, lines, run } from "../support/run.js";
+import { lacks, lines, run, sameEverywhere } from "../support/run.js";
 
 const program = fixture("elf", "unwind");
 // The fixture needs a C library of its machine; bpf_loop() and bpf_find_vma() came with Linux 5.17.
@@ -52,7 +52,7 @@ test("every caller, whatever its frame looks like", { skip }, async () => {
   assert.deepEqual([times, losses.size], [20, 0]);
 });
 
-test("by frame pointers the same stack is cut", { skip }, async () => {
+test("by frame pointers the same stack is cut", { skip: skip || sameEverywhere }, async () => {
   const { stacks } = await stacksOf(count.replace("dw_ustack", "ustack"), ...command("chain"));
   assert.ok(!stacks.some(([frames]) => frames.includes("chain")));
 });
@@ -132,7 +132,7 @@ test("a process that runs already, from interrupts", { skip }, async () => {
   }
 });
 
-test("a limit, and the form of perf", { skip }, async () => {
+test("a limit, and the form of perf", { skip: skip || sameEverywhere }, async () => {
   const script = `${config} uprobe:${program}:leaf { printf("%s|%s|", dw_ustack(2), dw_ustack(perf, 3)); exit(); }`;
   const { out } = await run("-q", "-e", script, ...command("chain"));
   const [limited, perf] = out.split("|");
@@ -143,7 +143,7 @@ test("a limit, and the form of perf", { skip }, async () => {
   );
 });
 
-test("whose stack: targets only, and without one nothing is traced", { skip }, async () => {
+test("whose stack: targets only, and without one nothing is traced", { skip: skip || sameEverywhere }, async () => {
   const { status, err } = await run("-e", count);
   assert.equal(status, 1);
   assert.match(err, /ERROR: dw_ustack requires a target process\n(?:.*\n)*HINT: .*-p PID/);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fixture } from "../fixtures/path.js";
-import { isEmulated, lacks, lines, pause, run, trace } from "../support/run.js";
+import { isEmulated, lacks, lines, pause, run, sameEverywhere, trace } from "../support/run.js";
 
 const skip = process.arch === "x64" ? lacks("uprobe") : "the fixtures are programs for x86-64";
 const folder = mkdtempSync(join(tmpdir(), "beetrace-mappings-"));
@@ -71,7 +71,7 @@ test("what the shell's child had before its execve is not what the program has",
   assert.ok(count(out, /^@after\[\d+\]: \n +twice\+0$/gm) >= 20, out);
 });
 
-test("what the kernel has no room for is told", { skip: skip || isEmulated() }, async () => {
+test("what the kernel has no room for is told", { skip: skip || sameEverywhere }, async () => {
   const script = `uprobe:${join(folder, "tiny")}:twice { printf("%s\\n", usym(reg("ip"))); }`;
   const { out, err } = await trace(["-e", script], async (tracer) => {
     // Nobody reads meanwhile: some 1,000 bytes each are more than the rings have.
@@ -86,7 +86,7 @@ test("what the kernel has no room for is told", { skip: skip || isEmulated() }, 
   assert.ok(count(out, /^twice$/gm) >= 20, out + err);
 });
 
-test("why addresses have no names: counted with -v, one by one in JSON", { skip }, async () => {
+test("why addresses have no names: counted with -v, one by one in JSON", { skip: skip || sameEverywhere }, async () => {
   const program = join(folder, "tiny");
   const script = `uprobe:${program}:twice { print(usym(12)); print(usym(reg("ip"))); exit(); }`;
   const text = await run("-v", "-e", script, "-c", program);

@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import { Elf } from "../../src/formats/elf.js";
 import { fixture } from "../fixtures/path.js";
 import { zipArchive } from "../fixtures/zip.js";
-import { lacks, lines, run, trace } from "../support/run.js";
+import { lacks, lines, run, sameEverywhere, trace } from "../support/run.js";
 
 const skip = process.arch === "x64" ? lacks("uprobe") : "the fixtures are programs for x86-64";
 const folder = mkdtempSync(join(tmpdir(), "beetrace-uprobes-"));
@@ -61,7 +61,7 @@ test("-p with a pattern alone is the files of the process", { skip }, async () =
   }
 });
 
-test("a program in an archive is probed there", { skip }, async () => {
+test("a program in an archive is probed there", { skip: skip || sameEverywhere }, async () => {
   // The kernel maps whole pages: the program must begin at one, as zipalign(1) sees to.
   const bytes = readFileSync(program);
   const start = 30 + "bin/probes".length + 3;
@@ -107,7 +107,7 @@ test("places that the kernel refuses are left out of wildcards, and told", { ski
   }
 });
 
-test("files that are damaged, or for another machine, say so", { skip }, async () => {
+test("files that are damaged, or for another machine, say so", { skip: skip || sameEverywhere }, async () => {
   const bytes = readFileSync(program);
   const write = (name: string, change: (copy: Buffer) => Buffer): string => {
     const file = join(folder, name);
@@ -142,7 +142,7 @@ test("files that are damaged, or for another machine, say so", { skip }, async (
   assert.match(err, /Attached 2 probes/);
 });
 
-test("a process that has ended", { skip }, async () => {
+test("a process that has ended", { skip: skip || sameEverywhere }, async () => {
   const { pid } = spawnSync("true");
   assert.match(await error("-p", String(pid), "-e", "usdt::plain { }"), new RegExp(`there is no process ${pid}`));
   assert.match(await error("-l", "-p", String(pid)), new RegExp(`there is no process ${pid}`));

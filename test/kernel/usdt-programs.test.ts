@@ -5,7 +5,7 @@ import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { isEmulated, lacks, lines, run, trace } from "../support/run.js";
+import { isEmulated, lacks, lines, run, sameEverywhere, trace } from "../support/run.js";
 
 const folder = mkdtempSync(join(tmpdir(), "beetrace-programs-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -40,7 +40,7 @@ test("python3: returns of a function, with file, name and line", { skip: without
 const ruby = newest("/usr/lib/x86_64-linux-gnu", /^libruby-[0-9.]+\.so\.[0-9.]+$/);
 
 test("ruby: objects, arrays and C functions by line", {
-  skip: without(ruby) || (isEmulated() && "the same on every kernel, and slow where the processor is emulated"),
+  skip: without(ruby) || sameEverywhere,
 }, async () => {
   const file = join(folder, "work.rb");
   writeFileSync(
@@ -65,10 +65,7 @@ const java = newest("/usr/lib/jvm", /^java-\d+-openjdk-amd64$/);
 const jvm = join(java, "lib/server/libjvm.so");
 
 test("java: methods by class and name, which come with their lengths", {
-  skip:
-    without(jvm) ||
-    (!existsSync(join(java, "bin/javac")) && "there is no javac") ||
-    (isEmulated() && "the same on every kernel, and slow where the processor is emulated"),
+  skip: without(jvm) || (!existsSync(join(java, "bin/javac")) && "there is no javac") || sameEverywhere,
 }, async () => {
   const file = join(folder, "Work.java");
   writeFileSync(

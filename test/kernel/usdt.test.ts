@@ -5,7 +5,7 @@ import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { test } from "node:test";
 import { Elf } from "../../src/formats/elf.js";
 import { fixture } from "../fixtures/path.js";
-import { lacks, lines, pause, run, trace } from "../support/run.js";
+import { lacks, lines, pause, run, sameEverywhere, trace } from "../support/run.js";
 
 const skip = process.arch === "x64" ? lacks("uprobe") : "the fixtures are programs for x86-64";
 const program = fixture("elf", "probes");
@@ -59,7 +59,9 @@ usdt:BIN:odd { print(arg1); }`;
   });
 }
 
-test("wildcards of file, provider and name; each probe by its full name", { skip }, async () => {
+test("wildcards of file, provider and name; each probe by its full name", {
+  skip: skip || sameEverywhere,
+}, async () => {
   assert.deepEqual(
     await shown(program, `usdt:BIN:* { @[probe] = count(); }`),
     [
@@ -125,21 +127,21 @@ test("-p is this process alone, its files need not be named", { skip }, async ()
   );
 });
 
-test("-l shows probes, -lv their arguments", { skip }, async () => {
+test("-l shows probes, -lv their arguments", { skip: skip || sameEverywhere }, async () => {
   const list = async (...args: string[]): Promise<readonly string[]> => lines((await run(...args)).out);
   assert.equal((await list("-l", `usdt:${program}`)).length, 8);
   assert.deepEqual(await list("-l", `usdt:${program}:first:*`), await list("-l", `*:${program}:first:*`));
   assert.deepEqual(await list("-lv", `usdt:${program}:twice`), [`usdt:${program}:first:twice`, "    int32 arg0"]);
 });
 
-test("-l says why it finds nothing", { skip }, async () => {
+test("-l says why it finds nothing", { skip: skip || sameEverywhere }, async () => {
   const said = async (pattern: string): Promise<string> => (await run("-l", pattern)).err;
   assert.match(await said("usdt:/nonexistent:x"), /there is no program or library '\/nonexistent'/);
   assert.match(await said(`uprobe:${fixture("elf", "probes.c")}:x`), /is no ELF file/);
   assert.equal(await said(`uprobe:${program}:nothing`), `No probe matches 'uprobe:${program}:nothing'.\n`);
 });
 
-test("what cannot be traced says why", { skip }, async () => {
+test("what cannot be traced says why", { skip: skip || sameEverywhere }, async () => {
   const error = async (script: string): Promise<string> => (await run("-e", script.replaceAll("BIN", program))).err;
   assert.match(await error("usdt:BIN:odd { print(arg0); }"), /arg0 of usdt:.*:odd is '8f@%xmm0', which cannot be read/);
   assert.match(await error("usdt:BIN:twice { print(arg1); }"), /has one argument, arg0: there is no arg1/);

@@ -124,3 +124,7 @@ export const lines = (text: string): string[] => text.split("\n").filter((line) 
 
 /** Whether this is QEMU without KVM, some twenty times slower than the machine. */
 export const isEmulated = (): boolean => readFileSync("/proc/cpuinfo", "latin1").includes("QEMU TCG");
+
+/** The reason to skip where it would only take time; a test that needs no other kernel than the machine's own. */
+export const sameEverywhere: string | false =
+  isEmulated() && "the same on every kernel, and slow where the processor is emulated";
