@@ -94,7 +94,7 @@ const nodeWork = () =>
 
 /** Stacks of a map as both tools print it, with how often each was seen. */
 function* stacksOf(text) {
-  for (const [, frames, count] of text.matchAll(/^@\[\n?([^]*?)\n?\]: (\d+)$/gm))
+  for (const [, frames, count] of text.matchAll(/^@\[\n?([\s\S]*?)\n?\]: (\d+)$/gm))
     yield { frames: frames.split("\n").flatMap((line) => line.trim() || []), count: Number(count) };
 }
 
