@@ -106,11 +106,17 @@ ${bindModules}
 ip link set lo up
 hostname vm
 cp /command run/command
+cp /bin/busybox run/busybox
+cp /last run/last
 stty -F /dev/ttyS1 raw -echo
 stty -F /dev/ttyS2 raw -echo
-chroot . /bin/sh /run/command </dev/null >/dev/ttyS1 2>&1
+exec switch_root . /run/busybox sh /run/last
+`;
+  // The root of the mount namespace, not that of a chroot: in one, nobody could mount or make a user namespace.
+  const last = `/bin/sh /run/command </dev/null >/dev/ttyS1 2>&1
 echo "$?" >/dev/ttyS2
-stop
+/run/busybox sync
+/run/busybox poweroff -f
 `;
   return cpio([
     ...["bin", "dev", "proc", "sys", "lower", "upper", "modules"].map(directory),
@@ -119,6 +125,7 @@ stop
     ...moduleList.map(({ name, data }) => file(`modules/${name}`, data)),
     file("modules/order", moduleList.map(({ name }) => `${name}\n`).join("")),
     file("command", command),
+    file("last", last),
     file("init", init, 0o755),
   ]);
 }

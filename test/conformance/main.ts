@@ -30,6 +30,7 @@ runs wrote with --out, on one kernel each.
   --out FILE      writes the results as JSON, a line each, which docs/conformance.md is made of
   --program CMD   another program, e.g. bpftrace itself
   --patience N    multiplies time limits (default 1, in virtual machines 6)
+  --machines N    so many virtual machines share the cases (default 1); each keeps one core busy
 `;
 
 const { values, positionals } = parseArgs({
@@ -44,6 +45,7 @@ const { values, positionals } = parseArgs({
     out: { type: "string" },
     program: { type: "string" },
     patience: { type: "string" },
+    machines: { type: "string", default: "1" },
     // What the host tells the machine: which cases to run, by their numbers, and to report them as records, not lines.
     cases: { type: "string" },
     records: { type: "boolean", default: false },
@@ -53,6 +55,9 @@ const { values, positionals } = parseArgs({
 
 /** More than any case takes in a machine. */
 const silentMilliseconds = 300_000;
+
+/** Cases ask for these to be there; a kernel that has them built in, or not at all, starts without a word. */
+const modulesOfCases = ["nf_tables", "xfs", "kvm"];
 
 const root = resolve(fileURLToPath(import.meta.url), "../../../../..");
 const say = (text: string): void => {
@@ -155,15 +160,26 @@ function chosen(): readonly { readonly test: Case; readonly number: number }[] {
 /** What a machine tells of a case that has no result yet. */
 type Progress = { readonly starts: string } | { readonly waits: string };
 
-/** The same command in a machine; its results come as records. A case may bring the machine down: another goes on. */
+/** The same command in machines that share the cases. */
 async function runInMachine(kernel: string): Promise<Results> {
   if (values.suite === undefined) return await oneMachine(kernel, undefined);
+  // By numbers: two cases of a suite may have one name.
+  const numbers = chosen().map(({ number }) => number);
+  if (numbers.length === 0) throw new Error("no case was chosen");
+  const count = Math.min(Math.max(1, Number(values.machines) || 1), numbers.length);
+  // Neighbours take as long as each other: they go to different machines.
+  const shares = Array.from({ length: count }, (_, at) => numbers.filter((_number, index) => index % count === at));
+  const parts = await Promise.all(shares.map((share) => machineAfterMachine(kernel, share)));
+  return { run: (parts[0] as Results).run, records: parts.flatMap(({ records }) => records) };
+}
+
+/** Results come as records. A case may bring the machine down: another goes on. */
+async function machineAfterMachine(kernel: string, numbers: readonly number[]): Promise<Results> {
   const all = readSuite(directory).map(fullName);
   const records: CaseRecord[] = [];
   const suspects: string[] = [];
   let run: RunRecord | undefined;
-  // By numbers: two cases of a suite may have one name.
-  let rest = chosen().map(({ number }) => number);
+  let rest = numbers;
   const nameOf = (number: number): string => all[number] ?? "";
   const go = async (numbers: readonly number[]): Promise<MachineResults> => {
     const results = await oneMachine(kernel, numbers);
@@ -189,8 +205,7 @@ async function runInMachine(kernel: string): Promise<Results> {
     records.push(record);
     say(`${caseLine(record)}\n`);
   }
-  if (run === undefined) throw new Error("no case was chosen");
-  return { run, records };
+  return { run: run as RunRecord, records };
 }
 
 interface MachineResults extends Results {
@@ -211,7 +226,14 @@ async function oneMachine(kernel: string, cases: readonly number[] | undefined):
   if (cases !== undefined) options.push("--cases", printNumbers(cases));
   if (values.program !== undefined) options.push("--program", values.program);
   const vm = ["scripts/vm.mjs", "--kernel", kernel, "--seconds", "28800"];
-  const child = spawn(process.execPath, [...vm, "--", process.execPath, process.argv[1] ?? "", ...options], {
+  const withModules = [
+    "/bin/sh",
+    "-c",
+    `busybox modprobe -qa ${modulesOfCases.join(" ")} 2>/dev/null; exec "$@"`,
+    "conformance",
+  ];
+  const command = [...withModules, process.execPath, process.argv[1] ?? "", ...options];
+  const child = spawn(process.execPath, [...vm, "--", ...command], {
     cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
   });
