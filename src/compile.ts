@@ -24,10 +24,10 @@ import type { KernelView } from "./language/kernel-view.js";
 import { type Parameter, Parameters } from "./language/parameters.js";
 import { looksAtTasks, type TaskFilter } from "./language/task-filter.js";
 import type { TypedProgram, TypedScript } from "./language/typed.js";
-import { lowerProgram } from "./lower/lower.js";
 import { mapSpecs } from "./lower/map-specs.js";
 import { ObjectBuilder } from "./lower/object-builder.js";
 import { lowerProcessTree } from "./lower/process-tree.js";
+import { lowerWithReturns } from "./lower/sessions.js";
 import type { TrackerProgram } from "./lower/task-events.js";
 import { lowerFileQuestion, lowerUnwindProcesses } from "./lower/unwind-processes.js";
 import { parse } from "./syntax/parser.js";
@@ -143,6 +143,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     filter,
   });
   const programs = script.programs.flatMap((program, index) => {
+    if (program.inSessionOf !== undefined) return [];
     const emitted = emitWithin(program, index, builder, kernel, options);
     if (!(emitted instanceof StackOverflowError)) return [emitted];
     const place = emitted.slots[0]?.span ?? program.span;
@@ -205,7 +206,7 @@ function emit(
   stackLimit: number,
 ): ProgramSpec {
   const { dump } = options;
-  const functions = lowerProgram(program, index, builder, stackLimit).map((lowered): IrFunction => {
+  const functions = lowerWithReturns(program, index, builder, stackLimit).map((lowered): IrFunction => {
     dump?.("ir", `${lowered.name} as lowered`, printIr(lowered));
     const fn = options.optimize === false ? lowered : optimize(lowered, { verify: options.verify });
     dump?.("ir", lowered.name, printIr(fn));

@@ -7,12 +7,15 @@ import type { Probe, ProgramVariant, Target } from "../language/probe.js";
 import { findProbe, probeNames, probes } from "../language/probes/index.js";
 import type { AstAttachPoint, AstProbe, AstProgram } from "../syntax/ast.js";
 import { factsOf } from "./facts.js";
+import { joinSessions } from "./sessions.js";
 
 /** An action with attach points that can share one program. */
 export interface BoundProgram {
   readonly ast: AstProbe;
   readonly variant: ProgramVariant;
   readonly targets: readonly Target[];
+  /** The action runs in the program with that index, which serves entries and returns of the same places. */
+  readonly inSessionOf?: number | undefined;
 }
 
 export interface Bound {
@@ -100,8 +103,9 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
       noAttachPoints(ast, missing, diags);
     for (const group of groups.values()) programs.push({ ast, ...group });
   }
-  checkLimits(programs, targets.length, options.config, diags);
-  return { programs, targets };
+  const joined = joinSessions(programs, targets, kernel);
+  checkLimits(joined, targets.length, options.config, diags);
+  return { programs: joined, targets };
 }
 
 /** What is left of a probe whose attach points all mean nothing, unless the script has reported something worse. */
@@ -132,7 +136,8 @@ function checkLimits(programs: readonly BoundProgram[], targets: number, config:
     );
   }
   let loaded = 0;
-  for (const { variant, targets: own, ast } of programs) {
+  for (const { variant, targets: own, ast, inSessionOf } of programs) {
+    if (inSessionOf !== undefined) continue;
     loaded += variant.loadedForEach === true ? own.length : 1;
     if (loaded <= config.max_bpf_progs) continue;
     diags.error(

@@ -116,6 +116,7 @@ function checkAll(
       name: programName(program.targets[0]?.name ?? "program", index),
       variant: program.variant,
       targets: program.targets,
+      inSessionOf: program.inSessionOf,
       predicate,
       body,
       variables: env.finishedVariables(prefix),

@@ -6,10 +6,12 @@ import type { AstExpr, AstProbe, AstStatement } from "../syntax/ast.js";
 export function factsOf(probe: AstProbe): ActionFacts {
   const uses = new Set<string>();
   const numbers = new Set<number>();
+  let overrides = false;
   const note = (name: string): void => {
     const found = findBuiltin(name);
     if (found?.uses !== undefined) uses.add(found.uses);
     if (found?.argument !== undefined) numbers.add(found.argument);
+    if (found?.overrides === true) overrides = true;
   };
   visit(probe, (node) => {
     if (node.kind === "name" || node.kind === "call") note(node.name);
@@ -22,6 +24,7 @@ export function factsOf(probe: AstProbe): ActionFacts {
     numberedArguments: [...numbers].sort((a, b) => a - b),
     usesTypedArgs: uses.has("typed-args"),
     usesTypeNames: uses.has("type-names"),
+    overrides,
   };
 }
 

@@ -24,7 +24,9 @@ function typeOf(checker: ExpressionChecker, written: AstType | undefined, operan
 
 export function checkSizeof(checker: ExpressionChecker, e: Extract<AstExpr, { kind: "sizeof" }>): TypedExpr {
   const type = typeOf(checker, e.type, e.operand);
-  return { kind: "const", value: BigInt(naturalSize(type)), type: u64, span: e.span };
+  // An enumerator by itself is a number of bpftrace's, not an int as in C; its enumeration has the size that C gives it.
+  const isEnumerator = e.operand?.kind === "name" && checker.scope.types.enumerator(e.operand.name) !== undefined;
+  return { kind: "const", value: isEnumerator ? 8n : BigInt(naturalSize(type)), type: u64, span: e.span };
 }
 
 /** A number that is the same for the same type of one script, the kind of the type, and its name. */

@@ -150,6 +150,20 @@ export const features = {
         }),
       ),
   },
+  uprobeMultiProcess: {
+    since: "6.10",
+    what: "many uprobes of one process in one link",
+    costs: "with -p places in programs are attached one by one, which takes longer",
+    // Until then the link was limited to one thread, and looked at the file before the number of the process, which is none
+    // here: uprobe_prog_run() and bpf_uprobe_multi_link_attach(), kernel/trace/bpf_trace.c, v6.6 and v6.10.
+    ask: ({ sys }) =>
+      withProgram(sys, BPF_TRACE_UPROBE_MULTI, (program) => {
+        const ask = (pid: number | undefined) => (): void =>
+          linkUprobeMulti(sys, program, { path: "/", offsets: [0], ret: false, pid }, [])[Symbol.dispose]();
+        const known = answer(ask(undefined), { [EBADF]: "yes", [EINVAL]: "no", [EOPNOTSUPP]: "no" });
+        return known === "yes" ? answer(ask(0xffff_ffff), { [EINVAL]: "yes", [EBADF]: "no" }) : known;
+      }),
+  },
   fentry: {
     since: "5.5",
     what: "fentry and fexit programs (BPF trampolines)",

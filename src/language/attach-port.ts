@@ -51,6 +51,9 @@ export interface KprobeTarget {
   readonly ret: boolean;
 }
 
+/** When the program of a link for many functions runs. */
+export type KprobeMoment = "entry" | "return" | "both";
+
 /** A function that a program of type tracing is loaded for. */
 export type TracedFunction =
   | {
@@ -90,13 +93,13 @@ export interface AttachPort {
   rawTracepoint(program: ProgramName, target: { readonly name: string }, cookie: bigint): Attachment;
   kprobe(program: ProgramName, target: KprobeTarget, cookie: bigint): Attachment;
   /**
-   * Many functions in one link (since 5.18), by their addresses if all have one; the caller has asked the feature
-   * `kprobeMulti`. Items and targets go together; functions that the kernel refuses are dealt with as by {@link each}.
+   * Many functions in one link (since 5.18; entry and return in one since 6.10), by their addresses if all have one; the
+   * caller has asked the feature `kprobeMulti` or `kprobeSession`. Items and targets go together; functions that the kernel refuses are dealt with as by {@link each}.
    */
   kprobeMulti(
     program: ProgramName,
     targets: readonly Omit<KprobeTarget, "ret">[],
-    ret: boolean,
+    at: KprobeMoment,
     items: AttachItems,
   ): readonly Attachment[];
   /** fentry or fexit of a function (since 5.5): a copy of the program is loaded for it. */

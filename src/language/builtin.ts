@@ -102,6 +102,8 @@ export interface Builtin {
   readonly sends?: boolean;
   /** What the action uses, asked before attach points are chosen. */
   readonly uses?: "args" | "argN" | "kernel-stack" | "typed-args";
+  /** Changes what the function returns, which the kernel lets only some links do. */
+  readonly overrides?: boolean;
   /** Which of the probe's arguments it is, counted from 0. */
   readonly argument?: number;
   /** Type of the result; reports arguments that the parameter kinds do not rule out. */

@@ -8,6 +8,7 @@ export const featureNames = [
   "kprobeSession",
   "uprobe",
   "uprobeMulti",
+  "uprobeMultiProcess",
   "fentry",
   "functionArguments",
   "btfRawTracepoint",

@@ -101,6 +101,21 @@ export interface ActionFacts {
   readonly usesTypedArgs: boolean;
   /** The action names types: in casts, declarations of variables, sizeof() ... */
   readonly usesTypeNames: boolean;
+  /** It changes what the function returns. */
+  readonly overrides: boolean;
+}
+
+/** One program and link for the entries and the returns of the same places. */
+export interface SessionForm {
+  readonly feature: FeatureName;
+  /** The probe type of the returns. */
+  readonly returns: string;
+  /** Of the program that serves both. */
+  readonly variant: ProgramVariant;
+  /** The kernel's function that tells a program whether it runs for a return. */
+  readonly isReturn: string;
+  /** What a place must have in common with the other's; undefined: it can have no session. */
+  key(place: unknown): string | undefined;
 }
 
 export interface BindContext {
@@ -147,6 +162,8 @@ export interface Probe {
   whyNothing?(kernel: KernelView, parts: readonly string[], pid: number | undefined): string | undefined;
   /** What -lv says below the name: one `type name` a line. */
   describe?(name: string, kernel: KernelView): readonly string[];
+  /** How entries share a program with the returns of the same places. */
+  readonly session?: SessionForm;
   /** Of programs at one place the kernel runs the one first that was attached last. */
   readonly runsLastFirst?: boolean;
   /** Runs for what there is when the trace begins; then nothing more can happen. */

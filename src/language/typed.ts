@@ -184,6 +184,8 @@ export interface TypedProgram {
   readonly name: string;
   readonly variant: ProgramVariant;
   readonly targets: readonly Target[];
+  /** Index of the program that this one is part of: that serves the entries of places, this action their returns. */
+  readonly inSessionOf?: number | undefined;
   readonly predicate: TypedExpr | undefined;
   readonly body: readonly TypedStatement[];
   readonly variables: ReadonlyMap<string, TypedVariable>;

@@ -11,6 +11,7 @@ import type {
   Attachment,
   AttachPort,
   IteratorTarget,
+  KprobeMoment,
   KprobeTarget,
   PerfEventTarget,
   ProgramName,
@@ -162,17 +163,18 @@ export class KernelAttachPort implements AttachPort, Disposable {
   kprobeMulti(
     program: ProgramName,
     targets: readonly Omit<KprobeTarget, "ret">[],
-    ret: boolean,
+    at: KprobeMoment,
     items: AttachItems,
   ): readonly Attachment[] {
-    const what = (count: number): string => `${ret ? "kretprobe" : "kprobe"} of ${count} functions`;
+    const name = at === "both" ? "kprobe and kretprobe" : at === "return" ? "kretprobe" : "kprobe";
+    const what = (count: number): string => (count === 1 ? name : `${name} of ${count} functions`);
     // It waits once, however many functions it has; and while the kernel patches thousands of them we had better wait than
     // run through them: emulated processors stumble over instructions that change under them.
     return this.inOneLink("quick", what, targets, items, (held, some, cookies) => {
       const addresses = some.flatMap(({ address }) => address ?? []);
       const functions = addresses.length === some.length ? addresses : some.map(({ symbol }) => symbol);
       const fd = this.loaded.program(program, 0n);
-      held.links.push(linkKprobeMulti(this.sys, fd, { functions, ret }, cookies));
+      held.links.push(linkKprobeMulti(this.sys, fd, { functions, at }, cookies));
     });
   }
 

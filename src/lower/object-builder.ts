@@ -4,7 +4,7 @@ import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { LossCounter } from "../language/lowering.js";
 import type { TaskFilter } from "../language/task-filter.js";
-import type { TypedMap, TypedScript } from "../language/typed.js";
+import type { TypedMap, TypedProgram, TypedScript } from "../language/typed.js";
 import { firstLossSlot, lossCounters, overflowMapName, stackMapName } from "../wire/map-storage.js";
 import { unwoundMapName } from "../wire/unwind.js";
 
@@ -53,6 +53,14 @@ export class ObjectBuilder {
     this.machine = machine;
     this.config = config;
     this.kernel = kernel;
+  }
+
+  /** What is to be added to the cookie to have the attach point's id: the link of a session has the ids of its entries. */
+  fromEntry({ targets: [first], inSessionOf }: TypedProgram): number {
+    const entry = inSessionOf === undefined ? undefined : this.script.programs[inSessionOf]?.targets[0];
+    if (first === undefined || entry === undefined) return 0;
+    const { targets } = this.script;
+    return targets.indexOf(first) - targets.indexOf(entry);
   }
 
   map(name: string): TypedMap {

@@ -474,7 +474,8 @@ export class ProgramLowering implements Lowering {
     const [only] = targets;
     if (only !== undefined && targets.length === 1) return this.b.const(this.object.script.targets.indexOf(only));
     if (this.fn.isCallback) return this.b.load(8, false, this.frame, this.layout.id);
-    return this.b.cookie();
+    const distance = this.object.fromEntry(this.program);
+    return distance === 0 ? this.b.cookie() : this.b.bin("add", this.b.cookie(), this.b.const(distance));
   }
 
   registerOffset(name: string): number | undefined {

@@ -146,6 +146,17 @@ test("sizes and offsets are those of BTF", () => {
   assert.equal(simulation.number("@f"), simulation.number("@g"));
 });
 
+test("an enumerator has eight bytes, its enumeration what C gives it", () => {
+  const simulation = new Simulation(
+    `enum small { ONE = 1, TWO }
+     BEGIN { @a = sizeof(TWO); @b = sizeof(enum small); @c = sizeof((enum small)1); @d = TWO + ONE; }`,
+  ).fire();
+  assert.deepEqual(
+    ["@a", "@b", "@c", "@d"].map((name) => simulation.number(name)),
+    [8n, 4n, 4n, 3n],
+  );
+});
+
 test("conditional results and blocks with a value", () => {
   const simulation = new Simulation(
     `kprobe:vfs_read { $s = arg0 ? "yes" : "no way"; print($s); printf("%s", arg0 > 1 ? "big" : "small");

@@ -17,7 +17,7 @@ import {
 import {
   BPF_TRACE_ITER,
   BPF_TRACE_KPROBE_MULTI,
-  type BPF_TRACE_KPROBE_SESSION,
+  BPF_TRACE_KPROBE_SESSION,
   BPF_TRACE_UPROBE_MULTI,
 } from "../abi/program-type.js";
 import { cString, cStrings, type Memory, u64Array } from "../abi/struct.js";
@@ -93,15 +93,19 @@ export function iterCreate(sys: Sys, link: Fd): Fd {
 export function linkKprobeMulti(
   sys: Sys,
   program: Fd,
-  target: { readonly functions: readonly string[] | readonly bigint[]; readonly ret: boolean },
+  target: {
+    readonly functions: readonly string[] | readonly bigint[];
+    /** Both: since 6.10. */
+    readonly at: "entry" | "return" | "both";
+  },
   cookies: readonly bigint[],
 ): Fd {
   const { functions } = target;
   const attr = linkKprobeMultiAttr.encode(
     {
       "link_create.prog_fd": program.raw,
-      "link_create.attach_type": BPF_TRACE_KPROBE_MULTI,
-      "link_create.kprobe_multi.flags": target.ret ? BPF_F_KPROBE_MULTI_RETURN : 0,
+      "link_create.attach_type": target.at === "both" ? BPF_TRACE_KPROBE_SESSION : BPF_TRACE_KPROBE_MULTI,
+      "link_create.kprobe_multi.flags": target.at === "return" ? BPF_F_KPROBE_MULTI_RETURN : 0,
       "link_create.kprobe_multi.cnt": functions.length,
       ...(areNames(functions)
         ? { "link_create.kprobe_multi.syms": cStrings(functions, sys.addressOf) }

@@ -394,7 +394,9 @@ export class Trace implements Disposable {
     for (const program of [...programs.filter((each) => !lastFirst(each)), ...reversed]) {
       const items = program.targets.map((target) => ({ target, id: idOf.get(target) ?? 0n }));
       const [first] = items;
-      if (first === undefined || first.target.provider.moment !== undefined) continue;
+      // What is part of a session is attached by it, and counted as one with it.
+      if (first === undefined || first.target.provider.moment !== undefined || program.inSessionOf !== undefined)
+        continue;
       try {
         first.target.provider.attach(this.port, program.name, program.variant, items);
         for (const { target } of items) attached.add(target);

@@ -29,7 +29,7 @@ runs wrote with --out, on one kernel each.
   --jobs N        so many at a time (default 1); what fails runs again alone
   --out FILE      writes the results as JSON, a line each, which docs/conformance.md is made of
   --program CMD   another program, e.g. bpftrace itself
-  --patience N    multiplies time limits (default 1, in virtual machines 6)
+  --patience N    multiplies time limits (default 1, in virtual machines, where processors are emulated, 15)
   --machines N    so many virtual machines share the cases (default 1); each keeps one core busy
 `;
 
@@ -221,7 +221,7 @@ async function oneMachine(kernel: string, cases: readonly number[] | undefined):
     "--jobs",
     values.jobs,
     "--patience",
-    values.patience ?? "6",
+    values.patience ?? "15",
   ];
   if (cases !== undefined) options.push("--cases", printNumbers(cases));
   if (values.program !== undefined) options.push("--program", values.program);

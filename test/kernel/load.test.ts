@@ -164,7 +164,7 @@ kernelTest("kprobes: one each, and many in one link", (sys, t) => {
     using port = new KernelAttachPort(sys, many);
     const items = [1n, 1000n].map((id) => ({ target: anyTarget, id }));
     const places = [killFunction, closeFunction].map((symbol) => ({ ...entry, symbol }));
-    assert.equal(port.kprobeMulti("multi", places, false, items).length, 1);
+    assert.equal(port.kprobeMulti("multi", places, "entry", items).length, 1);
     knock(sys, 5);
   }
   assert.equal(counter(sys, many, 0) % 1000, 5);

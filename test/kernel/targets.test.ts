@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { attach } from "../../src/index.js";
-import { lines, pause, run, sameEverywhere, Tracer, trace } from "../support/run.js";
+import { lacks, lines, pause, run, sameEverywhere, Tracer, trace } from "../support/run.js";
 import { childOf } from "../support/workload.js";
 
 const folder = mkdtempSync(join(tmpdir(), "beetrace-targets-"));
@@ -90,6 +90,29 @@ test("-p counts its process, all threads of it, and nobody else", async () => {
     await inside.go();
   });
   assert.equal(count(out), 65, err);
+});
+
+test("-p and functions of a library: all threads, and nobody else", { skip: lacks("uprobe") }, async () => {
+  const code = `import os, sys, threading
+def ask(n):
+    for i in range(n): os.getppid()
+print("ready", flush=True)
+sys.stdin.readline()
+ask(5)
+threads = [threading.Thread(target=ask, args=(20,)) for i in range(3)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()`;
+  const inside = new Waiting('exec python3 -c "$CODE"', { command: ["env", `CODE=${code}`] });
+  await inside.ready();
+  // One function, several of a pattern, and their returns.
+  const actions = `uprobe:libc:getppid { @one = count(); } uprobe:libc:get*pid* { @[func] = count(); }
+    uretprobe:libc:get*pid* { @back[func] = count(); }`;
+  const { out, err } = await trace(["-p", String(inside.pid), "-e", actions], async () => {
+    sh(`python3 -c 'import os; [os.getppid() for i in range(7)]'`);
+    await inside.go();
+  });
+  assert.ok(lines(out).includes("@one: 65"), out + err);
+  assert.ok(lines(out).includes("@[getppid]: 65") && lines(out).includes("@back[getppid]: 65"), out + err);
 });
 
 test("-p samples and counts threads other than the first", async () => {

@@ -27,6 +27,7 @@ export function bindProbe(
       numberedArguments: options.numberedArguments ?? [],
       usesTypedArgs: false,
       usesTypeNames: false,
+      overrides: false,
     },
     pid: options.pid,
     missing: "error",

@@ -237,6 +237,7 @@ const kaddr: Builtin = {
 
 const override: Builtin = {
   name: "override",
+  overrides: true,
   params: [{ name: "result", kind: "int" }],
   uses: "argN",
   unsafe: true,

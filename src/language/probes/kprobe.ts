@@ -1,4 +1,4 @@
-import { BPF_TRACE_KPROBE_MULTI } from "../../abi/program-type.js";
+import { BPF_TRACE_KPROBE_MULTI, BPF_TRACE_KPROBE_SESSION } from "../../abi/program-type.js";
 
 import { machines } from "../../abi/registers.js";
 import { hasWildcard } from "../../base/glob.js";
@@ -11,7 +11,10 @@ import { noMatches, parseCount, wrongForm } from "./common.js";
 import { describeFunction } from "./function-types.js";
 import { type FunctionPattern, isLoaded, matchingFunctions, noFunction, sayRefused } from "./kernel-function-match.js";
 
-type Place = Omit<KprobeTarget, "ret">;
+interface Place extends Omit<KprobeTarget, "ret"> {
+  /** The function's name, if ftrace knows one by it, which is what links for many functions take. */
+  readonly inFtrace?: string | undefined;
+}
 
 /** Names that functions had in older kernels, and what does their work now. */
 const renamed: Readonly<Record<string, string>> = {
@@ -79,6 +82,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
     func: "kernel",
     preemptible: false,
   };
+  const session: ProgramVariant = { ...base, key: `${name}:session`, expectedAttachType: BPF_TRACE_KPROBE_SESSION };
   const multi: ProgramVariant = { ...base, key: `${name}:multi`, expectedAttachType: BPF_TRACE_KPROBE_MULTI };
 
   const bindAddress = (address: bigint, context: BindContext): readonly Candidate[] => {
@@ -104,7 +108,12 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
     const one = (address: bigint | undefined): Candidate => ({
       name: label,
       func: symbol,
-      place: { symbol: qualified(module, symbol), offset, address } satisfies Place,
+      place: {
+        symbol: qualified(module, symbol),
+        offset,
+        address,
+        inFtrace: found.length === 1 && offset === 0 ? symbol : undefined,
+      } satisfies Place,
       variant: base,
     });
     const addresses = found.flatMap(({ address }) => address ?? []);
@@ -120,6 +129,20 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
     doc,
     forms,
     runsLastFirst: !ret,
+    ...(ret
+      ? {}
+      : {
+          session: {
+            feature: "kprobeSession",
+            returns: "kretprobe",
+            variant: session,
+            isReturn: "bpf_session_is_return",
+            key: (place: unknown) => {
+              const { inFtrace, address } = place as Place;
+              return address === undefined ? inFtrace : `${address}`;
+            },
+          },
+        }),
     bind(parts, context) {
       const [module, written = ""] = parts.length === 2 ? parts : [undefined, parts[0]];
       if (parts.length < 1 || parts.length > 2 || written === "" || module === "") {
@@ -163,14 +186,12 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       return bindMany(pattern, offset, found, context);
     },
     attach(port, program, variant, items) {
-      if (variant.expectedAttachType !== BPF_TRACE_KPROBE_MULTI)
-        return port.each(items, ({ target, id }) => port.kprobe(program, { ...(target.place as Place), ret }, id));
-      return port.kprobeMulti(
-        program,
-        items.map(({ target }) => target.place as Place),
-        ret,
-        items,
-      );
+      const places = items.map(({ target }) => target.place as Place);
+      if (variant.expectedAttachType === BPF_TRACE_KPROBE_SESSION)
+        return port.kprobeMulti(program, places.map(inFtrace), "both", items);
+      if (variant.expectedAttachType === BPF_TRACE_KPROBE_MULTI)
+        return port.kprobeMulti(program, places, ret ? "return" : "entry", items);
+      return port.each(items, ({ target, id }) => port.kprobe(program, { ...(target.place as Place), ret }, id));
     },
     listedByType: ret,
     needs: "kprobe",
@@ -197,6 +218,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
     const many =
       found.length > 1 &&
       offset === 0 &&
+      !context.facts.overrides &&
       kernel.feature("kprobeMulti") === "yes" &&
       kernel.feature("attachCookie") === "yes";
     const byName = new Map(found.map((fn) => [fn.name, fn] as const));
@@ -217,12 +239,20 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       return {
         name: `${name}:${at}${offset > 0 ? `+${offset}` : ""}`,
         func: fn.name,
-        place: { symbol, offset, address: areKnown ? addresses[i] : undefined } satisfies Place,
+        place: {
+          symbol,
+          offset,
+          address: areKnown ? addresses[i] : undefined,
+          inFtrace: many ? fn.name : undefined,
+        } satisfies Place,
         variant: many ? multi : base,
       };
     });
   }
 }
+
+/** As a link for many functions takes it: without its module's name. */
+const inFtrace = (place: Place): Place => ({ ...place, symbol: place.inFtrace ?? place.symbol });
 
 /** A function as the kernel finds it by name: of a module with the module's name. */
 const qualified = (module: string | undefined, symbol: string): string =>

@@ -13,6 +13,7 @@ const nothing: ActionFacts = {
   numberedArguments: [],
   usesTypedArgs: false,
   usesTypeNames: false,
+  overrides: false,
 };
 
 interface Options extends FixtureOptions {
@@ -195,11 +196,16 @@ test("what -lv says of kernel functions: their arguments, by type information", 
 });
 
 test("kernel functions: names, offsets, wildcards, one link for many", () => {
-  assert.deepEqual(only("kprobe:vfs_read").place, { symbol: "vfs_read", offset: 0, address: undefined });
+  assert.deepEqual(only("kprobe:vfs_read").place, {
+    symbol: "vfs_read",
+    offset: 0,
+    address: undefined,
+    inFtrace: "vfs_read",
+  });
   assert.deepEqual(only("k:vfs_read+0x10"), {
     ...only("kprobe:vfs_read"),
     name: "kprobe:vfs_read+16",
-    place: { symbol: "vfs_read", offset: 16, address: undefined },
+    place: { symbol: "vfs_read", offset: 16, address: undefined, inFtrace: undefined },
   });
   const many = bind("kprobe:vfs_*");
   assert.deepEqual(
@@ -229,7 +235,11 @@ test("functions of programs: by name, wildcard, offset, address", () => {
   const at = only(`u:/fixture/tiny:0x${(known.address + 9n).toString(16)}`);
   assert.deepEqual(at.place, { path: "/fixture/tiny", offset: offset + 9, pid: undefined });
   assert.equal(at.func, "twice");
-  assert.equal(only("uprobe:/fixture/tiny:twice", { pid: 7 }).variant.key, "uprobe");
+  assert.equal(only("uprobe:/fixture/tiny:twice", { pid: 7 }).variant.key, "uprobe:multi");
+  assert.equal(
+    only("uprobe:/fixture/tiny:twice", { pid: 7, features: { uprobeMultiProcess: "no" } }).variant.key,
+    "uprobe",
+  );
   const all = bind("uretprobe:/fixture/tiny:*").map((found) => (found.place as { readonly offset: number }).offset);
   assert.equal(new Set(all).size, all.length, "an address with two names is one probe");
 });
@@ -266,7 +276,8 @@ test("usdt: patterns of file, provider and name, and the counters of the files",
   ].flat();
   assert.equal(place?.refCounter, 0x260);
   assert.match(counted.variant.key, /:multi$/);
-  assert.ok(!bind("usdt:/fixture/probes:counted", { pid: 7 })[0]!.variant.key.endsWith(":multi"));
+  const [alone] = bind("usdt:/fixture/probes:counted", { pid: 7, features: { uprobeMultiProcess: "no" } });
+  assert.doesNotMatch(alone?.variant.key ?? "", /:multi$/);
 });
 
 test("uprobes where no instruction need begin are refused, unless somebody insists", () => {

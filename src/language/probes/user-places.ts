@@ -16,9 +16,9 @@ export const asMulti = (variant: ProgramVariant): ProgramVariant => ({
   expectedAttachType: BPF_TRACE_UPROBE_MULTI,
 });
 
-/** Limited to a process, such a link was limited to one thread until Linux 6.10 (uprobe_prog_run), so that -p takes events. */
+/** Limited to a process, such a link may be limited to one of its threads: then -p takes events. */
 export const canBeMulti = (kernel: KernelView, pid: number | undefined): boolean =>
-  pid === undefined && kernel.feature("uprobeMulti") === "yes";
+  kernel.feature(pid === undefined ? "uprobeMulti" : "uprobeMultiProcess") === "yes";
 
 /** consumer_add(), kernel/events/uprobes.c, v5.15 to v6.18: new consumers of a place go to the front of its list. */
 export const runsLastFirst = true;
@@ -42,7 +42,7 @@ export function attachPlaces(
   }
   return [...byFile].flatMap(([path, group]) => {
     if (variant.expectedAttachType === BPF_TRACE_UPROBE_MULTI)
-      return port.uprobeMulti(program, { path, ret }, group.places, group.items);
+      return port.uprobeMulti(program, { path, ret, pid: group.places[0]?.pid }, group.places, group.items);
     return group.places.flatMap((place, i) =>
       port.each(group.items.slice(i, i + 1), ({ id }) => port.uprobe(program, { ...place, ret }, id)),
     );
