@@ -261,8 +261,20 @@ export const btfInfo = {
   fields: { btf: 0, btf_size: 8, id: 12, name: 16, name_len: 24, kernel_btf: 28 },
 } as const;
 
-/** struct bpf_link_info, what we read of it. */
-export const linkInfo = { size: 16, fields: { type: 0, id: 4 } } as const;
+/**
+ * struct bpf_link_info, what we read of it; what is behind `prog_id` is one union. `missed` since Linux 6.7 (before, the
+ * kernel fills fewer bytes, or leaves zeros), of links on perf events only where these are kprobes.
+ */
+export const linkInfo = {
+  size: 64,
+  fields: { type: 0, id: 4, kprobe_multi_missed: 32, perf_event_type: 16, perf_event_kprobe_missed: 48 },
+} as const;
+
+/** enum bpf_link_type and enum bpf_perf_event_type, uapi/linux/bpf.h. */
+export const BPF_LINK_TYPE_PERF_EVENT = 7;
+export const BPF_LINK_TYPE_KPROBE_MULTI = 8;
+export const BPF_PERF_EVENT_KPROBE = 3;
+export const BPF_PERF_EVENT_KRETPROBE = 4;
 
 /** struct bpf_pidns_info, uapi/linux/bpf.h: `{ u32 pid; u32 tgid }`. */
 export const pidnsInfo = { pid: 0, tgid: 4, size: 8 } as const;

@@ -30,6 +30,7 @@ import {
   linkUprobeMulti,
   rawTracepointOpen,
 } from "../sys/link-calls.js";
+import { missedCalls } from "../sys/link-life.js";
 import { type NewPerfEvent, perfEventOpen } from "../sys/perf-calls.js";
 import { progTestRun } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
@@ -48,6 +49,8 @@ interface Held {
   readonly events: Fd[];
   /** Whether closing them takes the kernel long: see detach.ts. */
   readonly slow: boolean;
+  /** Of links of kprobes, which the kernel counts missed calls of. */
+  kprobesOf?: ProgramName;
 }
 
 /** Told of an attach point that the kernel refuses. */
@@ -148,6 +151,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
     const place = address === undefined ? (offset === 0 ? symbol : `${symbol}+${offset}`) : `0x${address.toString(16)}`;
     const what = `${ret ? "kretprobe" : "kprobe"} ${place}`;
     return this.attach(what, "slow", (held) => {
+      held.kprobesOf = program;
       const attr = {
         type: this.pmu("kprobe").type,
         // Bit 0: /sys/bus/event_source/devices/kprobe/format/retprobe, v4.17.
@@ -171,6 +175,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
     // It waits once, however many functions it has; and while the kernel patches thousands of them we had better wait than
     // run through them: emulated processors stumble over instructions that change under them.
     return this.inOneLink("quick", what, targets, items, (held, some, cookies) => {
+      held.kprobesOf = program;
       const addresses = some.flatMap(({ address }) => address ?? []);
       const functions = addresses.length === some.length ? addresses : some.map(({ symbol }) => symbol);
       const fd = this.loaded.program(program, 0n);
@@ -300,6 +305,17 @@ export class KernelAttachPort implements AttachPort, Disposable {
     );
     for (const held of all) this.leaveEvents(held);
     this.sweep();
+  }
+
+  /** Calls that kprobes have missed until now, by program; what is detached counts no more. */
+  missedCalls(): ReadonlyMap<ProgramName, bigint> {
+    const missed = new Map<ProgramName, bigint>();
+    for (const { kprobesOf, links } of this.attached.values()) {
+      if (kprobesOf === undefined) continue;
+      const calls = links.reduce((sum, link) => sum + missedCalls(this.sys, link), missed.get(kprobesOf) ?? 0n);
+      if (calls > 0n) missed.set(kprobesOf, calls);
+    }
+    return missed;
   }
 
   private linkEvent(held: Held, program: ProgramName, event: NewPerfEvent, cookie: bigint): void {

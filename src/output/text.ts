@@ -92,6 +92,8 @@ function lossText({ reason, subject, count }: Loss): string {
       return `${count} processes had been forgotten, too many ran after them: their addresses have no names`;
     case "missed":
       return `Missed ${count} calls${of}: the probe hit itself`;
+    case "missed-calls":
+      return `Missed ${count} calls${of}: another probe was being handled, or more calls were on their way than the kernel remembers for their return`;
   }
 }
 

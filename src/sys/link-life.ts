@@ -1,6 +1,16 @@
-import { BPF_LINK_GET_NEXT_ID, BPF_OBJ_PIN, linkInfo, nextIdAttr, pinAttr } from "../abi/bpf.js";
+import {
+  BPF_LINK_GET_NEXT_ID,
+  BPF_LINK_TYPE_KPROBE_MULTI,
+  BPF_LINK_TYPE_PERF_EVENT,
+  BPF_OBJ_PIN,
+  BPF_PERF_EVENT_KPROBE,
+  BPF_PERF_EVENT_KRETPROBE,
+  linkInfo,
+  nextIdAttr,
+  pinAttr,
+} from "../abi/bpf.js";
 import { ENOENT } from "../abi/errno.js";
-import { cString } from "../abi/struct.js";
+import { cString, zeroed } from "../abi/struct.js";
 import { bpf } from "./bpf-call.js";
 import { Fd } from "./fd.js";
 import { objGetInfo } from "./prog-calls.js";
@@ -38,6 +48,23 @@ export function pinAt(sys: Sys, path: string, object: Fd): void {
 export function linkId(sys: Sys, link: Fd): number {
   const bytes = objGetInfo(sys, link, linkInfo.size);
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(linkInfo.fields.id, true);
+}
+
+/**
+ * Calls of functions that a link of kprobes has not seen: they came while another probe was being handled, or more of them
+ * were on their way than the kernel remembers for their return. Since Linux 6.7; 0 before and of other links.
+ */
+export function missedCalls(sys: Sys, link: Fd): bigint {
+  const bytes = zeroed(linkInfo.size);
+  bytes.set(objGetInfo(sys, link, linkInfo.size));
+  const view = new DataView(bytes.buffer);
+  const { fields } = linkInfo;
+  const type = view.getUint32(fields.type, true);
+  if (type === BPF_LINK_TYPE_KPROBE_MULTI) return view.getBigUint64(fields.kprobe_multi_missed, true);
+  const event = view.getUint32(fields.perf_event_type, true);
+  return type === BPF_LINK_TYPE_PERF_EVENT && (event === BPF_PERF_EVENT_KPROBE || event === BPF_PERF_EVENT_KRETPROBE)
+    ? view.getBigUint64(fields.perf_event_kprobe_missed, true)
+    : 0n;
 }
 
 /** Whether a link is still listed; it is not from the moment that the kernel begins to detach it. */

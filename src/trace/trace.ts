@@ -305,6 +305,7 @@ export class Trace implements Disposable {
   }
 
   private finish(printMaps = this.options.compiled.config.print_maps_on_exit): void {
+    const missedCalls = this.port.missedCalls();
     // All at once: one after the other takes 36 ms each.
     this.port[Symbol.dispose]();
     // All that was recorded is told, however long it takes. Only commands, which may take as long as they like, have an
@@ -323,6 +324,7 @@ export class Trace implements Disposable {
     // Not before: the stacks in the maps have their names from what it has mapped.
     this.options.child?.end();
     const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
+    for (const [subject, count] of missedCalls) losses.push({ reason: "missed-calls", subject, count });
     if (this.commandsLeftOut > 0) losses.push({ reason: "unhandled", count: BigInt(this.commandsLeftOut) });
     const { missedProcesses } = this.names.users;
     const lostRecords = this.watcher?.lost() ?? this.names.users.lostRecords;

@@ -17,10 +17,11 @@ export interface Loss {
     | "unwind-unreadable"
     | "unwind-stacks-full"
     | "missed"
+    | "missed-calls"
     | "unhandled"
     | "mappings-lost"
     | "mappings-dropped";
-  /** The map, for `map-full`; the probe, for `missed`. */
+  /** The map, for `map-full`; the program, for `missed` and `missed-calls`. */
   readonly subject?: string;
   readonly count: bigint;
 }

@@ -1,7 +1,7 @@
 // What cannot be recorded is counted, and the counts are exact.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lacks, lines, run, Tracer, trace } from "../support/run.js";
+import { lacks, lines, run, sinceLinux, Tracer, trace } from "../support/run.js";
 import { shell } from "../support/workload.js";
 
 const withEnv = (env: Record<string, string>, ...args: string[]) => new Tracer(args, env).end();
@@ -64,4 +64,25 @@ test("a uprobe that fires in two threads of one CPU at once loses nothing", { sk
   const script = "uprobe:/bin/bash:main { @calls = count(); @by[comm] = count(); }";
   const { out } = await trace(["-e", script], () => void shell("for i in $(seq 40); do /bin/bash -c : & done; wait"));
   assert.match(out, /^@calls: 40$/m);
+});
+
+test("returns that the kernel has no room to remember are counted", {
+  skip: lacks("kprobe") || sinceLinux(6, 7),
+}, async () => {
+  // Kretprobes remember ten calls, or two for each processor; sessions and links for many functions two for each.
+  const sleepers = `import threading, time
+open("/proc/self/comm", "w").write("beetrace-nap")
+threads = [threading.Thread(target=time.sleep, args=(2,)) for i in range(300)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()`;
+  const place = '/comm == "beetrace-nap"/ { @ = count(); }';
+  for (const probe of ["kretprobe:hrtimer_nanosleep", "kretprobe:hrtimer_nanosleep*"]) {
+    const { out, err } = await trace(["-e", `${probe} ${place}`], () => {
+      shell(`python3 -c '${sleepers}'`);
+    });
+    const seen = Number(/^@: (\d+)$/m.exec(out)?.[1] ?? 0);
+    const missed = Number(/^Missed (\d+) calls of kretprobe/m.exec(err)?.[1] ?? 0);
+    // Others may sleep, too.
+    assert.ok(seen > 0 && seen + missed >= 300 && seen + missed < 330, `${probe}: ${seen} seen, ${err}`);
+  }
 });

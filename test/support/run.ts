@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { release } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -120,6 +121,12 @@ export const lacks = (feature: string): string | false =>
   info().features[feature] === "yes" ? false : `this kernel has no ${feature} (${info().system.kernel})`;
 
 /** Lines of a text without the empty ones. */
+/** Why not, for a test of what came with that kernel and cannot be asked for. */
+export const sinceLinux = (major: number, minor: number): string | false => {
+  const [has = 0, hasMinor = 0] = release().split(".").map(Number);
+  return has > major || (has === major && hasMinor >= minor) ? false : `not before Linux ${major}.${minor}`;
+};
+
 export const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
 
 /** Whether this is QEMU without KVM, some twenty times slower than the machine. */
