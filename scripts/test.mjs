@@ -14,7 +14,7 @@ import { packages as vmPackages } from "./virtual-machine.mjs";
 import { statuses as vmStatus } from "./vm-status.mjs";
 
 /** What the kernel tests run: programs to trace, and a compiler for those that they bring in source. */
-const testPackages = ["bash", "coreutils", "gcc", "libc6-dev", "python3", "ruby", "tmux"];
+const testPackages = ["bash", "coreutils", "gcc", "libc6-dev", "php-cli", "python3", "ruby", "tmux"];
 
 /** What pages are looked at with. */
 const browserPackages = ["chromium", "fonts-dejavu-core"];

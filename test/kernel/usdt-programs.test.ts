@@ -60,6 +60,32 @@ test("ruby: objects, arrays and C functions by line", {
   for (const line of wanted) assert.ok(lines(out).includes(line), `${line}: ${out}${err}`);
 });
 
+const php = newest("/usr/bin", /^php\d+\.\d+$/);
+
+test("php: functions, files that are compiled, exceptions", { skip: without(php) || sameEverywhere }, async () => {
+  const file = join(folder, "work.php");
+  const text = `<?php
+function leaf($n) { if ($n % 10 == 0) throw new LengthException("ten"); return $n + 1; }
+for ($i = 1; $i <= 100; $i++) { try { leaf($i); } catch (LengthException $e) { } }
+`;
+  writeFileSync(file, text);
+  const script = `usdt:${php}:php:function__entry /str(arg1) == "${file}"/ { @entry[str(arg0), arg2] = count(); }
+    usdt:${php}:php:function__return /str(arg0) == "leaf"/ { @return = count(); }
+    usdt:${php}:php:exception__thrown { @thrown[str(arg0)] = count(); }
+    usdt:${php}:php:compile__file__entry { @compiled[str(arg0)] = count(); }
+    usdt:${php}:php:request__s* { @request[probe] = count(); }`;
+  // Without the variable its engine does not call what has the probes.
+  const { out, err } = await run("-q", "-e", script, "-c", `env USE_ZEND_DTRACE=1 ${php} ${file}`);
+  const wanted = [
+    "@entry[leaf, 2]: 100",
+    "@return: 100",
+    "@thrown[LengthException]: 10",
+    `@compiled[${file}]: 1`,
+    `@request[usdt:${php}:php:request__startup]: 1`,
+  ];
+  for (const line of wanted) assert.ok(lines(out).includes(line), `${line}: ${out}${err}`);
+});
+
 /** Debian's OpenJDK; others may be built without probes. */
 const java = newest("/usr/lib/jvm", /^java-\d+-openjdk-amd64$/);
 const jvm = join(java, "lib/server/libjvm.so");
