@@ -24,6 +24,7 @@ import type { KernelView } from "./language/kernel-view.js";
 import { type Parameter, Parameters } from "./language/parameters.js";
 import { looksAtTasks, type TaskFilter } from "./language/task-filter.js";
 import type { TypedProgram, TypedScript } from "./language/typed.js";
+import { chooseUserStacks, type FramePointers, type UserStacks } from "./language/user-stacks.js";
 import { mapSpecs } from "./lower/map-specs.js";
 import { ObjectBuilder } from "./lower/object-builder.js";
 import { lowerProcessTree } from "./lower/process-tree.js";
@@ -51,8 +52,10 @@ export interface CompileOptions {
   readonly filter?: TaskFilter;
   /** Process of the command that is traced, what `cpid` says. */
   readonly childPid?: number | undefined;
-  /** There are processes beside these whose tables of unwinding are read, for dw_ustack. */
+  /** There are processes beside these whose tables of unwinding are read. */
   readonly unwound?: boolean;
+  /** Whether the processes that the trace is started for keep frame pointers; left out if none was named. */
+  readonly framePointers?: (() => FramePointers) | undefined;
   /** Where `#include` looks; nowhere if it is left out. */
   readonly headers?: Headers | undefined;
   /** Where `import` finds files; nowhere if not given. */
@@ -78,6 +81,8 @@ export interface Compiled {
   readonly config: Config;
   /** Addresses of processes will have to be named. */
   readonly userAddresses: boolean;
+  /** How ustack takes stacks; undefined if the script has none. */
+  readonly userStacks: UserStacks | undefined;
   /** Programs unwind stacks by tables. */
   readonly unwinds: boolean;
   /** Programs that keep the maps of processes, of the tree or with unwinding tables, and the events of tracefs that they belong on. */
@@ -118,6 +123,8 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   const bound = bindProbes(ast, kernel, { config, pid, onTasks, positional, unsafe, only: options.only }, diags);
   const machine = machines[kernel.arch];
   const parameters = new Parameters(new Map([...(options.named ?? [])].filter(([name]) => name !== "help")));
+  const hasUnwindTargets = pid !== undefined || options.childPid !== undefined || onTasks || options.unwound === true;
+  const decided: { userStacks?: UserStacks } = {};
   const script = check(
     bound,
     kernel,
@@ -130,11 +137,18 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
       declarations: ast.maps,
       unsafe,
       childPid: options.childPid,
-      hasUnwindTargets: pid !== undefined || options.childPid !== undefined || onTasks || options.unwound === true,
+      hasUnwindTargets,
+      userStacks: () => {
+        const { framePointers } = options;
+        decided.userStacks ??= chooseUserStacks(config, kernel, { hasUnwindTargets, framePointers });
+        return decided.userStacks;
+      },
       registerNames: Object.keys(machine.registers),
     },
     diags,
   );
+  const { userStacks } = decided;
+  if (userStacks !== undefined) warnOfChoice(userStacks, config, diags);
   if (options.named?.has("help") === true) return { ...failed(), parameters: parameters.declared };
   if (diags.failed) return failed();
   options.dump?.("types", source.name, dumpTypes(script));
@@ -167,10 +181,17 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     texts: builder.texts,
     config,
     userAddresses: builder.userAddresses,
+    userStacks,
     unwinds,
     trackers: trackers.map(({ tracker }) => tracker),
   };
   return { diagnostics: diags.list, suppressed: 0, compiled };
+}
+
+/** A user who wants tables is told that there are none. */
+function warnOfChoice({ by, why }: UserStacks, config: Config, diags: Diagnostics): void {
+  if (config.ustack_by !== "tables" || by === "tables") return;
+  diags.warning("no-unwinding", undefined, `ustack_by = tables has no effect, ustack goes by frame pointers: ${why}`);
 }
 
 /** Emits with temporaries on the stack, which is quicker; if they do not fit, with those of a word only. */
@@ -250,7 +271,7 @@ function compileTree(builder: ObjectBuilder, kernel: KernelView, diags: Diagnost
   return compileTrackers(lowered);
 }
 
-/** What asks for the key of a file that dw_ustack has a table of. */
+/** What asks for the key of a file that has a table of unwinding. */
 function compileFileQuestion(kernel: KernelView): ProgramSpec {
   const members = kernelMembers(kernel);
   if ("missing" in members) throw new Error(`internal: ${members.missing}`);

@@ -68,6 +68,7 @@ export function contextFor(checker: ExpressionChecker, span: Span): CheckContext
     parameters: scope.parameters,
     childPid: scope.childPid,
     hasUnwindTargets: scope.hasUnwindTargets,
+    userStacks: scope.userStacks,
     registerNames: () => scope.registerNames,
     wantStackLengths: () => {
       scope.env.stackLengths = true;

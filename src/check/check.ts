@@ -4,6 +4,7 @@ import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Parameters } from "../language/parameters.js";
 import type { TypedProgram, TypedScript } from "../language/typed.js";
+import type { UserStacks } from "../language/user-stacks.js";
 import type { AstMapDeclaration } from "../syntax/ast.js";
 import type { Bound } from "./bind.js";
 import { Environment } from "./environment.js";
@@ -26,6 +27,8 @@ export interface CheckOptions {
   readonly childPid: number | undefined;
   /** Tables of unwinding are read for some processes. */
   readonly hasUnwindTargets: boolean;
+  /** How ustack takes stacks; asked if the script has any. */
+  readonly userStacks: () => UserStacks;
   /** Names of the registers in struct pt_regs of the kernel's machine. */
   readonly registerNames: readonly string[];
 }
@@ -91,6 +94,7 @@ function checkAll(
       unsafe: options.unsafe,
       childPid: options.childPid,
       hasUnwindTargets: options.hasUnwindTargets,
+      userStacks: options.userStacks,
       prefix,
       final: stage === "final",
       incomplete: options.incomplete,

@@ -4,6 +4,7 @@ import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Parameters } from "../language/parameters.js";
 import type { ProgramVariant, Target } from "../language/probe.js";
+import type { UserStacks } from "../language/user-stacks.js";
 import type { Environment } from "./environment.js";
 import type { ScriptTypes } from "./preamble.js";
 
@@ -80,6 +81,7 @@ export interface Scope {
   readonly unsafe: boolean;
   readonly childPid: number | undefined;
   readonly hasUnwindTargets: boolean;
+  readonly userStacks: () => UserStacks;
   /** Prefix of this program's variables in the environment. */
   readonly prefix: string;
   /** Probes are missing that were reported, and what they would have stored with them. */

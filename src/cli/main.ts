@@ -16,6 +16,7 @@ import { formatScript } from "../syntax/format.js";
 import { parse } from "../syntax/parser.js";
 import { openSys } from "../sys/ffi.js";
 import { Child } from "../trace/child.js";
+import { framePointersOf } from "../trace/frame-pointers.js";
 import { requireProcess, resolveTargets, type TaskTargets } from "../trace/task-targets.js";
 import { Trace } from "../trace/trace.js";
 import type { Type } from "../types/type.js";
@@ -46,7 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const { tree, ...given } = options.targets;
     const targets = resolveTargets({ ...given, tree: tree === "command" ? child?.pid : tree }, kernel);
-    const result = compileScript(source, kernel, options, targets, child?.pid);
+    const result = compileScript(source, kernel, options, targets, child);
     if (result.parameters !== undefined) {
       // As bpftrace: whoever asks gets an answer, but nothing was traced.
       print(parametersText(result.parameters));
@@ -148,7 +149,7 @@ function compileScript(
   kernel: KernelView,
   options: Options,
   { filter, root }: TaskTargets,
-  childPid: number | undefined,
+  child: Child | undefined,
 ): CompileResult {
   const settings: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
@@ -170,10 +171,14 @@ function compileScript(
     unsafe,
     checkHelpers,
     // What is attached to one process would miss the others of a tree.
-    pid: options.targets.pid ?? (root === undefined ? childPid : undefined),
+    pid: options.targets.pid ?? (root === undefined ? child?.pid : undefined),
     filter,
-    childPid,
+    childPid: child?.pid,
     unwound: options.unwound.length > 0,
+    framePointers: framePointersOf({
+      pids: [options.targets.pid, root === child?.pid ? undefined : root, ...options.unwound],
+      program: child?.program,
+    }),
     imports: importFiles,
     headers: openHeaders({ directories: options.includePath, release: kernel.release, arch: kernel.arch }),
     include: options.include,
@@ -282,6 +287,8 @@ function describe(compiled: Compiled): void {
       `${name}: BPF program of type ${type}, ${code.length / 8} instructions, for ${targets.map((target) => target.name).join(", ")}\n`,
     );
   }
+  const { userStacks } = compiled;
+  if (userStacks !== undefined) process.stderr.write(`ustack goes by ${userStacks.by}: ${userStacks.why}\n`);
   for (const { name, maxEntries, keySize, valueSize } of compiled.object.maps) {
     process.stderr.write(`map ${name}: ${maxEntries} entries, keys of ${keySize} bytes, values of ${valueSize}\n`);
   }

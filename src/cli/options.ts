@@ -61,12 +61,7 @@ const table = [
   ["container", "", "ID", "trace tasks in the container whose id begins so"],
   ["uid", "", "USER", "trace tasks of this user, a name or number; several have commas between them"],
   ["comm", "", "NAME", "trace threads of this name; several have commas between them"],
-  [
-    "dwarf-pid",
-    "",
-    "PID",
-    "read the unwinding tables of this process for dw_ustack, too; several are given one by one",
-  ],
+  ["dwarf-pid", "", "PID", "read the unwinding tables of this process, too; several are given one by one"],
   ["cmd", "c", "COMMAND", "run this command and trace it; it starts when the probes are attached"],
   ["output", "o", "FILE", "write to this file instead of standard output"],
   [

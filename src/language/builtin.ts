@@ -8,6 +8,7 @@ import type { Dest, Lowering } from "./lowering.js";
 import type { Parameters } from "./parameters.js";
 import type { ProgramVariant } from "./probe.js";
 import type { TypedArg, TypedExpr } from "./typed.js";
+import type { UserStacks } from "./user-stacks.js";
 
 /** What a parameter takes. */
 export type ParamKind =
@@ -71,6 +72,8 @@ export interface CheckContext {
   readonly childPid: number | undefined;
   /** There are processes whose files' tables of unwinding are read. */
   readonly hasUnwindTargets: boolean;
+  /** How ustack takes stacks. The first to ask has it decided. */
+  userStacks(): UserStacks;
   /** Registers that reg() knows, as struct pt_regs names them. */
   registerNames(): readonly string[];
   /** Stacks must know how many frames they have. */
@@ -98,8 +101,8 @@ export interface Builtin {
   readonly leaves?: boolean;
   /** May end the action. */
   readonly mayLeave?: boolean;
-  /** Has a value and sends a record of its own on the way to it. */
-  readonly sends?: boolean;
+  /** Whether it sends a record of its own on the way to its value. */
+  readonly sends?: (type: Type) => boolean;
   /** What the action uses, asked before attach points are chosen. */
   readonly uses?: "args" | "argN" | "kernel-stack" | "typed-args";
   /** Changes what the function returns, which the kernel lets only some links do. */

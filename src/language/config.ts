@@ -54,6 +54,11 @@ export const configKeys = {
   perf_rb_pages: natural("Pages of the ring buffer that events travel through; a power of two.", 2048, 1),
   str_trunc_trailer: text("What is printed behind a string that was cut.", ".."),
   stack_mode: choice("How stacks are printed.", ["bpftrace", "perf", "raw", "build_id"], "bpftrace"),
+  ustack_by: choice(
+    "How ustack finds callers: by frame pointers or by unwinding tables (x86-64, Linux 5.17); auto takes the tables where the program of -p, -c, --dwarf-pid or --tree, or a library of it, keeps no frame pointers.",
+    ["auto", "frame_pointers", "tables"],
+    "auto",
+  ),
   missing_probes: choice("What to do about attach points that do not exist.", ["error", "warn", "ignore"], "error"),
   print_maps_on_exit: flag("Whether maps are printed at the end.", true),
   cache_user_symbols: choice(

@@ -24,7 +24,7 @@ export interface Dest {
 /** Counters of what was lost; map-full has one a map, behind these. */
 export type LossCounter = "ring-full" | "stack-collision" | "scratch-busy" | "loop-too-long" | "tree-full" | UnwindLoss;
 
-/** Stacks of dw_ustack that are not whole, by reason. */
+/** Stacks by unwinding tables that are not whole, by reason. */
 export type UnwindLoss =
   | "unwind-no-process"
   | "unwind-unmapped"

@@ -91,4 +91,4 @@ function sendRecord(
 const mayLeave = (e: TypedExpr): boolean =>
   occursInExpression(e, { expression: (each) => each.kind === "block" || endsAction(each) || sendsItself(each) });
 
-const sendsItself = (e: TypedExpr): boolean => e.kind === "builtin" && e.builtin.sends === true;
+const sendsItself = (e: TypedExpr): boolean => e.kind === "builtin" && e.builtin.sends?.(e.type) === true;

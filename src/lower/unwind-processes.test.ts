@@ -1,13 +1,36 @@
-// What dw_ustack brings along: maps, functions and programs of ours; test/kernel/dw-ustack.test.ts runs them.
+// What unwinding by tables brings along: maps, functions and programs of ours; test/kernel/dw-ustack.test.ts runs them.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compileScript } from "../../test/support/compile-script.js";
 import { FixtureKernel } from "../../test/support/fixture-kernel.js";
 
-test("a script without dw_ustack has nothing of it", () => {
-  const { object, trackers, unwinds } = compileScript("profile:hz:99 { @[ustack] = count(); }", { pid: 1 });
-  assert.deepEqual([trackers, unwinds, object.programs.length], [[], false, 1]);
-  assert.ok(!object.maps.some(({ name }) => name.startsWith("unw")));
+test("a script by frame pointers has nothing of it", () => {
+  for (const [stack, kept] of [
+    ["ustack", true],
+    ["ustack(build_id)", false],
+  ] as const) {
+    const framePointers = () => ({ kept, why: "" });
+    const script = `profile:hz:99 { @[${stack}] = count(); }`;
+    const { object, trackers, unwinds } = compileScript(script, { pid: 1, framePointers });
+    assert.deepEqual([trackers, unwinds, object.programs.length], [[], false, 1]);
+    assert.ok(!object.maps.some(({ name }) => name.startsWith("unw")));
+  }
+});
+
+test("ustack of processes without frame pointers is what dw_ustack is", () => {
+  const framePointers = () => ({ kept: false, why: "libc.so.6 keeps none" });
+  const maps = (stack: string): string[] =>
+    compileScript(`profile:hz:99 { @[${stack}, ${stack}(perf, 3)] = count(); }`, {
+      pid: 1,
+      framePointers,
+    }).object.maps.map(({ name }) => name);
+  assert.deepEqual(maps("ustack"), maps("dw_ustack"));
+});
+
+test("files are looked at only for a script that has ustack", () => {
+  const framePointers = () => assert.fail("nobody wants to know");
+  for (const script of ["BEGIN { exit(); }", "profile:hz:99 { @[kstack] = count(); @d[dw_ustack] = count(); }"])
+    compileScript(script, { pid: 1, framePointers });
 });
 
 for (const probe of [

@@ -1,4 +1,4 @@
-// What dw_ustack needs beside the script's programs: three of ours that keep the map of what processes have mapped.
+// What unwinding by tables needs beside the script's programs: three of ours that keep the map of what processes have mapped.
 
 import { FunctionBuilder } from "../ir/builder.js";
 import type { IrFunction, Value } from "../ir/ir.js";

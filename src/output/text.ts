@@ -71,15 +71,15 @@ function lossText({ reason, subject, count }: Loss): string {
     case "tree-full":
       return `${count} processes of the tree were not followed: it has more than the ${mostTreeProcesses} that are kept`;
     case "unwind-no-process":
-      return `WARNING: No DWARF unwind data available for this process: ${count} stacks of dw_ustack went by frame pointers. -p, -c and --dwarf-pid name the processes that tables are read for`;
+      return `WARNING: No DWARF unwind data available for this process: ${count} stacks went by frame pointers. -p, -c and --dwarf-pid name the processes that tables are read for`;
     case "unwind-unmapped":
-      return `${count} stacks of dw_ustack are cut: what was mapped where their code is could not be found out`;
+      return `${count} user stacks are cut: what was mapped where their code is could not be found out`;
     case "unwind-no-table":
-      return `${count} stacks of dw_ustack are cut: they were taken before the tables of a file were there`;
+      return `${count} user stacks are cut: they were taken before the tables of a file were there`;
     case "unwind-no-rule":
-      return `${count} stacks of dw_ustack are cut: no table says how a piece of their code is left (code made at run time, assembly, programs of 32 bits)`;
+      return `${count} user stacks are cut: no table says how a piece of their code is left (code made at run time, assembly, programs of 32 bits)`;
     case "unwind-unreadable":
-      return `${count} stacks of dw_ustack are cut: memory of the stack could not be read`;
+      return `${count} user stacks are cut: memory of the stack could not be read`;
     case "unwind-stacks-full":
       return `Lost ${count} stacks: the map of stacks was full of others, or busy`;
     case "scratch-busy":

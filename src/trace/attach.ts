@@ -7,6 +7,7 @@ import { openKernelView } from "../kernel/kernel-view.js";
 import { checkPrivileges } from "../kernel/privileges.js";
 import { openSys } from "../sys/ffi.js";
 import type { TraceEvent } from "../wire/event.js";
+import { framePointersOf } from "./frame-pointers.js";
 import { resolveTargets, type TargetOptions } from "./task-targets.js";
 import { Trace } from "./trace.js";
 
@@ -62,6 +63,7 @@ export async function attach(script: string, options: AttachOptions = {}): Promi
     unsafe: options.unsafe ?? false,
     pid: options.pid,
     filter: targets.filter,
+    framePointers: framePointersOf({ pids: [options.pid, targets.root], program: undefined }),
     imports: importFiles,
     headers: openHeaders({ directories: options.includePath ?? [], release: kernel.release, arch: kernel.arch }),
   });

@@ -111,7 +111,7 @@ export class UnwindTables implements Disposable {
   }
 
   private tellFull(what: string): void {
-    if (!this.isFull) this.warn(`dw_ustack keeps unwinding tables ${what}: stacks through what is new are cut`);
+    if (!this.isFull) this.warn(`unwinding tables are kept ${what}: stacks through what is new are cut`);
     this.isFull = true;
   }
 

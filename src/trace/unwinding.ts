@@ -206,7 +206,10 @@ export class Unwinding implements Disposable {
       mapUpdate(this.sys, this.processes.fd, processKey(pid), value);
     } catch (error) {
       if (!(error instanceof SyscallError) || error.errno !== E2BIG) throw error;
-      if (!this.isFull) this.options.warn(`dw_ustack unwinds the stacks of ${mostUnwound} processes at one time`);
+      if (!this.isFull)
+        this.options.warn(
+          `the stacks of ${mostUnwound} processes are unwound by tables at one time, those of others go by frame pointers`,
+        );
       this.isFull = true;
     }
   }

@@ -86,7 +86,7 @@ test("code that nobody knows the callers of: the stack is cut, and that is told"
   );
   assert.deepEqual([...losses], [["unwind-no-rule", 20]]);
   const { err } = await run("-q", "-e", count, ...command("bare"));
-  assert.match(err, /^20 stacks of dw_ustack are cut: no table says how a piece of their code is left/m);
+  assert.match(err, /^20 user stacks are cut: no table says how a piece of their code is left/m);
 });
 
 test("a library that is loaded while the program runs", { skip }, async () => {

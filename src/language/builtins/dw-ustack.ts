@@ -1,219 +1,28 @@
-// dw_ustack: the user stack by the unwinding tables of the files that the process runs, inside of the program.
-
-import type { Value } from "../../ir/ir.js";
-import { stackLayout } from "../../wire/layout.js";
-import { emptyProcess, unwindMaps, unwoundLayout } from "../../wire/unwind.js";
 import type { Builtin, CheckContext } from "../builtin.js";
-import type { LossCounter, Lowering } from "../lowering.js";
-import { ownId } from "./process-id.js";
+import { tablesLack } from "../user-stacks.js";
 import { stackParams, stackType } from "./stack-type.js";
-import { lowerMappingLookup, noteProcess } from "./unwind-mapping.js";
-import {
-  foundMapping,
-  type KernelMembers,
-  kernelMembers,
-  recordAt,
-  scratchSize,
-  scratchWords,
-  shared,
-  stops,
-} from "./unwind-memory.js";
-import { lowerUnwindStep } from "./unwind-step.js";
+import { lowerUnwoundStack } from "./unwind-stack.js";
 
-/** PF_KTHREAD, include/linux/sched.h (v5.15 to v6.18). */
-const kernelThread = 0x0020_0000;
-
-/** Of struct pt_regs, x86-64: __USER_CS and __USER32_CS, code segments of programs (arch/x86/include/asm/segment.h). */
-const codeSegment = { name: "cs", user64: 0x33, user32: 0x23 } as const;
-
-/** What bpf_get_stackid() says where there is no stack, and what user space knows from it: -EFAULT. */
-const noStack = -14n;
-
-/** -EEXIST of BPF_NOEXIST. */
-const alreadyThere = -17n;
-
-const lossOf: readonly (readonly [stop: number, counter: LossCounter])[] = [
-  [stops.unmapped, "unwind-unmapped"],
-  [stops.noTable, "unwind-no-table"],
-  [stops.noRule, "unwind-no-rule"],
-  [stops.unreadable, "unwind-unreadable"],
-];
-
-function checkUsable(context: CheckContext): void {
-  const { kernel, diags, span } = context;
-  const refuse = (message: string, hint: string): void => diags.error("no-unwinding", span, message, { hint });
-  if (!context.hasUnwindTargets) {
+function checkUsable({ kernel, diags, span, hasUnwindTargets }: CheckContext): void {
+  const refuse = (message: string, hint: string): void =>
+    diags.error("no-unwinding", span, `dw_ustack ${message}`, { hint });
+  if (!hasUnwindTargets) {
     refuse(
-      "dw_ustack requires a target process",
+      "requires a target process",
       "-p PID, -c COMMAND and --dwarf-pid PID name one, and --tree, --container, --cgroup, --uid and --comm many: the tables of their files are read",
     );
     return;
   }
-  const byFramePointers = "ustack takes its stacks by frame pointers";
-  if (kernel.arch !== "x86_64")
-    refuse(`dw_ustack knows the tables of x86-64 only, not of ${kernel.arch}`, byFramePointers);
-  else if (kernel.feature("bpfLoop") === "no")
-    refuse(
-      "dw_ustack needs the helpers bpf_loop and bpf_find_vma, which kernels have since Linux 5.17",
-      byFramePointers,
-    );
-  else {
-    const members = kernelMembers(kernel);
-    if ("missing" in members) refuse(`dw_ustack needs the kernel's BTF: ${members.missing}`, byFramePointers);
-  }
+  const lack = tablesLack(kernel);
+  if (lack !== undefined) refuse(lack, "ustack takes its stacks by frame pointers");
 }
 
-function membersOf(l: Lowering): KernelMembers {
-  const members = kernelMembers(l.kernel);
-  if ("missing" in members) throw new Error(`internal: ${members.missing}`);
-  return members;
-}
-
-/** The offset in struct pt_regs, which bpf_task_pt_regs() gives for every kind of program. */
-function register(l: Lowering, name: string): number {
-  const offset = l.registerOffset(name);
-  if (offset === undefined) throw new Error(`internal: no register ${name}`);
-  return offset;
-}
-
-interface Unwound {
-  /** The key of its record, or an errno. */
-  readonly id: Value;
-  /** Number of frames. */
-  readonly count: Value;
-}
-
-/** Unwinds the stack of the current task. */
-function unwind(l: Lowering, depth: number): Unwound {
-  const { b } = l;
-  const members = membersOf(l);
-  const [id, count] = [b.newVariable(), b.newVariable()];
-  b.write(id, b.const(noStack));
-  b.write(count, b.const(0));
-  const task = b.call("get_current_task_btf", []);
-  const isKernel = b.bin("and", b.load(4, false, task, members.taskFlags), b.const(kernelThread));
-  b.when("eq", isKernel, b.const(0), "then", () => {
-    const registers = b.call("task_pt_regs", [task]);
-    const segment = b.load(2, false, registers, register(l, codeSegment.name));
-    const pc = b.load(8, false, registers, register(l, "ip"));
-    b.when("eq", segment, b.const(codeSegment.user32), "else", () => l.countLoss("unwind-no-rule"));
-    b.when("eq", segment, b.const(codeSegment.user64), "then", () => {
-      b.when("ne", pc, b.const(0), "then", () => {
-        const sp = b.load(8, false, registers, register(l, "sp"));
-        const fp = b.load(8, false, registers, register(l, "bp"));
-        const unwound = unwindFrom(l, depth, members, { pc, sp, fp });
-        b.write(id, unwound.id);
-        b.write(count, unwound.count);
-      });
-    });
-  });
-  return { id: b.read(id), count: b.read(count) };
-}
-
-function unwindFrom(
-  l: Lowering,
-  depth: number,
-  members: KernelMembers,
-  { pc, sp, fp }: { readonly pc: Value; readonly sp: Value; readonly fp: Value },
-): Unwound {
-  const { b } = l;
-  const scratch = l.address(l.temporary(scratchSize(depth), "unwinding"));
-  b.store(8, scratch, scratchWords.instructionPointer, pc);
-  b.store(8, scratch, scratchWords.stackPointer, sp);
-  b.store(8, scratch, scratchWords.framePointer, fp);
-  b.store(8, scratch, scratchWords.exact, b.const(1));
-  b.store(8, scratch, scratchWords.hash, b.const(0));
-  b.store(8, scratch, scratchWords.anonymousEnd, b.const(0));
-  b.store(8, scratch, foundMapping.end, b.const(0));
-  b.store(8, scratch, scratchWords.stop, b.const(stops.none));
-  const process = ownId(l, true);
-  noteProcess(b, scratch, process);
-  const key = b.slotAddr(b.slot(4, 4, "process"));
-  b.store(4, key, 0, process);
-  const find = (): Value => b.call("map_lookup_elem", [b.map(unwindMaps.processes), key]);
-  const known = l.unwindsAll ? findOrAdd(l, key, find) : find();
-  const together = b.slotAddr(b.slot(shared.size, 8, "unwinding"));
-  b.store(8, together, shared.scratch, scratch);
-  b.store(8, together, shared.process, known);
-  const lookup = l.subprogram("mapping", (inner) => lowerMappingLookup(inner, members));
-  const step = l.subprogram("unwind", (inner) => lowerUnwindStep(inner, depth, lookup));
-  const count = b.call("loop", [b.const(depth), b.funcRef(step), together, b.const(0)]);
-  b.store(8, scratch, recordAt + unwoundLayout.count, count);
-  l.ifPresent(
-    known,
-    () => undefined,
-    () => l.countLoss("unwind-no-process"),
-  );
-  const stop = b.load(8, false, scratch, scratchWords.stop);
-  b.when("ne", stop, b.const(stops.none), "else", () => {
-    for (const [reason, counter] of lossOf) b.when("eq", stop, b.const(reason), undefined, () => l.countLoss(counter));
-    b.when("eq", stop, b.const(stops.noTable), undefined, () => wakeUp(l));
-    b.when("eq", stop, b.const(stops.unmapped), undefined, () => {
-      b.call("map_update_elem", [b.map(unwindMaps.news), key, emptyValue(l), b.const(0)]);
-      wakeUp(l);
-    });
-  });
-  return { id: store(l, depth, scratch), count };
-}
-
-const emptyValue = (l: Lowering): Value => l.table(emptyProcess.map, () => new Uint8Array(emptyProcess.size));
-
-/** User space looks at news and wishes from time to time; this lets it look now. */
-function wakeUp(l: Lowering): void {
-  l.sendRaw(
-    (size) => ({ name: "unwinding tables", size, run: (host) => host.wantTables() }),
-    0,
-    () => undefined,
-    // It is awake.
-    () => undefined,
-  );
-}
-
-/** What is known of a process; from now on there is something. */
-function findOrAdd(l: Lowering, key: Value, find: () => Value): Value {
-  const { b } = l;
-  const known = b.newVariable();
-  b.write(known, find());
-  l.ifPresent(
-    b.read(known),
-    () => undefined,
-    () => {
-      const empty = emptyValue(l);
-      b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(1)]);
-      b.call("map_update_elem", [b.map(unwindMaps.news), key, empty, b.const(0)]);
-      b.write(known, find());
-    },
-  );
-  return b.read(known);
-}
-
-/** Puts the record into the map of stacks, if no equal one is there. */
-function store(l: Lowering, depth: number, scratch: Value): Value {
-  const { b } = l;
-  const map = l.unwoundMap(depth);
-  // Negative keys are errors.
-  const id = b.bin("lshr", b.load(8, false, scratch, scratchWords.hash), b.const(1));
-  b.store(8, scratch, scratchWords.hash, id);
-  const key = b.bin("add", scratch, b.const(scratchWords.hash));
-  l.ifPresent(
-    b.call("map_lookup_elem", [b.map(map), key]),
-    () => undefined,
-    () => {
-      const record = b.bin("add", scratch, b.const(recordAt));
-      const result = b.ext(4, true, b.call("map_update_elem", [b.map(map), key, record, b.const(1)]));
-      l.ifNegative(result, () =>
-        b.when("ne", result, b.const(alreadyThere), "then", () => l.countLoss("unwind-stacks-full")),
-      );
-    },
-  );
-  return id;
-}
-
+/** The user stack by unwinding tables, whatever the process keeps. */
 export const dwUstack: Builtin = {
   name: "dw_ustack",
   bare: true,
   since: "5.17",
-  sends: true,
+  sends: () => true,
   doc: "The user stack of a target process (-p, -c, --dwarf-pid, and what they start) by the unwinding tables that its files carry (.eh_frame), for programs and libraries built without frame pointers: dw_ustack, dw_ustack(depth), dw_ustack(mode, depth). x86-64 only.",
   params: stackParams,
   result: (context, args) => {
@@ -222,15 +31,6 @@ export const dwUstack: Builtin = {
   },
   into: (l, _args, type, dest) => {
     if (type.kind !== "stack") throw new Error("internal: a stack without depth");
-    l.noteUserAddresses();
-    const { b } = l;
-    // What these helpers answer is no affair of the script's.
-    const { afterCall } = b;
-    b.afterCall = undefined;
-    const { id, count } = unwind(l, type.depth);
-    b.afterCall = afterCall;
-    b.store(8, dest.base, dest.offset + stackLayout.id, id);
-    b.store(4, dest.base, dest.offset + stackLayout.pid, ownId(l, true));
-    b.store(4, dest.base, dest.offset + stackLayout.frames, count);
+    lowerUnwoundStack(l, type, dest, true);
   },
 };

@@ -8,6 +8,9 @@ import type { Dest, Lowering } from "../lowering.js";
 const alreadyThere = -17n;
 const BPF_NOEXIST = 1;
 
+/** uapi/linux/bpf.h. */
+export const BPF_F_USER_STACK: bigint = 1n << 8n;
+
 /** Odd, with many bits: 2^64 divided by the golden ratio. */
 const multiplier = 0x9e3779b97f4a7c15n;
 
@@ -45,7 +48,7 @@ export function keepElsewhere(l: Lowering, depth: number, flags: bigint, id: Des
 }
 
 /** A hash of the first `count` addresses, of at most `depth`. */
-function hashOf(l: Lowering, frames: Value, count: Value, depth: number): Value {
+export function hashOf(l: Lowering, frames: Value, count: Value, depth: number): Value {
   const { b } = l;
   const [hash, index] = [b.newVariable(), b.newVariable()];
   b.write(hash, count);

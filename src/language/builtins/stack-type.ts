@@ -13,7 +13,7 @@ export const stackParams: readonly Param[] = [
   { name: "depth", kind: "literal-int", optional: true },
 ];
 
-/** The type of a stack; `unwound` is one of a process whose programs unwind it themselves. */
+/** The type of a stack; `unwound` is one that programs unwind themselves, by tables. */
 export function stackType(context: CheckContext, args: readonly TypedArg[], of: "kernel" | "user" | "unwound"): Type {
   let mode: StackMode = context.config.stack_mode satisfies StackMode;
   let depth = defaultDepth;

@@ -1,16 +1,17 @@
 // Stacks and symbols: addresses travel, user space names them.
 import type { Value } from "../../ir/ir.js";
+import type { Type } from "../../types/type.js";
 import { stackLayout, usymLayout } from "../../wire/layout.js";
-import type { Builtin } from "../builtin.js";
+import type { Builtin, CheckContext } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
+import type { TypedArg } from "../typed.js";
 import { builtin, valueArg } from "./define.js";
 import { dwUstack } from "./dw-ustack.js";
 import { ownId } from "./process-id.js";
-import { keepElsewhere } from "./stack-overflow.js";
+import { BPF_F_USER_STACK, keepElsewhere } from "./stack-overflow.js";
 import { stackParams, stackType } from "./stack-type.js";
+import { lowerUnwoundStack } from "./unwind-stack.js";
 
-/** BPF_F_USER_STACK, uapi/linux/bpf.h. */
-const BPF_F_USER_STACK = 1n << 8n;
 /** The kernel walks the stack once more: a stack map tells programs nothing of what is in it. */
 function frameCount(l: Lowering, depth: number, user: boolean): Value {
   const { b } = l;
@@ -31,10 +32,18 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
     bare: true,
     doc,
     params: stackParams,
-    ...(user ? {} : { uses: "kernel-stack" as const }),
-    result: (context, args) => stackType(context, args, user ? "user" : "kernel"),
+    // The wish for a table.
+    ...(user
+      ? { sends: (type: Type) => type.kind === "stack" && type.unwound === true }
+      : { uses: "kernel-stack" as const }),
+    result: (context, args) => (user ? userStackType(context, args) : stackType(context, args, "kernel")),
     into: (l, _args, type, dest) => {
       if (type.kind !== "stack") throw new Error("internal: a stack without depth");
+      if (type.unwound === true) {
+        // Whoever has not chosen tables gets of other processes what ustack has always been.
+        lowerUnwoundStack(l, type, dest, l.config.ustack_by === "tables");
+        return;
+      }
       if (user) l.noteUserAddresses();
       const { b } = l;
       const flags = user ? BPF_F_USER_STACK : 0n;
@@ -58,6 +67,13 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
   };
 }
 
+/** The kernel collects build ids itself, by frame pointers. */
+function userStackType(context: CheckContext, args: readonly TypedArg[]): Type {
+  const type = stackType(context, args, "user");
+  if (type.kind !== "stack" || type.mode === "build_id") return type;
+  return context.userStacks().by === "tables" ? { ...type, unwound: true } : type;
+}
+
 const kstack = stack(
   "kstack",
   ["stack"],
@@ -68,7 +84,7 @@ const ustack = stack(
   "ustack",
   [],
   true,
-  "The user stack of the current process, by frame pointers: ustack, ustack(depth), ustack(mode, depth); the mode build_id shows build ids of files with offsets in them.",
+  "The user stack of the current process: ustack, ustack(depth), ustack(mode, depth); the mode build_id shows build ids of files with offsets in them. By frame pointers, or, where the program of -p, -c, --dwarf-pid or --tree keeps none, by unwinding tables; the setting ustack_by decides otherwise.",
 );
 
 const ksym = builtin({

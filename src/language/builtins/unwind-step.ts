@@ -30,15 +30,6 @@ export function lowerUnwindStep(b: FunctionBuilder, depth: number, lookup: strin
   addToHash(b, scratch, pc);
   const step = new Step(b, scratch, pc, stop);
   const process = b.load(8, false, sharedAt, shared.process);
-  const known = b.newBlock();
-  const unknown = b.newBlock();
-  b.branch("ne", process, b.const(0), known, unknown);
-  b.seal(known);
-  b.seal(unknown);
-  b.setBlock(unknown);
-  // The trace tells of such processes once for each stack.
-  step.byFramePointer(stops.none);
-  b.setBlock(known);
   // Behind a call there may be another function already, if the call never returns.
   const isExact = b.cmp("ne", b.load(8, false, scratch, scratchWords.exact), b.const(0));
   const address = b.bin("sub", pc, b.bin("xor", isExact, b.const(1)));
