@@ -52,11 +52,6 @@ test("every caller, whatever its frame looks like", { skip }, async () => {
   assert.deepEqual([times, losses.size], [20, 0]);
 });
 
-test("by frame pointers the same stack is cut", { skip: skip || sameEverywhere }, async () => {
-  const { stacks } = await stacksOf(count.replace("dw_ustack", "ustack"), ...command("chain"));
-  assert.ok(!stacks.some(([frames]) => frames.includes("chain")));
-});
-
 for (const [how, expected] of [
   ["sort", ["leaf", "compare", "sort", "run", "repeat", "main", "_start"]],
   ["signal", ["leaf", "handler", "interrupted", "on_signal", "run", "repeat", "main", "_start"]],

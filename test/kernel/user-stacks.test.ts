@@ -59,6 +59,21 @@ for (const option of ["-p", "--tree"])
     }
   });
 
+test("callers whose return addresses uretprobes have replaced", { skip: skip || !hasTables }, async () => {
+  for (const probes of [
+    "uretprobe:FILE:chain {}",
+    "uretprobe:FILE:large {} uretprobe:FILE:run {} uretprobe:FILE:repeat {}",
+  ]) {
+    const { stacks, err } = await stacksOf(`${script()} ${probes.replaceAll("FILE", frameless)}`, ...command);
+    assertWhole(stacks);
+    assert.doesNotMatch(err, /stacks are cut/);
+  }
+  // When the function returns its caller goes on, and its own callers' addresses are replaced still.
+  const text = `config = { ${config} } uretprobe:${frameless}:run {} uretprobe:${frameless}:large { @[ustack] = count(); }`;
+  const [names = []] = (await stacksOf(text, ...command)).stacks;
+  assert.deepEqual([names.slice(0, 4), names.at(-1)], [["chain", "run", "repeat", "main"], "_start"]);
+});
+
 test("modes, limits and printf", { skip: skip || sameEverywhere || !hasTables }, async () => {
   const probe = `uprobe:${frameless}:leaf`;
   const text = `config = { ${config} } ${probe} { printf("%s|%s|%d|%s", ustack(2), ustack(perf), len(ustack), ustack(raw, 3)); exit(); }`;

@@ -34,6 +34,8 @@ const words = [
   /** A mapping of no file that this stack has led through. */
   "anonymousStart",
   "anonymousEnd",
+  /** Where functions with a uretprobe return to in place of their callers; 0 if there are none. */
+  "trampoline",
   "read",
   "read2",
   "read3",
@@ -76,6 +78,20 @@ export interface KernelMembers {
   readonly inodeNumber: number;
   readonly inodeSuperblock: number;
   readonly superblockDevice: number;
+  /** Undefined in a kernel without uprobes. */
+  readonly returns: ReturnMembers | undefined;
+}
+
+/** Where the kernel keeps the return addresses that uretprobes have replaced (include/linux/uprobes.h, kernel/events/uprobes.c). */
+export interface ReturnMembers {
+  readonly taskMm: number;
+  readonly mmTrampolines: number;
+  readonly trampolineAddress: number;
+  readonly taskUprobes: number;
+  readonly uprobesReturns: number;
+  readonly returnNext: number;
+  readonly returnStack: number;
+  readonly returnAddress: number;
 }
 
 export function kernelMembers(kernel: KernelView): KernelMembers | Missing {
@@ -109,7 +125,18 @@ export function kernelMembers(kernel: KernelView): KernelMembers | Missing {
     inodeSuperblock: at("inode", "i_sb"),
     superblockDevice: at("super_block", "s_dev"),
   };
-  return missing.length === 0 ? members : { missing: `its type information lacks ${missing.join(", ")}` };
+  if (missing.length > 0) return { missing: `its type information lacks ${missing.join(", ")}` };
+  const returns = {
+    taskMm: at("task_struct", "mm"),
+    mmTrampolines: at("mm_struct", "uprobes_state", "xol_area"),
+    trampolineAddress: at("xol_area", "vaddr"),
+    taskUprobes: at("task_struct", "utask"),
+    uprobesReturns: at("uprobe_task", "return_instances"),
+    returnNext: at("return_instance", "next"),
+    returnStack: at("return_instance", "stack"),
+    returnAddress: at("return_instance", "orig_ret_vaddr"),
+  };
+  return { ...members, returns: missing.length === 0 ? returns : undefined };
 }
 
 /** Loop over a variable from 0; `body` jumps to `next` or leaves. Behind it the builder stands where the loop has ended. */

@@ -18,6 +18,7 @@ import {
   shared,
   stops,
 } from "./unwind-memory.js";
+import { trampolineOf } from "./unwind-returns.js";
 import { lowerUnwindStep } from "./unwind-step.js";
 
 /** PF_KTHREAD, include/linux/sched.h (v5.15 to v6.18). */
@@ -103,6 +104,10 @@ function unwindFrom(
   b.store(8, scratch, scratchWords.anonymousEnd, b.const(0));
   b.store(8, scratch, foundMapping.end, b.const(0));
   b.store(8, scratch, scratchWords.stop, b.const(stops.none));
+  if (members.returns !== undefined) {
+    const task = b.call("get_current_task_btf", []);
+    b.store(8, scratch, scratchWords.trampoline, trampolineOf(b, task, members.returns));
+  }
   const process = ownId(l, true);
   noteProcess(b, scratch, process);
   const key = b.slotAddr(b.slot(4, 4, "process"));
@@ -145,7 +150,7 @@ function byTables(
   b.store(8, together, shared.scratch, scratch);
   b.store(8, together, shared.process, process);
   const lookup = l.subprogram("mapping", (inner) => lowerMappingLookup(inner, members));
-  const step = l.subprogram("unwind", (inner) => lowerUnwindStep(inner, depth, lookup));
+  const step = l.subprogram("unwind", (inner) => lowerUnwindStep(inner, depth, members, lookup));
   return b.call("loop", [b.const(depth), b.funcRef(step), together, b.const(0)]);
 }
 

@@ -5,7 +5,8 @@ import type { FunctionBuilder } from "../../ir/builder.js";
 import type { BlockId, Value } from "../../ir/ir.js";
 import { unwindMaps, unwoundLayout } from "../../wire/unwind.js";
 import { findMapping } from "./unwind-mapping.js";
-import { foundMapping, recordAt, scratchWords, shared, stops } from "./unwind-memory.js";
+import { foundMapping, type KernelMembers, recordAt, scratchWords, shared, stops } from "./unwind-memory.js";
+import { replacedReturn } from "./unwind-returns.js";
 import { findRule } from "./unwind-rows.js";
 
 /** Bytes of a word of the stack. */
@@ -15,7 +16,7 @@ const word = 8;
 const hashFactor = 0x61c8864680b583ebn;
 
 /** The function that bpf_loop() calls for each frame; it returns 0 to go on, 1 to stop. `lookup`: see findMapping(). */
-export function lowerUnwindStep(b: FunctionBuilder, depth: number, lookup: string): void {
+export function lowerUnwindStep(b: FunctionBuilder, depth: number, members: KernelMembers, lookup: string): void {
   const index = b.param(0);
   const sharedAt = b.param(1);
   const inside = b.newBlock();
@@ -28,7 +29,7 @@ export function lowerUnwindStep(b: FunctionBuilder, depth: number, lookup: strin
   const frames = b.bin("add", scratch, b.const(recordAt + unwoundLayout.frames));
   b.store(8, b.bin("add", frames, b.bin("shl", index, b.const(3))), 0, pc);
   addToHash(b, scratch, pc);
-  const step = new Step(b, scratch, pc, stop);
+  const step = new Step(b, members, scratch, pc, stop);
   const process = b.load(8, false, sharedAt, shared.process);
   // Behind a call there may be another function already, if the call never returns.
   const isExact = b.cmp("ne", b.load(8, false, scratch, scratchWords.exact), b.const(0));
@@ -49,14 +50,16 @@ function addToHash(b: FunctionBuilder, scratch: Value, pc: Value): void {
 /** The ways from a frame to its caller; each ends the function or goes to `stop`. */
 class Step {
   private readonly b: FunctionBuilder;
+  private readonly members: KernelMembers;
   private readonly scratch: Value;
   private readonly pc: Value;
   private readonly stop: BlockId;
   private readonly sp: Value;
   private readonly fp: Value;
 
-  constructor(b: FunctionBuilder, scratch: Value, pc: Value, stop: BlockId) {
+  constructor(b: FunctionBuilder, members: KernelMembers, scratch: Value, pc: Value, stop: BlockId) {
     this.b = b;
+    this.members = members;
     this.scratch = scratch;
     this.pc = pc;
     this.stop = stop;
@@ -138,7 +141,7 @@ class Step {
       this.readInto(scratchWords.read2, b.bin("add", b.read(base), b.bin("shl", saved, b.const(3))));
       b.write(fp, b.load(8, false, scratch, scratchWords.read2));
     });
-    this.goOn(b.load(8, false, scratch, scratchWords.read), cfa, b.read(fp), false);
+    this.returnTo(b.load(8, false, scratch, scratchWords.read), cfa, b.read(fp));
   }
 
   private fromSignal(): void {
@@ -159,7 +162,25 @@ class Step {
     this.readInto(scratchWords.read2, fp, reason);
     this.readInto(scratchWords.read, b.bin("add", fp, b.const(word)), reason);
     const sp = b.bin("add", fp, b.const(2 * word));
-    this.goOn(b.load(8, false, scratch, scratchWords.read), sp, b.load(8, false, scratch, scratchWords.read2), false);
+    this.returnTo(b.load(8, false, scratch, scratchWords.read), sp, b.load(8, false, scratch, scratchWords.read2));
+  }
+
+  /** By a return address in the word below `sp`. */
+  private returnTo(address: Value, sp: Value, fp: Value): void {
+    const { b, scratch } = this;
+    const { returns } = this.members;
+    const ip = b.newVariable();
+    b.write(ip, address);
+    if (returns !== undefined) {
+      const trampoline = b.load(8, false, scratch, scratchWords.trampoline);
+      const ended = b.bin("or", b.cmp("ne", address, trampoline), b.cmp("eq", address, b.const(0)));
+      b.when("eq", ended, b.const(0), undefined, () => {
+        const replaced = replacedReturn(b, b.bin("sub", sp, b.const(word)), returns);
+        this.unless("ne", replaced, b.const(0), () => this.end(stops.unreadable));
+        b.write(ip, replaced);
+      });
+    }
+    this.goOn(b.read(ip), sp, fp, false);
   }
 
   private goOn(ip: Value, sp: Value, fp: Value, isExact: boolean): void {
