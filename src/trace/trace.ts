@@ -48,7 +48,7 @@ export interface TraceOptions {
   readonly child?: Child | undefined;
   /** The trace ends when this process does. */
   readonly pid?: number | undefined;
-  /** Processes whose tables are read beside these. */
+  /** Processes that dw_ustack is to know beside these. */
   readonly unwound?: readonly number[] | undefined;
   /** Tasks that it is limited to, for which `compiled` was made. */
   readonly targets?: Pick<TaskTargets, "root" | "cgroups"> | undefined;
