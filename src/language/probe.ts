@@ -165,7 +165,7 @@ export interface Probe {
   /** How entries share a program with the returns of the same places. */
   readonly session?: SessionForm;
   /** Of programs at one place the kernel runs the one first that was attached last. */
-  readonly runsLastFirst?: boolean;
+  readonly runsLastFirst?: boolean | ((variant: ProgramVariant, kernel: KernelView) => boolean);
   /** Runs for what there is when the trace begins; then nothing more can happen. */
   readonly finite?: boolean;
   /**

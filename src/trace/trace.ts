@@ -19,6 +19,7 @@ import type { Type } from "../types/type.js";
 import type { TraceEvent } from "../wire/event.js";
 import { startWords, systemMaps } from "../wire/map-storage.js";
 import type { Value } from "../wire/value.js";
+import { attachOrder } from "./attach-order.js";
 import { Captures } from "./captures.js";
 import type { Child } from "./child.js";
 import { readIterator } from "./iterators.js";
@@ -390,10 +391,7 @@ export class Trace implements Disposable {
     const { programs, targets } = compiled.script;
     const idOf = new Map(targets.map((target, id) => [target, BigInt(id)] as const));
     const attached = new Set<Target>();
-    const lastFirst = (program: TypedProgram): boolean => program.targets[0]?.provider.runsLastFirst === true;
-    const reversed = programs.filter(lastFirst).reverse();
-    // Actions at one place run in the order of the script.
-    for (const program of [...programs.filter((each) => !lastFirst(each)), ...reversed]) {
+    for (const program of attachOrder(programs, this.options.kernel)) {
       const items = program.targets.map((target) => ({ target, id: idOf.get(target) ?? 0n }));
       const [first] = items;
       // What is part of a session is attached by it, and counted as one with it.

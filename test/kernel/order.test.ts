@@ -13,11 +13,11 @@ async function order(probe: string): Promise<readonly string[]> {
   return lines(out);
 }
 
-// Not of one link of kretprobes for many functions: 6.12 runs such links in the order of the script, 7.2 the last first.
 const places = [
   ["kprobe:hrtimer_nanosleep", "kprobe"],
   ["kretprobe:hrtimer_nanosleep", "kprobe"],
   ["kprobe:hrtimer_nanosleep*", "kprobeMulti"],
+  ["kretprobe:hrtimer_nanosleep*", "kprobeMulti"],
   ["fentry:hrtimer_nanosleep", "fentry"],
   ["fexit:hrtimer_nanosleep", "fentry"],
   ["rawtracepoint:sched_process_exit", "btfRawTracepoint"],

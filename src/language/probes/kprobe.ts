@@ -128,7 +128,9 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
     aliases: [alias],
     doc,
     forms,
-    runsLastFirst: !ret,
+    // Since 6.14 the returns of links for many functions come by the function graph tracer (kernel/trace/fprobe.c).
+    runsLastFirst: (variant, kernel) =>
+      !ret || (variant.key === multi.key && kernel.kernelSymbol("fprobe_return") !== undefined),
     ...(ret
       ? {}
       : {
