@@ -8,7 +8,6 @@ import { RingReader } from "../events/ring-reader.js";
 import type { Host } from "../language/action.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Moment, Target } from "../language/probe.js";
-import type { TypedProgram } from "../language/typed.js";
 import { AttachError } from "../load/attach-error.js";
 import { KernelAttachPort } from "../load/attach-port.js";
 import { type LoadedObject, loadObject } from "../load/loaded-object.js";
