@@ -1,6 +1,6 @@
 // Kernels to test with: Debian's stock kernels, kept in .cache/kernels/, and one built with everything where it is.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ReleaseArchive, Unavailable } from "./debian.mjs";
@@ -44,7 +44,8 @@ async function stockKernel(name, say) {
       rmSync(work, { recursive: true, force: true });
     }
   }
-  return { name, ...contents(folder), share: "virtiofs" };
+  // The guest binds the modules' folder by its path before this machine's root is its own: no symbolic link may be in it.
+  return { name, ...contents(realpathSync(folder)), share: "virtiofs" };
 }
 
 /** The image and the modules in an unpacked package: since Debian 13 all is below /usr, since 7.x the image, too. */
