@@ -288,7 +288,11 @@ function describe(compiled: Compiled): void {
     );
   }
   const { userStacks } = compiled;
-  if (userStacks !== undefined) process.stderr.write(`ustack goes by ${userStacks.by}: ${userStacks.why}\n`);
+  if (userStacks !== undefined) {
+    const isAlone = compiled.unwinds && compiled.trackers.length === 0;
+    const rest = isAlone ? "; what these processes start goes by frame pointers, it cannot be followed from here" : "";
+    process.stderr.write(`ustack goes by ${userStacks.by}: ${userStacks.why}${rest}\n`);
+  }
   for (const { name, maxEntries, keySize, valueSize } of compiled.object.maps) {
     process.stderr.write(`map ${name}: ${maxEntries} entries, keys of ${keySize} bytes, values of ${valueSize}\n`);
   }

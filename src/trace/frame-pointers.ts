@@ -2,9 +2,8 @@
 
 import { FormatError } from "../base/errors.js";
 import { Elf } from "../formats/elf.js";
-import { countFrames, keepsFramePointers } from "../formats/frame-pointers.js";
+import { countFrames, type FrameCount, keepsFramePointers } from "../formats/frame-pointers.js";
 import { filesOfProgram, mappedFiles } from "../kernel/process-files.js";
-import type { UserFile } from "../language/kernel-view.js";
 import type { FramePointers } from "../language/user-stacks.js";
 import { isSystemError, openFile } from "../symbols/elf-file.js";
 
@@ -26,28 +25,34 @@ export function framePointersOf({ pids, program }: TracedProcesses): (() => Fram
 function lookAtFramePointers({ pids, program }: TracedProcesses): FramePointers {
   const files = program === undefined ? [] : [...filesOfProgram(program)];
   for (const pid of pids) files.push(...((pid === undefined ? undefined : mappedFiles(pid)) ?? []));
-  const seen = new Set<string>();
-  for (const file of files) {
-    if (seen.has(file.shown)) continue;
-    seen.add(file.shown);
-    const found = lookAt(file);
-    if (found !== undefined) return found;
+  const seen = new Map<string, FrameCount>();
+  for (const { path, shown } of files) {
+    if (seen.has(shown)) continue;
+    const count = framesIn(path, shown);
+    if (count === undefined) continue;
+    if (count === "32 bits") return { kept: true, why: `the tables of ${shown}, a file of 32 bits, are not known` };
+    if (!keepsFramePointers(count)) {
+      const { framed, frameless } = count;
+      return { kept: false, why: `${shown} keeps no frame pointers (${framed} of ${framed + frameless} functions do)` };
+    }
+    seen.set(shown, count);
   }
-  return { kept: true, why: `${seen.size === 1 ? "the program keeps" : "the program and its libraries keep"} them` };
+  return { kept: true, why: whyKept([...seen.values()]) };
 }
 
-/** What a file decides; undefined if it keeps frame pointers, or does not tell. */
-function lookAt({ path, shown }: UserFile): FramePointers | undefined {
+function whyKept(counts: readonly FrameCount[]): string {
+  if (counts.length === 0) return "no file of the program could be read";
+  if (counts.every(({ framed }) => framed === 0)) return "the program has no unwinding tables";
+  return counts.length === 1 ? "the program keeps them" : "the program and its libraries keep them";
+}
+
+/** Undefined of a script, and of what cannot be read: unwinding could not read it either. */
+function framesIn(path: string, shown: string): FrameCount | "32 bits" | undefined {
   try {
     using file = openFile(path);
     const elf = Elf.parse(file, shown);
-    if (elf.bits === 32) return { kept: true, why: `the tables of ${shown}, a file of 32 bits, are not known` };
-    const count = countFrames(elf);
-    if (keepsFramePointers(count)) return undefined;
-    const { framed, frameless } = count;
-    return { kept: false, why: `${shown} keeps no frame pointers (${framed} of ${framed + frameless} functions do)` };
+    return elf.bits === 32 ? "32 bits" : countFrames(elf);
   } catch (error) {
-    // Scripts, and what cannot be read: unwinding could not read it either.
     if (error instanceof FormatError || isSystemError(error)) return undefined;
     throw error;
   }
