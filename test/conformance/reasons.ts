@@ -2,7 +2,6 @@ import type { Reasons } from "./page.js";
 
 /** Why cases fail that apply; where one is missing, the page has what the run itself says. */
 export const reasons: Reasons = {
-  "btf.redefine_btf_type_missing_def": "structures of a script may consist of the kernel's",
   "builtin.log size too small": "the verifier's log is never cut",
   "call.ustack_with_inlined_funcs":
     "wants frames of libc under the name _end, the last symbol of the program, which they are not in",
