@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { type Diagnostic, Diagnostics, renderDiagnostic } from "../base/diagnostics.js";
 import { BeetraceError } from "../base/errors.js";
 import { type Compiled, type CompileResult, compile } from "../compile.js";
@@ -28,7 +29,15 @@ import { Writer } from "./writer.js";
 /** Exit status of a run that failed before or while it traced. */
 const failure = 1;
 
+/**
+ * MiB of each half of the heap's young part. Events live for one turn of the loop: with the 16 MiB that Node.js takes, tens of
+ * megabytes of what was printed long ago wait to be collected, beside the buffers that it refers to.
+ */
+const youngHeap = 2;
+
 async function main(args: readonly string[]): Promise<number> {
+  setFlagsFromString(`--max-semi-space-size=${youngHeap}`);
+  setFlagsFromString("--semi-space-growth-factor=1");
   const options = parseOptions(args);
   if (options.mode === "help") return print(helpText());
   if (options.mode === "version") return print(`beetrace ${(await import("./version.js")).version}\n`);

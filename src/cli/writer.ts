@@ -3,6 +3,8 @@ import { BeetraceError } from "../base/errors.js";
 
 /** Enough that one write(2) serves thousands of lines, little enough to stay in the cache. */
 const chunk = 1 << 16;
+/** Larger pieces, of one large value, get memory of their own. */
+const maxReused = 1 << 20;
 
 /** Collects text and writes it in large pieces; a full pipe blocks, a closed one is told once. */
 export class Writer {
@@ -10,6 +12,7 @@ export class Writer {
   private readonly onClosed: () => void;
   private pending: (string | Uint8Array)[] = [];
   private length = 0;
+  private buffer = Buffer.alloc(0);
   private closed = false;
   private readonly owned: boolean;
 
@@ -39,10 +42,7 @@ export class Writer {
 
   flush(): void {
     if (this.length === 0) return;
-    const isText = this.pending.every((part) => typeof part === "string");
-    const bytes = isText
-      ? Buffer.from(this.pending.join(""))
-      : Buffer.concat(this.pending.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
+    const bytes = this.encoded();
     this.pending = [];
     this.length = 0;
     let at = 0;
@@ -59,6 +59,26 @@ export class Writer {
         }
       }
     }
+  }
+
+  /** What is pending, in memory that is used again: a stack a time comes to hundreds of megabytes. */
+  private encoded(): Uint8Array {
+    // A character of UTF-16 has three bytes in UTF-8 at most.
+    const most = 3 * this.length;
+    if (most > maxReused) {
+      return Buffer.concat(this.pending.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
+    }
+    if (this.buffer.length < most) this.buffer = Buffer.allocUnsafeSlow(most);
+    const { buffer } = this;
+    let length = 0;
+    for (const part of this.pending) {
+      if (typeof part === "string") length += buffer.write(part, length);
+      else {
+        buffer.set(part, length);
+        length += part.length;
+      }
+    }
+    return buffer.subarray(0, length);
   }
 
   close(): void {

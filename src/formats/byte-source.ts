@@ -5,6 +5,8 @@ export interface ByteSource {
   readonly size: number;
   /** Exactly `length` bytes; outside the source it is a FormatError. */
   read(offset: number, length: number): Uint8Array;
+  /** The same into memory that is there already, where that saves something. */
+  readInto?(offset: number, target: Uint8Array): void;
 }
 
 /** A source of bytes that are in memory already; `what` names them in messages. */

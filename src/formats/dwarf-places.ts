@@ -35,9 +35,15 @@ const maxDepth = 100;
 export class CodePlaces {
   private readonly dwarf: Dwarf;
   private readonly units = new Map<DwarfUnit, UnitPlaces>();
+  private bytes = 0;
 
   constructor(dwarf: Dwarf) {
     this.dwarf = dwarf;
+  }
+
+  /** Bytes of what was worked out, about; those of the sections are the reader's. */
+  get memory(): number {
+    return this.bytes;
   }
 
   /** `address` is one that the linker gave. Throws FormatError. */
@@ -48,6 +54,7 @@ export class CodePlaces {
     if (places === undefined) {
       places = new UnitPlaces(this.dwarf, unit);
       this.units.set(unit, places);
+      this.bytes += places.memory;
     }
     return places.at(address);
   }
@@ -57,7 +64,10 @@ export class CodePlaces {
 interface Sequence {
   readonly start: bigint;
   readonly end: bigint;
-  readonly rows: readonly Row[];
+  /** Distances of the rows from `start`; exact, as no sequence has 2^53 bytes. */
+  readonly offsets: Float64Array;
+  readonly files: Uint32Array;
+  readonly lines: Uint32Array;
 }
 
 interface Row {
@@ -65,6 +75,17 @@ interface Row {
   readonly file: number;
   readonly line: number;
 }
+
+const sequenceOf = (start: bigint, end: bigint, rows: readonly Row[]): Sequence => ({
+  start,
+  end,
+  offsets: Float64Array.from(rows, ({ address }) => Number(address - start)),
+  files: Uint32Array.from(rows, ({ file }) => file),
+  lines: Uint32Array.from(rows, ({ line }) => line),
+});
+
+/** Bytes of a function in memory: where it is, and its entry. */
+const functionBytes = 300;
 
 class UnitPlaces {
   private readonly files: readonly string[];
@@ -82,7 +103,7 @@ class UnitPlaces {
       }
       const [first] = rows;
       // 0: the linker has dropped the code.
-      if (first !== undefined && first.address !== 0n) sequences.push({ start: first.address, end: address, rows });
+      if (first !== undefined && first.address !== 0n) sequences.push(sequenceOf(first.address, address, rows));
       rows = [];
     }
     this.files = table?.files ?? [];
@@ -91,12 +112,14 @@ class UnitPlaces {
     this.functions = root === undefined ? [] : [...functionsIn(root, 0)].sort((a, b) => compare(a.start, b.start));
   }
 
+  get memory(): number {
+    const rows = this.sequences.reduce((sum, { offsets }) => sum + offsets.length, 0);
+    return 16 * rows + 200 * this.sequences.length + functionBytes * this.functions.length;
+  }
+
   at(address: bigint): CodePlace | undefined {
     const sequence = lastUpTo(this.sequences, address, ({ start }) => start);
-    const row =
-      sequence === undefined || address >= sequence.end
-        ? undefined
-        : lastUpTo(sequence.rows, address, (each) => each.address);
+    const row = sequence === undefined || address >= sequence.end ? undefined : rowAt(sequence, address);
     const fn = lastUpTo(this.functions, address, ({ start }) => start);
     const calls = fn === undefined || address >= fn.end ? [] : inlinedAt(fn.die, address, 0);
     if (row === undefined && calls.length === 0) return undefined;
@@ -114,6 +137,12 @@ class UnitPlaces {
     // Line 0: the compiler knows none.
     return path === undefined || path === "" || line === undefined || line === 0 ? undefined : { file: path, line };
   }
+}
+
+function rowAt({ start, offsets, files, lines }: Sequence, address: bigint): Omit<Row, "address"> {
+  const wanted = Number(address - start);
+  const row = countUpTo(offsets.length, (i) => (offsets[i] as number) <= wanted) - 1;
+  return { file: files[row] ?? 0, line: lines[row] ?? 0 };
 }
 
 const callPlace = (call: Die): [number | undefined, number | undefined] => [

@@ -188,10 +188,17 @@ export class ElfSymbols {
 
 const rankOf = (symbol: ElfSymbol): number => (symbol.binding === STB_LOCAL ? 2 : symbol.binding === STB_WEAK ? 1 : 0);
 
+const isBetter = (a: ElfSymbol, b: ElfSymbol): boolean =>
+  isPreferred({ isLocal: a.binding === STB_LOCAL, name: a.name }, { isLocal: b.binding === STB_LOCAL, name: b.name });
+
+interface Candidate {
+  readonly isLocal: boolean;
+  readonly name: string;
+}
+
 /** Of several names of one place the one that people know: exported, without leading underscores, short. */
-function isBetter(a: ElfSymbol, b: ElfSymbol): boolean {
-  const local = Number(a.binding === STB_LOCAL) - Number(b.binding === STB_LOCAL);
-  if (local !== 0) return local < 0;
+export function isPreferred(a: Candidate, b: Candidate): boolean {
+  if (a.isLocal !== b.isLocal) return b.isLocal;
   const underscores = leadingUnderscores(a.name) - leadingUnderscores(b.name);
   if (underscores !== 0) return underscores < 0;
   if (a.name.length !== b.name.length) return a.name.length < b.name.length;

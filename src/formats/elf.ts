@@ -2,6 +2,8 @@ import { ByteReader } from "../base/bytes.js";
 import { FormatError } from "../base/errors.js";
 import { type ByteSource, bytesSource } from "./byte-source.js";
 import { ElfSymbols } from "./elf-symbols.js";
+import { FunctionTable } from "./function-table.js";
+import type { PageCache } from "./page-cache.js";
 
 export type { ByteSource } from "./byte-source.js";
 export { bytesSource } from "./byte-source.js";
@@ -109,6 +111,11 @@ export class Elf {
     return new Elf(source, what, readHeader(source, what));
   }
 
+  /** Bytes of the file. */
+  get size(): number {
+    return this.source.size;
+  }
+
   section(name: string): ElfSection | undefined {
     return this.sections.find((section) => section.name === name);
   }
@@ -145,6 +152,24 @@ export class Elf {
           );
     this.tables.set(type, symbols);
     return symbols;
+  }
+
+  /**
+   * The functions of a symbol table for looking up addresses. It is made anew each time and kept by nobody; names are read
+   * from the file when they are wanted, by way of `pages`, so that the file must stay open.
+   */
+  functionTable(table: "symtab" | "dynsym", pages: PageCache): FunctionTable | undefined {
+    const type = table === "symtab" ? SHT_SYMTAB : SHT_DYNSYM;
+    const section = this.sections.find((each) => each.type === type);
+    const strings = section === undefined ? undefined : this.sections[section.link];
+    if (section === undefined || strings === undefined) return undefined;
+    const size = strings.type === SHT_NOBITS ? 0 : strings.size;
+    return new FunctionTable({
+      symbols: this.data(section),
+      is64: this.bits === 64,
+      sectionEnds: this.sections.map(({ address, size }) => address + BigInt(size)),
+      name: (start) => (start < size ? pages.text(this.source, strings.offset + start, strings.offset + size) : ""),
+    });
   }
 
   /** Functions with a place in the file, of both symbol tables, each name once. */

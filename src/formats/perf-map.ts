@@ -2,8 +2,9 @@ import { countUpTo } from "../base/ordered.js";
 
 /** Lines longer than this are no entries; a name of a function with its file fits. */
 const maxLine = 64 << 10;
-/** Text kept of one map. What comes behind it is not read. */
-const maxText = 64 << 20;
+/** Text and entries kept of one map: some 32 MB with everything; a large program of JavaScript has a tenth of that. */
+const maxText = 16 << 20;
+const maxEntries = 1 << 18;
 
 export interface PerfMapSymbol {
   readonly name: string;
@@ -17,16 +18,19 @@ const decoder = new TextDecoder("utf-8");
 /**
  * Code that a process makes while it runs, as it tells it in `/tmp/perf-PID.map`: lines `START SIZE NAME`, numbers
  * hexadecimal, in the order in which the code was made (Linux, tools/perf/Documentation/jit-interface.txt). Code may take
- * the place of older code; the last entry for an address is the right one. Lines that are none are skipped and counted.
+ * the place of older code; the last entry for an address is the right one. Lines that are none are skipped and counted. A map
+ * with more than fits has no names at all: behind what was read there may be other names for the same addresses.
  */
 export class PerfMap {
   /** Lines that are no entries. */
   skipped = 0;
-  /** The map was longer than what is kept of it. */
+  /** The map was longer than what can be kept: it has no names any more. */
   cut = false;
   private starts = new Float64Array(256);
   private ends = new Float64Array(256);
-  private readonly names: Uint8Array[] = [];
+  /** Names one after the other, and where each ends. */
+  private text = new Uint8Array(4096);
+  private textEnds = new Float64Array(256);
   private count = 0;
   private textBytes = 0;
   /** The beginning of a line whose end has not been written yet. */
@@ -35,7 +39,7 @@ export class PerfMap {
 
   /** Bytes in memory, about. */
   get memory(): number {
-    return this.textBytes + 24 * this.starts.length + (this.segments?.starts.length ?? 0) * 20;
+    return this.text.length + 24 * this.starts.length + (this.segments?.starts.length ?? 0) * 20;
   }
 
   /** Takes what was written to the file since. */
@@ -64,7 +68,8 @@ export class PerfMap {
     const at = countUpTo(starts.length, (i) => (starts[i] ?? 0) <= wanted) - 1;
     const entry = entries[at];
     if (entry === undefined || wanted >= (ends[at] ?? 0)) return undefined;
-    return { name: decoder.decode(this.names[entry]), start: BigInt(this.starts[entry] ?? 0) };
+    const name = this.text.subarray(entry === 0 ? 0 : this.textEnds[entry - 1], this.textEnds[entry]);
+    return { name: decoder.decode(name), start: BigInt(this.starts[entry] ?? 0) };
   }
 
   private line(line: Uint8Array): void {
@@ -79,20 +84,39 @@ export class PerfMap {
     }
     // Nothing can run there.
     if (size === 0) return;
-    const name = line.slice(second + 1);
-    if (this.textBytes + name.length > maxText) {
-      this.cut = true;
+    const name = line.subarray(second + 1);
+    if (this.textBytes + name.length > maxText || this.count === maxEntries) {
+      this.forget();
       return;
     }
     if (this.count === this.starts.length) {
       this.starts = grown(this.starts);
       this.ends = grown(this.ends);
+      this.textEnds = grown(this.textEnds);
     }
+    if (this.textBytes + name.length > this.text.length) {
+      const larger = new Uint8Array(Math.max(2 * this.text.length, this.textBytes + name.length));
+      larger.set(this.text.subarray(0, this.textBytes));
+      this.text = larger;
+    }
+    this.text.set(name, this.textBytes);
+    this.textBytes += name.length;
     this.starts[this.count] = start;
     this.ends[this.count] = start + size;
-    this.names.push(name);
-    this.textBytes += name.length;
+    this.textEnds[this.count] = this.textBytes;
     this.count++;
+    this.segments = undefined;
+  }
+
+  private forget(): void {
+    this.cut = true;
+    this.count = 0;
+    this.textBytes = 0;
+    this.text = new Uint8Array(0);
+    this.starts = new Float64Array(0);
+    this.ends = new Float64Array(0);
+    this.textEnds = new Float64Array(0);
+    this.rest = new Uint8Array(0);
     this.segments = undefined;
   }
 
@@ -102,7 +126,10 @@ export class PerfMap {
     const order = Uint32Array.from({ length: this.count }, (_, i) => i).sort(
       (a, b) => (starts[a] ?? 0) - (starts[b] ?? 0),
     );
-    const found: { start: number; end: number; entry: number }[] = [];
+    // Each piece ends where an entry begins or ends.
+    const most = 2 * this.count;
+    const found = { starts: new Float64Array(most), ends: new Float64Array(most), entries: new Uint32Array(most) };
+    let pieces = 0;
     const open = new NewestFirst();
     let next = 0;
     let at = 0;
@@ -121,15 +148,19 @@ export class PerfMap {
         ends[newest] ?? 0,
         following === undefined ? Number.POSITIVE_INFINITY : (starts[following] ?? 0),
       );
-      const last = found.at(-1);
-      if (last !== undefined && last.entry === newest && last.end === at) last.end = end;
-      else found.push({ start: at, end, entry: newest });
+      if (pieces > 0 && found.entries[pieces - 1] === newest && found.ends[pieces - 1] === at)
+        found.ends[pieces - 1] = end;
+      else {
+        found.starts[pieces] = at;
+        found.ends[pieces] = end;
+        found.entries[pieces++] = newest;
+      }
       at = end;
     }
     return {
-      starts: Float64Array.from(found, ({ start }) => start),
-      ends: Float64Array.from(found, ({ end }) => end),
-      entries: Uint32Array.from(found, ({ entry }) => entry),
+      starts: found.starts.slice(0, pieces),
+      ends: found.ends.slice(0, pieces),
+      entries: found.entries.slice(0, pieces),
     };
   }
 }

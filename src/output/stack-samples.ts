@@ -114,6 +114,7 @@ const reasons: Readonly<Record<string, string>> = {
   unreadable: "the file cannot be read",
   "process-gone": "the process had ended before it was looked at",
   "untrusted-map": "the file with the names belongs to another user",
+  "map-too-large": "the file with the names is longer than what is read of it",
   hidden: "the kernel hides its addresses (kptr_restrict)",
 };
 

@@ -1,4 +1,5 @@
 import { countUpTo } from "../base/ordered.js";
+import type { ElfFile } from "./elf-file.js";
 
 /** What lies behind a range of a process's addresses: of /proc/PID/maps, or told by the kernel when it was mapped. */
 export interface Mapping {
@@ -44,6 +45,13 @@ interface Replaced {
   readonly until: bigint;
 }
 
+/** Mappings as numbers, for looking up many addresses; and the file of each, once somebody has opened it. */
+export interface MappingIndex {
+  readonly maps: readonly Mapping[];
+  readonly starts: Float64Array;
+  readonly files: (ElfFile | undefined)[];
+}
+
 /** What one program has mapped while it ran in a process: from its execve, or the fork, to the next execve. */
 export class AddressSpace {
   /** Times are nanoseconds of the monotonic clock; 0: before anything was known. */
@@ -55,6 +63,7 @@ export class AddressSpace {
   /** Ascending, without overlaps. Shared with the spaces that were forked off, so that it is never changed, but replaced. */
   private maps: readonly Mapping[];
   private replaced: readonly Replaced[];
+  private indexed: MappingIndex | undefined;
 
   constructor(from: bigint, complete: boolean, origin?: AddressSpace) {
     this.from = from;
@@ -66,6 +75,15 @@ export class AddressSpace {
 
   get mappings(): readonly Mapping[] {
     return this.maps;
+  }
+
+  /** For looking up addresses below 2^53; undefined where something else was at some of them before. */
+  get index(): MappingIndex | undefined {
+    if (this.replaced.length > 0) return undefined;
+    const { maps } = this;
+    if (this.indexed?.maps !== maps)
+      this.indexed = { maps, starts: Float64Array.from(maps, ({ start }) => Number(start)), files: [] };
+    return this.indexed;
   }
 
   /** Something was mapped. */

@@ -1,7 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { FormatError } from "../base/errors.js";
 import { type CodePlace, CodePlaces } from "../formats/dwarf-places.js";
-import { type ByteSource, Elf, type ElfSymbol } from "../formats/elf.js";
+import { type ByteSource, Elf } from "../formats/elf.js";
+import type { FunctionTable } from "../formats/function-table.js";
+import type { PageCache } from "../formats/page-cache.js";
 import { type DebugPlaces, hasDebugInfo, lineInfo, separateDebugFile } from "../kernel/debug-info.js";
 import { miniDebugInfo } from "../kernel/mini-debug-info.js";
 
@@ -20,6 +22,13 @@ export function openFile(path: string): OpenFile {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const { size, ino, dev, mtimeNs, birthtimeNs } = fstatSync(fd, { bigint: true });
+    const readInto = (offset: number, target: Uint8Array): void => {
+      for (let done = 0; done < target.length; ) {
+        const got = readSync(fd, target, done, target.length - done, offset + done);
+        if (got === 0) throw new FormatError(`${path}: ends at ${offset + done}, although it has ${size} bytes`);
+        done += got;
+      }
+    };
     return {
       size: Number(size),
       inode: ino,
@@ -30,13 +39,10 @@ export function openFile(path: string): OpenFile {
           throw new FormatError(`${path}: ${length} bytes at offset ${offset} lie outside its ${size} bytes`);
         }
         const bytes = Buffer.allocUnsafeSlow(length);
-        for (let done = 0; done < length; ) {
-          const got = readSync(fd, bytes, done, length - done, offset + done);
-          if (got === 0) throw new FormatError(`${path}: ends at ${offset + done}, although it has ${size} bytes`);
-          done += got;
-        }
+        readInto(offset, bytes);
         return bytes;
       },
+      readInto,
       [Symbol.dispose]: () => closeSync(fd),
     };
   } catch (error) {
@@ -57,100 +63,134 @@ function later(a: bigint, b: bigint): bigint {
   return b;
 }
 
+/** The name of a piece of code in a file, as it is shown, and how far behind the function's beginning it is. */
 export type FileSymbol =
-  | { readonly kind: "symbol"; readonly symbol: ElfSymbol; readonly address: bigint }
+  | { readonly kind: "symbol"; readonly name: string; readonly offset: number }
   | { readonly kind: "unknown"; readonly reason: "stripped" | "unreadable" };
 
-/** Answers kept for a file; a profile has some thousand addresses, and each comes again and again. */
-const maxAnswers = 16384;
+/** Who has a file: sees to the memory of all of them, and knows how names are shown. */
+export interface FileKeeper {
+  /** The file holds so many bytes more. */
+  grew(bytes: number): void;
+  /** Through which names are read. */
+  readonly pages: PageCache;
+  /** The linker's name of a function as people write it. */
+  shown(symbol: string): string;
+}
+
+/** Tables of functions, of the file itself and of what was stripped from it, in the order in which they are asked. */
+interface Tables {
+  readonly elf: Elf;
+  readonly functions: readonly FunctionTable[];
+  readonly segments: readonly Segment[];
+  /** Path of the file that was split off from this one. */
+  readonly separate: string | undefined;
+}
+
+/** What of the file lies where in memory, as numbers. */
+interface Segment {
+  readonly offset: number;
+  readonly size: number;
+  readonly address: number;
+}
 
 /**
- * Symbols of one file. It is held open until its tables are read (where it has debugging information: for good), so that a
- * process that ends in between, or a container that goes away, does not take the names along.
+ * Symbols of one file. It is held open, so that a process that ends, or a container that goes away, does not take the names
+ * along; tables are read when a name is wanted, and again after they were dropped for want of memory.
  */
 export class ElfFile implements Disposable {
+  /** Goes up with each use of any file: the smallest has not been used for the longest time. */
+  used = 0;
   private file: OpenFile | undefined;
-  private elf: Elf | undefined;
-  private loaded = false;
   private readonly places: DebugPlaces;
   private readonly what: string;
-  private debug: Elf | undefined;
-  /** Path of the file that was split off from this one. */
-  private separate: string | undefined;
+  private readonly keeper: FileKeeper;
+  private tables: Tables | "unreadable" | undefined;
+  private readonly held: Disposable[] = [];
   private lines: CodePlaces | "none" | undefined;
-  private lineBytes = 0;
-  private readonly answers = new Map<number, FileSymbol>();
-  private readonly codes = new Map<number, CodePlace | undefined>();
+  private codes = new Map<number, CodePlace | "none">();
+  private bytes = 0;
 
-  constructor(file: OpenFile, what: string, places: DebugPlaces) {
+  constructor(file: OpenFile, what: string, places: DebugPlaces, keeper: FileKeeper) {
     this.file = file;
     this.what = what;
     this.places = places;
+    this.keeper = keeper;
   }
 
   /** Bytes of symbol tables and debugging information in memory. */
   get memory(): number {
-    let sum = this.lineBytes;
-    for (const elf of [this.elf, this.debug]) {
-      sum += (elf?.symbols("symtab")?.memory ?? 0) + (elf?.symbols("dynsym")?.memory ?? 0);
-    }
-    return sum;
+    return this.bytes;
+  }
+
+  /** It was closed: whoever has kept it must ask for it again. */
+  get isClosed(): boolean {
+    return this.file === undefined;
   }
 
   /** The function that a byte of the file belongs to. */
   at(fileOffset: number): FileSymbol {
-    const known = this.answers.get(fileOffset);
-    if (known !== undefined) return known;
-    const answer = this.lookUp(fileOffset);
-    if (this.answers.size >= maxAnswers) this.answers.clear();
-    this.answers.set(fileOffset, answer);
-    return answer;
-  }
-
-  /** Where in the file a function or variable begins. */
-  offsetOf(name: string): number | undefined {
-    const elf = this.load();
-    if (elf === undefined) return undefined;
-    const address =
-      elf.function(name)?.address ??
-      this.debug?.symbols("symtab")?.find(name)?.address ??
-      elf.variable(name)?.address ??
-      this.debug?.variable(name)?.address;
-    return address === undefined ? undefined : elf.fileOffset(address);
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  private lookUp(fileOffset: number): FileSymbol {
-    const elf = this.load();
-    if (elf === undefined) return { kind: "unknown", reason: "unreadable" };
-    const address = elf.addressOf(fileOffset);
+    const tables = this.load();
+    if (tables === "unreadable") return { kind: "unknown", reason: "unreadable" };
+    const address = addressOf(tables.segments, fileOffset);
     if (address === undefined) return { kind: "unknown", reason: "stripped" };
-    for (const table of [elf.symbols("symtab"), this.debug?.symbols("symtab"), elf.symbols("dynsym")]) {
-      const symbol = table?.at(address);
-      if (symbol !== undefined) return { kind: "symbol", symbol, address };
+    try {
+      for (const table of tables.functions) {
+        const index = table.at(address);
+        if (index < 0) continue;
+        const name = table.shown.get(index) ?? this.show(table, index);
+        return { kind: "symbol", name, offset: address - table.start(index) };
+      }
+    } catch (error) {
+      // It was cut off meanwhile.
+      if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
+      return { kind: "unknown", reason: "unreadable" };
     }
     return { kind: "unknown", reason: "stripped" };
   }
 
+  /** Where in the file a function or variable begins. */
+  offsetOf(name: string): number | undefined {
+    const { file } = this;
+    if (file === undefined) return undefined;
+    try {
+      // Read for this one question, without being kept.
+      const elf = Elf.parse(file, this.what);
+      const debug = elf.symbols("symtab") === undefined ? this.stripped(elf) : undefined;
+      const address =
+        elf.function(name)?.address ??
+        debug?.symbols("symtab")?.find(name)?.address ??
+        elf.variable(name)?.address ??
+        debug?.variable(name)?.address;
+      return address === undefined ? undefined : elf.fileOffset(address);
+    } catch (error) {
+      if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
+      return undefined;
+    }
+  }
+
   /** Where in the source a byte of the file comes from; undefined if nobody tells. */
   code(fileOffset: number): CodePlace | undefined {
-    if (this.codes.has(fileOffset)) return this.codes.get(fileOffset);
-    const code = this.lookUpCode(fileOffset);
-    if (this.codes.size >= maxAnswers) this.codes.clear();
-    this.codes.set(fileOffset, code);
-    return code;
+    const known = this.codes.get(fileOffset);
+    if (known !== undefined) return known === "none" ? undefined : known;
+    const found = this.lookUpCode(fileOffset);
+    this.codes.set(fileOffset, found ?? "none");
+    this.grow(codeBytes);
+    return found;
   }
 
   private lookUpCode(fileOffset: number): CodePlace | undefined {
-    const elf = this.load();
-    const address = elf?.addressOf(fileOffset);
-    if (elf === undefined || address === undefined) return undefined;
+    const tables = this.load();
+    if (tables === "unreadable" || this.lines === "none") return undefined;
+    const address = tables.elf.addressOf(fileOffset);
+    if (address === undefined) return undefined;
     try {
-      this.lines ??= this.openLines(elf);
-      return this.lines === "none" ? undefined : this.lines.at(address);
+      this.lines ??= this.openLines(tables);
+      if (this.lines === "none") return undefined;
+      const before = this.lines.memory;
+      const found = this.lines.at(address);
+      this.grow(this.lines.memory - before);
+      return found === undefined ? undefined : this.showCode(found);
     } catch (error) {
       if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
       this.lines = "none";
@@ -158,55 +198,126 @@ export class ElfFile implements Disposable {
     }
   }
 
-  private openLines(elf: Elf): CodePlaces | "none" {
-    if (!hasDebugInfo(elf) && this.separate === undefined) return "none";
-    const dwarf = lineInfo(elf, this.what, this.separate, (bytes) => {
-      this.lineBytes += bytes;
-    });
-    return dwarf === undefined ? "none" : new CodePlaces(dwarf);
+  private showCode({ place, inlined }: CodePlace): CodePlace {
+    return { place, inlined: inlined.map((each) => ({ ...each, name: this.keeper.shown(each.name) })) };
   }
 
-  private load(): Elf | undefined {
-    if (this.loaded || this.file === undefined) return this.elf;
-    this.loaded = true;
-    try {
-      const elf = Elf.parse(this.file, this.what);
-      // Read all now: the file is closed afterwards, unless it has more to tell.
-      const full = elf.symbols("symtab");
-      elf.symbols("dynsym");
-      if (!hasDebugInfo(elf)) {
-        // Only a build id makes sure that another file belongs to this one, whatever container it is in.
-        if (elf.buildId() !== undefined) this.separate = separateDebugFile(elf, this.what, this.places);
-        if (full === undefined && this.separate !== undefined) this.debug = readSymbols(this.separate);
-        if (full === undefined) this.debug ??= miniDebugInfo(elf);
-        this.close();
-      }
-      this.elf = elf;
-    } catch (error) {
-      this.close();
-      if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
-    }
-    return this.elf;
+  /** Gives its memory back; what is wanted again is read again. */
+  drop(): void {
+    this.tables = undefined;
+    this.lines = undefined;
+    this.codes = new Map();
+    this.bytes = 0;
+    for (const each of this.held.splice(0)) each[Symbol.dispose]();
   }
 
-  private close(): void {
+  /** The texts of names that were shown are not kept any more. */
+  forgetNames(): void {
+    if (typeof this.tables === "object") for (const table of this.tables.functions) table.shown.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.drop();
     this.file?.[Symbol.dispose]();
     this.file = undefined;
   }
+
+  private show(table: FunctionTable, index: number): string {
+    const name = this.keeper.shown(table.name(index));
+    table.shown.set(index, name);
+    this.grow(shownBytes);
+    return name;
+  }
+
+  private grow(bytes: number): void {
+    this.bytes += bytes;
+    if (bytes !== 0) this.keeper.grew(bytes);
+  }
+
+  private openLines({ elf, separate }: Tables): CodePlaces | "none" {
+    if (!hasDebugInfo(elf) && separate === undefined) return "none";
+    const dwarf = lineInfo(elf, this.what, separate, (bytes) => this.grow(bytes));
+    return dwarf === undefined ? "none" : new CodePlaces(dwarf);
+  }
+
+  private load(): Tables | "unreadable" {
+    if (this.tables !== undefined) return this.tables;
+    if (this.file === undefined) return "unreadable";
+    try {
+      this.tables = this.readTables(this.file);
+    } catch (error) {
+      if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
+      this.tables = "unreadable";
+    }
+    return this.tables;
+  }
+
+  private readTables(file: OpenFile): Tables {
+    const elf = Elf.parse(file, this.what);
+    const own = elf.functionTable("symtab", this.keeper.pages);
+    // Only a build id makes sure that another file belongs to this one, whatever container it is in.
+    const separate =
+      hasDebugInfo(elf) || elf.buildId() === undefined ? undefined : separateDebugFile(elf, this.what, this.places);
+    // What a full table does not have the dynamic one has neither, but for damaged files.
+    const functions = [own ?? this.strippedTable(elf, separate), elf.functionTable("dynsym", this.keeper.pages)].filter(
+      (table) => table !== undefined,
+    );
+    this.grow(functions.reduce((sum, { memory }) => sum + memory, headerBytes));
+    return { elf, functions, separate, segments: loaded(elf) };
+  }
+
+  /** The table that was stripped from the file: what was split off, or what is packed in it. */
+  private strippedTable(elf: Elf, separate: string | undefined): FunctionTable | undefined {
+    if (separate !== undefined) {
+      const other = this.openSeparate(separate);
+      const table = other?.functionTable("symtab", this.keeper.pages);
+      if (table !== undefined) return table;
+    }
+    const mini = miniDebugInfo(elf);
+    if (mini === undefined) return undefined;
+    // Its names are in what was unpacked.
+    this.grow(mini.size);
+    return mini.functionTable("symtab", this.keeper.pages);
+  }
+
+  private stripped(elf: Elf): Elf | undefined {
+    const separate = elf.buildId() === undefined ? undefined : separateDebugFile(elf, this.what, this.places);
+    return (separate === undefined ? undefined : this.openSeparate(separate)) ?? miniDebugInfo(elf);
+  }
+
+  /** Open as long as its table is in use. */
+  private openSeparate(path: string): Elf | undefined {
+    let file: OpenFile | undefined;
+    try {
+      file = openFile(path);
+      const elf = Elf.parse(file, path);
+      this.held.push(file);
+      return elf;
+    } catch (error) {
+      file?.[Symbol.dispose]();
+      if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
+      return undefined;
+    }
+  }
 }
 
-/** Symbol tables of a file, without keeping it open. */
-function readSymbols(path: string): Elf | undefined {
-  try {
-    using file = openFile(path);
-    const elf = Elf.parse(file, path);
-    elf.symbols("symtab");
-    elf.symbols("dynsym");
-    return elf;
-  } catch (error) {
-    if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
-    return undefined;
-  }
+/** Headers and names of sections, about. */
+const headerBytes = 8192;
+/** Of a name that is kept, whose text many files share, and of a place in the source. */
+const shownBytes = 32;
+const codeBytes = 200;
+
+const PT_LOAD = 1;
+
+const loaded = (elf: Elf): readonly Segment[] =>
+  elf.segments
+    .filter(({ type }) => type === PT_LOAD)
+    .map(({ offset, fileSize, address }) => ({ offset, size: fileSize, address: Number(address) }));
+
+function addressOf(segments: readonly Segment[], fileOffset: number): number | undefined {
+  for (const { offset, size, address } of segments)
+    if (fileOffset >= offset && fileOffset - offset < size) return address + (fileOffset - offset);
+  return undefined;
 }
 
 /** An error of node:fs, such as ENOENT or EACCES. */

@@ -2,12 +2,13 @@ import { FormatError } from "../base/errors.js";
 import { bytesSource } from "../formats/byte-source.js";
 import { endsWithCall, longestCall } from "../formats/call-sites.js";
 import { Elf } from "../formats/elf.js";
+import { PageCache } from "../formats/page-cache.js";
 import type { DebugPlaces } from "../kernel/debug-info.js";
 import type { Mapping } from "./address-space.js";
-import { ElfFile, isSystemError, type OpenFile, openFile } from "./elf-file.js";
+import { ElfFile, type FileKeeper, isSystemError, type OpenFile, openFile } from "./elf-file.js";
 import { readMapping, readOwnVdso } from "./mapped-file.js";
 
-/** Files held open or in memory. */
+/** Files held open. */
 const maxFiles = 512;
 /** Names that files go by; each is found again when it is wanted. */
 const maxNames = 8192;
@@ -22,6 +23,8 @@ export interface MappedFilesOptions {
   readonly now: () => number;
   /** Nanoseconds between the monotonic clock and 1970. */
   readonly wallOffset: () => bigint;
+  /** The linker's name of a function as people write it. */
+  readonly shown: (symbol: string) => string;
 }
 
 /**
@@ -30,14 +33,18 @@ export interface MappedFilesOptions {
  * through `/proc/PID/root`, its own or that of the process it was forked off. A name is never taken from another file:
  * it must have the build id that the kernel told, or the inode, and be no younger than the mapping.
  */
-export class MappedFiles implements Disposable {
+export class MappedFiles implements Disposable, FileKeeper {
   private readonly options: MappedFilesOptions;
-  /** By build id, or by device, inode and path, in the order of last use; a number is when it could not be opened. */
+  /** By build id, or by device, inode and path; a number is when it could not be opened. */
   private readonly files = new Map<string, ElfFile | number>();
   /** Build ids of the files that are known by device, inode and path. */
   private readonly names = new Map<string, string>();
 
   private readonly calls = new Map<string, boolean | undefined>();
+  readonly pages = new PageCache();
+  /** Of tables and debugging information of all files. */
+  private memory = 0;
+  private uses = 0;
 
   constructor(options: MappedFilesOptions) {
     this.options = options;
@@ -50,9 +57,9 @@ export class MappedFiles implements Disposable {
     const known = this.files.get(key);
     const tooEarly = typeof known === "number" && this.options.now() - known < retryMilliseconds;
     if (typeof known === "object" || tooEarly) {
-      this.files.delete(key);
-      this.files.set(key, known);
-      return typeof known === "object" ? known : undefined;
+      if (typeof known !== "object") return undefined;
+      this.use(known);
+      return known;
     }
     this.files.delete(key);
     const opened = mapping.path === "[vdso]" ? this.openVdso(pids, mapping) : this.open(pids, mapping);
@@ -86,21 +93,56 @@ export class MappedFiles implements Disposable {
     }
     if (typeof same === "object") {
       opened[Symbol.dispose]();
+      this.use(same);
       return same;
     }
-    const file = new ElfFile(opened, mapping.path ?? "", this.options.debug);
+    const file = new ElfFile(opened, mapping.path ?? "", this.options.debug, this);
+    this.use(file);
     this.files.set(key, file);
     return file;
   }
 
+  shown(symbol: string): string {
+    return this.options.shown(symbol);
+  }
+
+  /** Says that a file is wanted now. */
+  use(file: ElfFile): void {
+    file.used = ++this.uses;
+  }
+
+  /** A file has read some more: those that have not been used for the longest time forget what they have read. */
+  grew(bytes: number): void {
+    this.memory += bytes;
+    if (this.memory <= this.options.maxMemory) return;
+    for (const file of this.leastUsed()) {
+      if (this.memory <= this.options.maxMemory) break;
+      // What is being read now is wanted.
+      if (file.memory === 0 || file.used === this.uses) continue;
+      this.memory -= file.memory;
+      file.drop();
+    }
+  }
+
+  /** Texts of names are not kept any more. */
+  forgetNames(): void {
+    for (const file of this.files.values()) if (typeof file === "object") file.forgetNames();
+  }
+
+  private leastUsed(): readonly ElfFile[] {
+    return [...this.files.values()].filter((file) => typeof file === "object").sort((a, b) => a.used - b.used);
+  }
+
+  /** Before another file is opened. Some at once, as looking for them takes its time. */
   private makeRoom(): void {
-    const sizeOf = (file: ElfFile | number): number => (typeof file === "number" ? 0 : file.memory);
-    let memory = 0;
-    for (const file of this.files.values()) memory += sizeOf(file);
+    if (this.files.size < maxFiles) return;
+    for (const [key, file] of this.files) if (typeof file === "number") this.files.delete(key);
+    if (this.files.size < maxFiles) return;
+    const last = new Set<ElfFile | number>(this.leastUsed().slice(0, maxFiles / 8));
     for (const [key, file] of this.files) {
-      if (this.files.size < maxFiles && memory <= this.options.maxMemory) break;
-      memory -= sizeOf(file);
-      if (typeof file !== "number") file[Symbol.dispose]();
+      if (!last.has(file) || typeof file !== "object") continue;
+      this.memory -= file.memory;
+      file[Symbol.dispose]();
       this.files.delete(key);
     }
   }

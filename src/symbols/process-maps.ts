@@ -103,14 +103,19 @@ export class KnownProcess implements Disposable {
    * program's.
    */
   spacesOf(addresses: readonly bigint[], since: bigint): readonly AddressSpace[] {
-    const last = this.spaces.findIndex(({ from }) => from <= since);
-    const possible = last < 0 ? this.spaces : this.spaces.slice(0, last + 1);
+    const possible = this.spacesSince(since);
     if (possible.length < 2) return possible;
     const counts = possible.map(
       (space) => addresses.filter((address) => space.at(address, since).some(({ execute }) => execute)).length,
     );
     const most = Math.max(...counts);
     return possible.filter((_, i) => counts[i] === most);
+  }
+
+  /** The programs that can have run at some time from `since` on. */
+  spacesSince(since: bigint): readonly AddressSpace[] {
+    const last = this.spaces.findIndex(({ from }) => from <= since);
+    return last < 0 ? this.spaces : this.spaces.slice(0, last + 1);
   }
 
   [Symbol.dispose](): void {

@@ -12,6 +12,7 @@ import type { CodePlace } from "../formats/dwarf-places.js";
  *   forgotten      too many processes have run since it ended
  *   ambiguous      several programs ran in the process, one after the other, and had different things there
  *   untrusted-map  the code was made at run time, and the file with its names belongs to another user
+ *   map-too-large  as before, and the file with its names is longer than what is read of it
  *   hidden         the kernel does not show its addresses (kptr_restrict)
  */
 export type MissingName =
@@ -24,6 +25,7 @@ export type MissingName =
   | "forgotten"
   | "ambiguous"
   | "untrusted-map"
+  | "map-too-large"
   | "hidden";
 
 /** What lies at an address. Not to find a name is a result. */

@@ -1,14 +1,12 @@
-import type { CodePlace } from "../formats/dwarf-places.js";
-import { demangle } from "../formats/itanium-demangle.js";
 import type { PerfRecord } from "../formats/perf-records.js";
-import { demangleRust } from "../formats/rust-demangle.js";
 import { type DebugPlaces, debugRoot } from "../kernel/debug-info.js";
 import type { AddressSpace, Mapping } from "./address-space.js";
 import type { ElfFile } from "./elf-file.js";
-import { JitNames } from "./jit-names.js";
+import { JitMemory, JitNames } from "./jit-names.js";
 import { MappedFiles } from "./mapped-files.js";
 import { type KnownProcess, mappingAt } from "./process-maps.js";
 import { ProcessTable } from "./process-table.js";
+import { ShownNames } from "./shown-names.js";
 import { type MissingName, type Symbolized, unknown } from "./symbolized.js";
 
 export interface UserSymbolsOptions {
@@ -20,6 +18,8 @@ export interface UserSymbolsOptions {
   readonly debug?: DebugPlaces;
   /** Bytes of symbol tables and debugging information to keep. */
   readonly maxMemory?: number;
+  /** Bytes of names of code that was made at run time to keep. */
+  readonly maxJitMemory?: number;
   /** Milliseconds, only differences count. */
   readonly now?: () => number;
   /** Nanoseconds of the monotonic clock. */
@@ -42,6 +42,12 @@ export interface Lookup {
 const jitModule = "[jit]";
 /** How long what a process says of its code is taken for all of it, and how long an address without a name for one. */
 const trustMilliseconds = 100;
+/** Bytes of symbol tables and debugging information; what is dropped is read again when it is wanted. */
+const defaultMemory = 24 << 20;
+/** The same of perf maps; one of them may take some more. */
+const defaultJitMemory = 24 << 20;
+/** Addresses below this are exact as numbers; programs have none above, unless they ask for it (5 levels of page tables). */
+const exactAddresses = 2 ** 53;
 /** A process, and how many of those it was forked off, have the same root directory, as likely as not. */
 const maxRoots = 3;
 
@@ -52,15 +58,15 @@ const maxRoots = 3;
  */
 export class UserSymbols implements Disposable {
   private readonly procRoot: string;
-  private readonly demangles: boolean;
   private readonly now: () => number;
   private readonly table: ProcessTable;
   private readonly files: MappedFiles;
-  private readonly names = new Map<string, string>();
+  private readonly jits: JitMemory;
 
   constructor(options: UserSymbolsOptions = {}) {
     this.procRoot = options.procRoot ?? "/proc";
-    this.demangles = options.demangle ?? true;
+    this.jits = new JitMemory(options.maxJitMemory ?? defaultJitMemory);
+    const names = new ShownNames(options.demangle ?? true, () => this.files.forgetNames());
     this.now = options.now ?? (() => performance.now());
     const { procRoot, now } = this;
     const clock = options.clock ?? (() => process.hrtime.bigint());
@@ -68,7 +74,8 @@ export class UserSymbols implements Disposable {
       procRoot,
       now,
       debug: options.debug ?? { folders: [], root: debugRoot },
-      maxMemory: options.maxMemory ?? 256 << 20,
+      shown: (symbol) => names.of(symbol),
+      maxMemory: options.maxMemory ?? defaultMemory,
       wallOffset: () => BigInt(Date.now()) * 1_000_000n - clock(),
     });
     this.table = new ProcessTable({
@@ -128,8 +135,51 @@ export class UserSymbols implements Disposable {
 
   /** The functions at the addresses of a stack, innermost first: all but the first are where calls go on. */
   resolveStack(pid: number, stack: readonly bigint[], lookup: Lookup = {}): readonly Symbolized[] {
+    const quick = this.resolveQuickly(pid, stack, lookup);
+    if (quick !== undefined) return quick;
     const after = { ...lookup, isReturn: true };
     return this.resolveAll(pid, stack, (i) => (i === 0 ? lookup : after));
+  }
+
+  /**
+   * The usual stack: of a process in which only one program can have run, in which each address was mapped once, from files.
+   * The answer is that of {@link resolveAll}; undefined for any other stack.
+   */
+  private resolveQuickly(pid: number, stack: readonly bigint[], lookup: Lookup): readonly Symbolized[] | undefined {
+    this.table.refresh();
+    const known = this.table.get(pid);
+    const [space, ...others] = known.spacesSince(lookup.since ?? 0n);
+    const index = others.length > 0 ? undefined : space?.index;
+    if (index === undefined) return undefined;
+    const { maps, starts } = index;
+    const withCode = lookup.code === true;
+    const found: Symbolized[] = [];
+    for (let i = 0; i < stack.length; i++) {
+      const behind = i > 0 || lookup.isReturn === true ? 1 : 0;
+      const address = Number(stack[i]) - behind;
+      if (address >= exactAddresses) return undefined;
+      let [low, high] = [0, starts.length];
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if ((starts[middle] as number) <= address) low = middle + 1;
+        else high = middle;
+      }
+      const map = maps[low - 1];
+      if (map === undefined || address >= Number(map.end) || !isFile(map)) return undefined;
+      let file = index.files[low - 1];
+      if (file === undefined || file.isClosed) {
+        file = this.file(known, map);
+        if (file === undefined) return undefined;
+        index.files[low - 1] = file;
+      }
+      this.files.use(file);
+      const place = address - (starts[low - 1] as number) + Number(map.offset);
+      const answer = symbolIn(file, place, map.path, behind, withCode);
+      // Code that a process makes may lie in a file, too.
+      if (answer.kind === "unknown" && map.execute) return undefined;
+      found.push(answer);
+    }
+    return found;
   }
 
   private resolveAll(
@@ -202,12 +252,16 @@ export class UserSymbols implements Disposable {
     this.openJit(known);
     const { jit } = known;
     if (jit === "untrusted") return unknown("untrusted-map");
-    let symbol = jit?.at(address);
-    if (symbol === undefined && jit !== undefined && this.now() - known.jitAskedAt >= trustMilliseconds) {
+    if (jit === undefined) return undefined;
+    this.jits.use(jit);
+    let symbol = jit.at(address);
+    if (typeof symbol !== "object" && this.now() - known.jitAskedAt >= trustMilliseconds) {
       known.jitAskedAt = this.now();
       jit.refresh();
       symbol = jit.at(address);
     }
+    this.jits.makeRoom();
+    if (symbol === "too-large") return unknown("map-too-large", jitModule);
     return symbol === undefined
       ? undefined
       : { kind: "symbol", name: symbol.name, offset: address - symbol.start + behind, module: jitModule };
@@ -218,6 +272,9 @@ export class UserSymbols implements Disposable {
     if (known.jit !== undefined || now - known.jitAskedAt < trustMilliseconds) return;
     known.jitAskedAt = now;
     known.jit = JitNames.open(this.procRoot, known.pid);
+    if (typeof known.jit !== "object") return;
+    this.jits.use(known.jit);
+    this.jits.makeRoom();
   }
 
   /** The address of a function or variable in a process: of its program first, then of its libraries. */
@@ -255,36 +312,24 @@ export class UserSymbols implements Disposable {
     const file = this.file(known, map);
     if (file === undefined) return unknown("unreadable", path);
     const place = Number(address - map.start + map.offset);
-    const found = file.at(place);
-    if (found.kind === "unknown") return unknown(found.reason, path);
-    const { symbol } = found;
-    const code = withCode ? file.code(place) : undefined;
-    return {
-      kind: "symbol",
-      name: this.display(symbol.name),
-      offset: found.address - symbol.address + behind,
-      module: path,
-      ...(code === undefined ? {} : { code: this.displayCode(code) }),
-    };
+    return symbolIn(file, place, path, Number(behind), withCode);
   }
+}
 
-  private displayCode({ place, inlined }: CodePlace): CodePlace {
-    return { place, inlined: inlined.map((each) => ({ ...each, name: this.display(each.name) })) };
-  }
-
-  private display(symbol: string): string {
-    // Full symbol tables append the version of a versioned function: pthread_cond_signal@@GLIBC_2.3.2
-    const version = symbol.indexOf("@");
-    const name = version > 0 ? symbol.slice(0, version) : symbol;
-    if (!this.demangles || !/^_[ZR]/.test(name)) return name;
-    let shown = this.names.get(name);
-    if (shown === undefined) {
-      shown = demangleRust(name) ?? demangle(name) ?? name;
-      if (this.names.size >= 16384) this.names.clear();
-      this.names.set(name, shown);
-    }
-    return shown;
-  }
+/** What a place of a file is shown as; `behind`: of code that goes on so many bytes behind it. */
+function symbolIn(
+  file: ElfFile,
+  place: number,
+  module: string | undefined,
+  behind: number,
+  withCode: boolean,
+): Symbolized {
+  const found = file.at(place);
+  if (found.kind === "unknown") return unknown(found.reason, module);
+  const { name } = found;
+  const offset = BigInt(found.offset + behind);
+  const code = withCode ? file.code(place) : undefined;
+  return code === undefined ? { kind: "symbol", name, offset, module } : { kind: "symbol", name, offset, module, code };
 }
 
 const isFile = ({ path, inode, buildId }: Mapping): boolean =>

@@ -38,6 +38,7 @@ export class Names implements Resolver, Disposable {
   private readonly since: () => bigint;
   private readonly reasons = new Map<MissingName, number>();
   private readonly showsCode: boolean;
+  private readonly codes = new WeakMap<CodePlace, ShownCode>();
   readonly cut: Resolver["cut"];
   private userNames: ReadonlyMap<string, string> | undefined;
   /** The monotonic clock's zero on the wall clock; measured once, so that differences of times stay exact. */
@@ -80,6 +81,21 @@ export class Names implements Resolver, Disposable {
 
   userSymbol(pid: number, address: bigint): SymbolText {
     return symbolText(this.counted(this.users.resolve(pid, address, { since: this.since() })), address);
+  }
+
+  private frame(address: bigint, found: Symbolized): Frame {
+    this.counted(found);
+    if (found.kind === "unknown")
+      return { address, symbol: undefined, offset: 0n, module: found.module, reason: found.reason };
+    const { name, offset, module, code } = found;
+    if (code === undefined) return { address, symbol: name, offset, module };
+    // Answers are kept, and come again.
+    let shown = this.codes.get(code);
+    if (shown === undefined) {
+      shown = codeOf(code);
+      this.codes.set(code, shown);
+    }
+    return { address, symbol: name, offset, module, ...shown };
   }
 
   private counted(found: Symbolized): Symbolized {
@@ -144,22 +160,13 @@ export class Names implements Resolver, Disposable {
     const found = user
       ? this.users.resolveStack(pid, addresses, { code: this.showsCode, since: this.since() })
       : addresses.map((address) => this.kernel.resolve(address));
-    return { frames: addresses.map((address, i) => frameOf(address, this.counted(found[i] ?? unknown("unmapped")))) };
+    return { frames: addresses.map((address, i) => this.frame(address, found[i] ?? unknown("unmapped"))) };
   }
 }
 
-const frameOf = (address: bigint, found: Symbolized): Frame =>
-  found.kind === "symbol"
-    ? {
-        address,
-        symbol: found.name,
-        offset: found.offset,
-        module: found.module,
-        ...(found.code === undefined ? {} : codeOf(found.code)),
-      }
-    : { address, symbol: undefined, offset: 0n, module: found.module, reason: found.reason };
+type ShownCode = Pick<Frame, "source" | "inlined">;
 
-const codeOf = ({ place, inlined }: CodePlace): Pick<Frame, "source" | "inlined"> => ({
+const codeOf = ({ place, inlined }: CodePlace): ShownCode => ({
   ...sourceOf(place),
   ...(inlined.length === 0 ? {} : { inlined: inlined.map((each) => ({ symbol: each.name, ...sourceOf(each.place) })) }),
 });
