@@ -25,11 +25,10 @@ export function pprofBytes(maps: readonly StackSamples[], nanoseconds: bigint): 
     const key = `${name}\n${file ?? ""}`;
     let fn = functions.get(key);
     if (fn === undefined) {
-      const text = strings.dedup(name);
+      // Without the linker's name: were they the same, pprof would take it for one and cut arguments and templates off.
       fn = new format.Function({
         id: functions.size + 1,
-        name: text,
-        systemName: text,
+        name: strings.dedup(name),
         filename: strings.dedup(file ?? ""),
       });
       functions.set(key, fn);

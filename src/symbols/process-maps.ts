@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync } from "node:fs";
+import { FormatError } from "../base/errors.js";
 import { type ProcMap, parseProcMaps } from "../formats/proc-maps.js";
 import { type AddressSpace, type Mapping, samePlace } from "./address-space.js";
 import { isSystemError } from "./elf-file.js";
@@ -14,11 +15,16 @@ export interface ProcessImage {
 /** Reads what a process has mapped; undefined if it has ended or has no user memory, "denied" if it may not be looked at. */
 export function readProcessImage(procRoot: string, pid: number): ProcessImage | "denied" | undefined {
   try {
-    const maps = parseProcMaps(readFileSync(`${procRoot}/${pid}/maps`, "utf8"));
+    const text = readFileSync(`${procRoot}/${pid}/maps`, "utf8");
+    // No path has one, and nothing could be opened by it.
+    if (text.includes("\0")) return undefined;
+    const maps = parseProcMaps(text);
     const identity = readIdentity(procRoot, pid);
     // A zombie and a kernel thread have no mappings.
     return identity === undefined || maps.length === 0 ? undefined : { identity, maps };
   } catch (error) {
+    // What is no list of mappings tells of none.
+    if (error instanceof FormatError) return undefined;
     if (!isSystemError(error)) throw error;
     const { code } = error as NodeJS.ErrnoException;
     return code === "EACCES" || code === "EPERM" ? "denied" : undefined;

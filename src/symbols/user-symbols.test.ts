@@ -1,8 +1,19 @@
 import assert from "node:assert/strict";
-import { chownSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fuzz } from "../../test/fixtures/fuzz.js";
 import { fixture } from "../../test/fixtures/path.js";
 import { UserSymbols } from "./user-symbols.js";
 
@@ -165,4 +176,65 @@ test("this very process", () => {
     JSON.stringify(found, (_, v) => (typeof v === "bigint" ? `${v}` : v)),
   );
   assert.equal(symbols.resolve(process.pid, 1n).kind, "unknown");
+});
+
+test("tables that were dropped for want of memory are read again, also when the process has gone", (t) => {
+  const first = fakeProc(t, "tiny");
+  const second = fakeProc(t, "tiny.so");
+  const other = join(first.proc, "..", "files", "tiny.so");
+  copyFileSync(second.program, other);
+  first.write(7, first.line(0x400000, 0) + first.line(0x700000, 0, other, statSync(other).ino));
+  using symbols = new UserSymbols({ procRoot: first.proc, now: () => 0, maxMemory: 1 });
+  using enough = new UserSymbols({ procRoot: first.proc, now: () => 0 });
+  const addresses = Array.from({ length: 120 }, (_, i) => (i % 2 === 0 ? 0x400140n : 0x700200n) + BigInt(4 * i));
+  const wanted = addresses.map((address) => enough.resolve(7, address));
+  symbols.resolveStack(7, addresses);
+  first.remove(7);
+  rmSync(first.program);
+  rmSync(other);
+  assert.deepEqual(
+    addresses.map((address) => symbols.resolve(7, address)),
+    wanted,
+  );
+  assert.ok(wanted.filter(({ kind }) => kind === "symbol").length > 20);
+  // A stack at once is what its addresses are one by one.
+  assert.deepEqual(
+    symbols.resolveStack(7, addresses),
+    addresses.map((address, i) => enough.resolve(7, address, { isReturn: i > 0 })),
+  );
+});
+
+test("files that change under the reader give names or reasons", (t) => {
+  const { proc, program, write, line } = fakeProc(t, "tiny");
+  const whole = readFileSync(program);
+  const inode = statSync(program).ino;
+  const maps = Buffer.from(line(0x400000, 0) + line(0x500000, 0, "/nowhere", 5));
+  let round = 0;
+  /** Not even a FormatError may come out. */
+  const calmly = (run: () => void): void => {
+    round++;
+    assert.doesNotThrow(run);
+  };
+  fuzz(whole, 150, (bytes) => {
+    // The same file, written over while it is open, cut off, or gone.
+    writeFileSync(program, round % 3 === 0 ? bytes.subarray(0, round * 7) : bytes);
+    write(7, maps.toString());
+    using symbols = new UserSymbols({ procRoot: proc, now: () => 0, debug: { folders: [], root: "/nowhere" } });
+    symbols.remember(7);
+    writeFileSync(program, bytes.subarray(0, Math.max(64, bytes.length - round * 11)));
+    calmly(() => {
+      for (const code of [false, true]) symbols.resolveStack(7, [0x400144n, 0x40016bn, 0x500001n], { code });
+      symbols.address(7, "twice");
+    });
+  });
+  writeFileSync(program, whole);
+  assert.equal(statSync(program).ino, inode);
+  fuzz(maps, 150, (bytes) => {
+    write(7, bytes.toString("latin1"));
+    using symbols = new UserSymbols({ procRoot: proc, now: () => 0 });
+    calmly(() => {
+      for (const address of [0x400144n, 0x500001n, 0n, 2n ** 64n - 1n]) symbols.resolve(7, address);
+      symbols.resolveStack(7, [0x400144n, 2n ** 63n]);
+    });
+  });
 });
