@@ -11,6 +11,9 @@ const maxAddress = 2 ** 53;
 /** Sizes may nest (a hot part in a larger function); a few steps back find the outer one without a tree of intervals. */
 const maxSteps = 8;
 
+/** Functions of a table of which most may be shown. */
+const maxArray = 8192;
+
 const local = 1;
 const sized = 2;
 
@@ -36,8 +39,8 @@ export class FunctionTable {
   private readonly names: Uint32Array;
   private readonly flags: Uint8Array;
   private readonly nameAt: (start: number) => string;
-  /** What people see in place of a name, by function; kept by whoever shows them. */
-  readonly shown = new Map<number, string>();
+  /** What people see in place of names, by function: an array unless that would be too large for what is used of it. */
+  private shownNames: (string | undefined)[] | Map<number, string> | undefined;
   /** Of several functions that begin at one place the best, by the last of them, and up to which distance it is the answer. */
   private readonly aliases = new Map<number, { readonly best: number; readonly bytes: number }>();
 
@@ -89,6 +92,32 @@ export class FunctionTable {
   /** Bytes in memory. */
   get memory(): number {
     return 17 * this.starts.length;
+  }
+
+  /** What was given to {@link show}. */
+  shown(index: number): string | undefined {
+    const { shownNames } = this;
+    return shownNames instanceof Map ? shownNames.get(index) : shownNames?.[index];
+  }
+
+  /** Keeps what people see in place of a name. Says how many bytes that takes, without the text. */
+  show(index: number, name: string): number {
+    const { length } = this;
+    if (length > maxArray) {
+      if (!(this.shownNames instanceof Map)) this.shownNames = new Map();
+      this.shownNames.set(index, name);
+      return 40;
+    }
+    const isFirst = this.shownNames === undefined;
+    if (!Array.isArray(this.shownNames)) this.shownNames = new Array<string | undefined>(length).fill(undefined);
+    this.shownNames[index] = name;
+    return isFirst ? 8 * length : 0;
+  }
+
+  /** Keeps none of them any more. */
+  forgetShown(): void {
+    if (this.shownNames instanceof Map) this.shownNames.clear();
+    else this.shownNames?.fill(undefined);
   }
 
   /** Which function holds an address; -1 between functions. */

@@ -1,10 +1,10 @@
 import type { ByteSource } from "./byte-source.js";
 
 const pageSize = 4096;
-const pages = 1024;
+const pages = 512;
 
 /**
- * Pages of files for texts that are read here and there, such as names: 4 MiB that are allocated once, so that reading leaves
+ * Pages of files for texts that are read here and there, such as names: 2 MiB that are allocated once, so that reading leaves
  * nothing behind. The page that was read first makes room.
  */
 export class PageCache {

@@ -138,7 +138,7 @@ export class ElfFile implements Disposable {
       for (const table of tables.functions) {
         const index = table.at(address);
         if (index < 0) continue;
-        const name = table.shown.get(index) ?? this.show(table, index);
+        const name = table.shown(index) ?? this.show(table, index);
         return { kind: "symbol", name, offset: address - table.start(index) };
       }
     } catch (error) {
@@ -213,7 +213,7 @@ export class ElfFile implements Disposable {
 
   /** The texts of names that were shown are not kept any more. */
   forgetNames(): void {
-    if (typeof this.tables === "object") for (const table of this.tables.functions) table.shown.clear();
+    if (typeof this.tables === "object") for (const table of this.tables.functions) table.forgetShown();
   }
 
   [Symbol.dispose](): void {
@@ -224,8 +224,7 @@ export class ElfFile implements Disposable {
 
   private show(table: FunctionTable, index: number): string {
     const name = this.keeper.shown(table.name(index));
-    table.shown.set(index, name);
-    this.grow(shownBytes);
+    this.grow(table.show(index, name));
     return name;
   }
 
@@ -303,8 +302,7 @@ export class ElfFile implements Disposable {
 
 /** Headers and names of sections, about. */
 const headerBytes = 8192;
-/** Of a name that is kept, whose text many files share, and of a place in the source. */
-const shownBytes = 32;
+/** Of a place in the source. */
 const codeBytes = 200;
 
 const PT_LOAD = 1;

@@ -43,9 +43,9 @@ const jitModule = "[jit]";
 /** How long what a process says of its code is taken for all of it, and how long an address without a name for one. */
 const trustMilliseconds = 100;
 /** Bytes of symbol tables and debugging information; what is dropped is read again when it is wanted. */
-const defaultMemory = 24 << 20;
+const defaultMemory = 16 << 20;
 /** The same of perf maps; one of them may take some more. */
-const defaultJitMemory = 24 << 20;
+const defaultJitMemory = 20 << 20;
 /** Addresses below this are exact as numbers; programs have none above, unless they ask for it (5 levels of page tables). */
 const exactAddresses = 2 ** 53;
 /** A process, and how many of those it was forked off, have the same root directory, as likely as not. */
