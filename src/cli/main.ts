@@ -36,8 +36,6 @@ const failure = 1;
 const youngHeap = 2;
 
 async function main(args: readonly string[]): Promise<number> {
-  setFlagsFromString(`--max-semi-space-size=${youngHeap}`);
-  setFlagsFromString("--semi-space-growth-factor=1");
   const options = parseOptions(args);
   if (options.mode === "help") return print(helpText());
   if (options.mode === "version") return print(`beetrace ${(await import("./version.js")).version}\n`);
@@ -85,6 +83,9 @@ async function main(args: readonly string[]): Promise<number> {
     if (options.mode === "test" || options.mode === "bench")
       return runPrograms(trace, options.mode, textOrJson(options), output);
     const release = onSignals(trace);
+    // Not before: compiling is quicker in a large one.
+    setFlagsFromString(`--max-semi-space-size=${youngHeap}`);
+    setFlagsFromString("--semi-space-growth-factor=1");
     try {
       return await trace.run();
     } catch (error) {

@@ -10,13 +10,25 @@ export class AttachError extends BeetraceError {
 
   constructor(target: string, cause: unknown) {
     const errno = cause instanceof SyscallError ? cause.errno : undefined;
-    const hint = errno === undefined ? undefined : hints[errno];
     const reason = cause instanceof Error ? cause.message : String(cause);
-    super(`Unable to attach probe: ${target}: ${reason}`, hint === undefined ? { cause } : { cause, hint });
+    const unable = `Unable to attach probe: ${target}: ${reason}`;
+    // bpftrace, too, has an error of its own for this one, because it looks for it.
+    const message = errno === EILSEQ ? insideInstruction : unable;
+    const hint = errno === EILSEQ ? unable : errno === undefined ? undefined : hints[errno];
+    super(message, hint === undefined ? { cause } : { cause, hint });
     this.target = target;
     this.errno = errno;
   }
+
+  /** The reason alone, in a line, for who names the target. */
+  get why(): string {
+    const reason = this.cause instanceof Error ? this.cause.message : String(this.cause);
+    const more = this.errno === EILSEQ ? insideInstruction : this.hint;
+    return more === undefined ? reason : `${reason} (${more})`;
+  }
 }
+
+const insideInstruction = "Possible attachment attempt in the middle of an instruction, try a different offset.";
 
 const hints: Readonly<Record<number, string>> = {
   [EPERM]: "root, or CAP_BPF and CAP_PERFMON are needed; a locked down kernel refuses some probes even to root",
@@ -24,7 +36,6 @@ const hints: Readonly<Record<number, string>> = {
   [ENOENT]: "this kernel or file has no such place; beetrace -l lists what there is",
   [ESRCH]: "this kernel has no such function, or the process has ended",
   [EADDRNOTAVAIL]: "several functions of the kernel have that name, and this one needs an address",
-  [EILSEQ]: "Possible attachment attempt in the middle of an instruction, try a different offset.",
   [EINVAL]:
     "the kernel allows no probe there: the function may be inlined, marked notrace, or not begin where its symbol does",
   [EMFILE]: "raise the limit of open files (ulimit -n) or attach to fewer places",

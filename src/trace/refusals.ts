@@ -50,8 +50,4 @@ export class Refusals {
   }
 }
 
-function reasonOf(error: Refusal): string {
-  if (!(error instanceof AttachError)) return error.message;
-  const why = error.cause instanceof Error ? error.cause.message : String(error.cause);
-  return error.hint === undefined ? why : `${why} (${error.hint})`;
-}
+const reasonOf = (error: Refusal): string => (error instanceof AttachError ? error.why : error.message);
