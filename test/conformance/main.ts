@@ -10,7 +10,15 @@ import { type Case, fullName } from "./case.js";
 import { conformancePage } from "./page.js";
 import { installPrograms } from "./programs.js";
 import { reasons, required } from "./reasons.js";
-import { type CaseRecord, caseLine, parseReport, printReport, type RunRecord, scoreTable } from "./report.js";
+import {
+  type CaseRecord,
+  caseLine,
+  mergeReports,
+  parseReport,
+  printReport,
+  type RunRecord,
+  scoreTable,
+} from "./report.js";
 import { readSuite, runSuite } from "./suite.js";
 import { runTools } from "./tools.js";
 
@@ -22,7 +30,7 @@ const usage = `usage: npm run conformance -- --suite DIR [options]
 The first runs the cases of bpftrace's runtime suite. DIR is tests/ of a built tree of bpftrace: runtime/, self/, testprogs/, testlibs/.
 
 The second attaches each script *.bt of a directory and ends it with Ctrl-C. The third writes docs/conformance.md of what
-runs wrote with --out, on one kernel each.
+runs wrote with --out; of several on one kernel each case's last result counts.
 
   --kernel NAME   live (default), or a virtual machine's: 6.1, 6.12, newest, everything
   --filter REGEX  only cases whose suite.name it matches; again for more, with a leading - to leave some out
@@ -66,7 +74,7 @@ const say = (text: string): void => {
 
 if (values.page !== undefined) {
   const reports = positionals.map((file) => parseReport(readFileSync(file, "utf8")));
-  writeFileSync(values.page, conformancePage({ reports, reasons, required }));
+  writeFileSync(values.page, conformancePage({ reports: mergeReports(reports), reasons, required }));
   process.exit(0);
 }
 const wanted = values.suite ?? values.tools;

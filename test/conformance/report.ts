@@ -87,3 +87,20 @@ export function parseReport(text: string): Report {
 export function printReport({ run, cases }: Report): string {
   return [run, ...cases].map((record) => `${JSON.stringify(record)}\n`).join("");
 }
+
+/** One report a kernel: where several are of one, what a later one has of a case stands for what the earlier ones had. */
+export function mergeReports(reports: readonly Report[]): Report[] {
+  const merged = new Map<string, Report>();
+  const nameOf = ({ suite, name }: CaseRecord): string => `${suite}.${name}`;
+  for (const report of reports) {
+    const earlier = merged.get(report.run.where);
+    // Two cases may share a name: they are run together.
+    const again = new Set(report.cases.map(nameOf));
+    const kept = earlier?.cases.filter((record) => !again.has(nameOf(record))) ?? [];
+    const cases = [...kept, ...report.cases].sort((a, b) =>
+      nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : 0,
+    );
+    merged.set(report.run.where, { run: report.run, cases });
+  }
+  return [...merged.values()];
+}

@@ -5,7 +5,7 @@ import { compareVersions, missingInKernel, parseInfo, reasonNotToRun } from "../
 import { CaseError, parseCases } from "../conformance/case.js";
 import { decodeOutput, localTimes, parseExact, problemWith, pythonPattern } from "../conformance/expect.js";
 import { conformancePage } from "../conformance/page.js";
-import { parseReport, percent, printReport, score, scoreTable } from "../conformance/report.js";
+import { mergeReports, parseReport, percent, printReport, score, scoreTable } from "../conformance/report.js";
 import { fuzz } from "../fixtures/fuzz.js";
 
 const one = (text: string) => parseCases(text, "suite")[0]!;
@@ -261,4 +261,18 @@ test("the page has a table and the reasons of each kernel", () => {
   assert.ok(lines.includes("- wants \\| a\\_b: `b.2`"));
   assert.ok(lines.includes("- it cannot: `b.3`"));
   assert.ok(lines.includes("- no kprobes: `a.1`, `a.2`"));
+});
+
+test("of several runs on one kernel each case has its last result", () => {
+  const run = { kernel: "6.1.0", where: "6.1", program: "beetrace", day: "2026-01-01" };
+  const record = (name: string, status: "pass" | "fail") => ({ suite: "call", name, status, seconds: 1 });
+  const whole = { run, cases: [record("a", "fail"), record("b", "pass"), record("b", "pass"), record("c", "fail")] };
+  const again = { run: { ...run, day: "2026-01-02" }, cases: [record("a", "pass"), record("b", "fail")] };
+  const other = { run: { ...run, where: "live" }, cases: [record("a", "fail")] };
+  const [merged, live] = mergeReports([whole, other, again]);
+  assert.deepEqual(merged, {
+    run: again.run,
+    cases: [record("a", "pass"), record("b", "fail"), record("c", "fail")],
+  });
+  assert.deepEqual(live, other);
 });
