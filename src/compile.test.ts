@@ -60,6 +60,24 @@ test("maps: the script's, then those that programs need", () => {
   assert.ok(names("tracepoint:syscalls:sys_enter_* { @ = count() }").includes("syscalls0"));
 });
 
+test("stacks have room for as many as maps can hold, filled beforehand where that is little", () => {
+  const room = (text: string): readonly unknown[] => {
+    const map = compileScript(text).object.maps.find(({ name }) => name === "more_stacks5");
+    return [map?.maxEntries, map?.flags];
+  };
+  const onDemand = 1;
+  assert.deepEqual(room("BEGIN { print(kstack(5)); }"), [8192, 0]);
+  assert.deepEqual(room("BEGIN { @[kstack(5)] = count(); @a[kstack(4)] = 1; }"), [8192, 0]);
+  const many = "config = { max_map_keys = 10000 } ";
+  assert.deepEqual(room(`${many} BEGIN { @[kstack(5)] = count(); @a[kstack(4)] = 1; }`), [10000, onDemand]);
+  assert.deepEqual(room(`${many} BEGIN { @[kstack(5), (1, kstack(5))] = kstack(5); @s = kstack(5); }`), [
+    30001,
+    onDemand,
+  ]);
+  assert.deepEqual(room("let @ = hash(9000); BEGIN { @[1] = kstack(5); }"), [9000, onDemand]);
+  assert.deepEqual(room("let @ = hash(3000000000); BEGIN { @[kstack(5)] = 1; }"), [1048576, onDemand]);
+});
+
 test("without optimisation the same maps and records come out", () => {
   const [fast, slow] = [true, false].map((optimize) => compileScript(script, { optimize }));
   assert.deepEqual(fast?.object.maps, slow?.object.maps);

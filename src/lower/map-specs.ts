@@ -17,6 +17,7 @@ import {
 } from "../abi/bpf.js";
 import type { Config } from "../language/config.js";
 import type { TypedMap } from "../language/typed.js";
+import type { StackType } from "../types/type.js";
 import { align8 } from "../wire/layout.js";
 import {
   buildIdFrame,
@@ -44,6 +45,7 @@ import {
 } from "../wire/unwind.js";
 import { syscallTableName } from "./context.js";
 import type { ObjectBuilder } from "./object-builder.js";
+import { entriesOf, roomForStacks } from "./stack-room.js";
 
 /** What the kernel is asked for; bpf/object.ts has the same as MapSpec. */
 interface Spec {
@@ -68,7 +70,7 @@ const rowTable = {
 
 /** Stacks that a map can hold; it is a hash table without chains, so that it must be much larger than what it holds. */
 const stackEntries = 16384;
-/** Stacks that may be kept besides, because their bucket in it is taken. */
+/** Stacks that may be kept besides, because their bucket in it is taken; more where maps of the script need more. */
 const overflowEntries = 8192;
 /** Values up to here are allocated before the programs run; larger ones when their key comes, or maps would be huge. */
 const preallocatedValue = 512;
@@ -136,12 +138,15 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
       type: BPF_MAP_TYPE_HASH,
       keySize: 8,
       valueSize: overflowLayout.frames + 8 * depth,
-      maxEntries: overflowEntries,
-      // Preallocated: programs put stacks there from interrupts.
-      flags: 0,
+      ...roomForStacks(
+        script.maps,
+        config,
+        overflowEntries,
+        (stack) => stack.depth === depth && stack.unwound !== true,
+      ),
     });
   }
-  specs.push(...unwindSpecs(object));
+  specs.push(...unwindSpecs(object, config));
   const isLarge = (program: number): boolean => object.largeScratch.has(program);
   const largest = (large: boolean): number =>
     Math.max(0, ...[...object.scratchSizes].flatMap(([program, size]) => (isLarge(program) === large ? [size] : [])));
@@ -165,7 +170,7 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
 }
 
 /** What programs unwind stacks with. */
-function unwindSpecs({ unwoundDepths }: ObjectBuilder): readonly Spec[] {
+function unwindSpecs({ unwoundDepths, script }: ObjectBuilder, config: Config): readonly Spec[] {
   if (unwoundDepths.size === 0) return [];
   const hash = (name: string, keySize: number, valueSize: number, maxEntries: number, flags: number): Spec => ({
     name,
@@ -196,10 +201,11 @@ function unwindSpecs({ unwoundDepths }: ObjectBuilder): readonly Spec[] {
     },
     hash(unwindMaps.news, 4, 8, mostUnwound, 0),
     hash(unwindMaps.wanted, fileKey.size, wantedLayout.size, mostTables, 0),
-    // Preallocated: programs put stacks there from interrupts.
-    ...[...unwoundDepths].map((depth) =>
-      hash(unwoundMapName(depth), 8, unwoundLayout.frames + 8 * depth, stackEntries, 0),
-    ),
+    ...[...unwoundDepths].map((depth) => {
+      const unwound = (stack: StackType): boolean => stack.depth === depth && stack.unwound === true;
+      const { maxEntries, flags } = roomForStacks(script.maps, config, stackEntries, unwound);
+      return hash(unwoundMapName(depth), 8, unwoundLayout.frames + 8 * depth, maxEntries, flags);
+    }),
   ];
 }
 
@@ -211,7 +217,7 @@ function scriptMap(map: TypedMap, config: Config): Spec {
     const type = storage.perCpu ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY;
     return { name, type, keySize, valueSize, maxEntries: 1, flags: 0 };
   }
-  const maxEntries = declared?.maxEntries ?? config.max_map_keys;
+  const maxEntries = entriesOf(map, config);
   // The kernel frees the keys that were not used for the longest; it wants the memory of all of them from the start.
   if (declared?.lru === true) {
     const type = storage.perCpu ? BPF_MAP_TYPE_LRU_PERCPU_HASH : BPF_MAP_TYPE_LRU_HASH;

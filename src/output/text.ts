@@ -65,7 +65,7 @@ function lossText({ reason, subject, count }: Loss): string {
     case "map-full":
       return `WARNING: Map full; can't update element: lost ${count} updates${of}. Raise max_map_keys, or declare the map with room for more: let ${subject ?? "@m"} = hash(50000);`;
     case "stack-collision":
-      return `Lost ${count} stacks: another stack has the same hash`;
+      return `Lost ${count} stacks: the kernel's maps of stacks had no room for them`;
     case "loop-too-long":
       return `${count} for loops did not run: the kernel allows 8,388,608 rounds`;
     case "tree-full":

@@ -1,5 +1,5 @@
 // Stacks for which the kernel's map of stacks has no room: it is a hash table without chains, in which the first stack of
-// a bucket stays.
+// a bucket stays. lower/stack-room.ts says how many are kept.
 import type { Value } from "../../ir/ir.js";
 import { firstOverflowId, overflowLayout } from "../../wire/map-storage.js";
 import type { Dest, Lowering } from "../lowering.js";
