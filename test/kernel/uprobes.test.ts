@@ -147,3 +147,17 @@ test("a process that has ended", { skip: skip || sameEverywhere }, async () => {
   assert.match(await error("-p", String(pid), "-e", "usdt::plain { }"), new RegExp(`there is no process ${pid}`));
   assert.match(await error("-l", "-p", String(pid)), new RegExp(`there is no process ${pid}`));
 });
+
+test("a function of libpthread is found in libc, where it is since glibc 2.34", { skip: lacks("uprobe") }, async () => {
+  const threads = `import threading
+for i in range(7):
+    thread = threading.Thread(target=len, args=("",))
+    thread.start()
+    thread.join()`;
+  const code = join(folder, "threads.py");
+  writeFileSync(code, threads);
+  const script = "uprobe:libpthread:pthread_create { @ = count(); }";
+  const { out, err } = await run("-e", script, "-c", `python3 ${code}`);
+  assert.match(out, /^@: 7$/m, err);
+  assert.match(err, /WARNING: libpthread has no function 'pthread_create': libc has it since glibc 2\.34/);
+});

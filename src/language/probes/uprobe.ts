@@ -174,7 +174,10 @@ interface FoundFunctions {
 function findFunctions(target: string, pattern: FunctionPattern, context: BindContext): readonly FoundFunctions[] {
   const { kernel, pid } = context;
   const files = kernel.userFiles(target, pid);
-  if ("missing" in files) return unknownProbe(context, `${target} cannot be probed: ${files.missing}`, target, []);
+  if ("missing" in files) {
+    const moved = functionsInLibc(target, pattern, context);
+    return moved.length > 0 ? moved : unknownProbe(context, `${target} cannot be probed: ${files.missing}`, target, []);
+  }
   const found: FoundFunctions[] = [];
   const names: string[] = [];
   let empty = true;
@@ -185,20 +188,48 @@ function findFunctions(target: string, pattern: FunctionPattern, context: BindCo
       if (files.length > 1) continue;
       return unknownProbe(context, `${file.shown} cannot be probed: ${listed.missing}`, target, []);
     }
-    const seen = new Set<number>();
-    const one = pattern.exact ? listed.find(pattern.text) : undefined;
-    const all = !pattern.exact ? listed.matching(pattern.matches) : one === undefined ? [] : [one];
-    const functions = all.filter((fn) => !seen.has(fn.fileOffset) && seen.add(fn.fileOffset));
+    const functions = functionsOf(listed, pattern);
     if (functions.length > 0) found.push({ file, listed, functions });
     else if (pattern.exact) names.push(...listed.names());
     empty &&= listed.names().length === 0;
   }
   if (found.length > 0) return found;
+  const moved = functionsInLibc(target, pattern, context);
+  if (moved.length > 0) return moved;
   const [only] = files;
   const where =
     files.length === 1 && only !== undefined ? `${only.shown} has no` : `none of ${files.length} files has a`;
   const more = empty ? "The file has no symbols; install its debug symbols." : undefined;
   return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, names, more);
+}
+
+/** Each place once. */
+function functionsOf(listed: UserFunctions, pattern: FunctionPattern): readonly UserFunction[] {
+  const seen = new Set<number>();
+  const one = pattern.exact ? listed.find(pattern.text) : undefined;
+  const all = !pattern.exact ? listed.matching(pattern.matches) : one === undefined ? [] : [one];
+  return all.filter((fn) => !seen.has(fn.fileOffset) && seen.add(fn.fileOffset));
+}
+
+/** Libraries that are empty since glibc 2.34, or not there any more: libc has their functions (NEWS of glibc 2.34). */
+const mergedIntoLibc = /^lib(?:pthread|dl|rt|util|anl)(?:\.so(?:\.\d+)?)?$/;
+
+/** Older scripts name these libraries: what they mean is in libc now. */
+function functionsInLibc(target: string, pattern: FunctionPattern, context: BindContext): readonly FoundFunctions[] {
+  if (!mergedIntoLibc.test(target)) return [];
+  const { kernel, pid, diags, span } = context;
+  const files = kernel.userFiles("libc", pid);
+  if ("missing" in files) return [];
+  const found = files.flatMap((file): FoundFunctions[] => {
+    const listed = kernel.userFunctions(file.path);
+    const functions = "missing" in listed ? [] : functionsOf(listed, pattern);
+    return "missing" in listed || functions.length === 0 ? [] : [{ file, listed, functions }];
+  });
+  if (found.length > 0)
+    diags.warning("moved-to-libc", span, `${target} has no function '${pattern.text}': libc has it since glibc 2.34`, {
+      hint: `${context.written.split(" ")[0]}:libc:${pattern.text} says so`,
+    });
+  return found;
 }
 
 const unsafeHint =
