@@ -74,6 +74,8 @@ async function main(args: readonly string[]): Promise<number> {
       unwound: options.unwound,
       targets,
       onEvent: (event) => output.event(event),
+      // A report keeps what maps were until the end.
+      namesWhenShown: options.format !== "html",
       afterTurn: () => output.flush(),
       ...(options.verbose ? { onNote: (text: string) => output.note(text) } : {}),
     });

@@ -1,6 +1,6 @@
 import type { OutputEvent } from "../output/event.js";
-import { renderJson } from "../output/json.js";
-import { renderText } from "../output/text.js";
+import { mapJsonParts, renderJson } from "../output/json.js";
+import { mapTextParts, renderText } from "../output/text.js";
 import type { Options } from "./options.js";
 import { ReportFile, titleOf } from "./report-file.js";
 import { StackFile } from "./stack-file.js";
@@ -67,6 +67,11 @@ export class Output {
   private render(event: OutputEvent): void {
     if (this.file !== undefined) {
       this.file.event(event);
+      return;
+    }
+    if (event.kind === "map") {
+      const parts = this.options.format === "json" ? mapJsonParts(event.map) : mapTextParts(event.map);
+      for (const part of parts) this.out.write(part);
       return;
     }
     const { stream, text } = this.options.format === "json" ? renderJson(event) : renderText(event);

@@ -7,8 +7,8 @@ import type { OutputEvent, Rendered } from "./event.js";
 import { orderedEntries } from "./map-order.js";
 import { divOf } from "./text.js";
 import { latestInterval, seriesJson } from "./time-series.js";
-import { unnamedJson } from "./unnamed.js";
-import { numberJson, objectJson, stringJson, valueJson } from "./value-json.js";
+import { collectUnnamed, unnamedJson, unnamedMember } from "./unnamed.js";
+import { numberJson, stringJson, valueJson } from "./value-json.js";
 import { jsonKeyText } from "./value-text.js";
 
 /** An event as a line of JSON of bpftrace 0.27's shapes (`-f json`), all on standard output. */
@@ -24,7 +24,7 @@ function lineOf(event: OutputEvent): string {
     case "join":
       return `{"type": "${event.kind}", "data": ${stringJson(event.text)}}\n`;
     case "map":
-      return mapJson(event.map);
+      return [...mapJsonParts(event.map)].join("");
     case "system":
       return `{"type": "syscall", "data": ${stringJson(event.text)}}\n`;
     case "value":
@@ -65,20 +65,24 @@ function lossJson({ reason, subject, count }: Loss): string {
   return `{"type": "loss", "reason": "${reason}", ${of}"count": ${count}}\n`;
 }
 
-/** A map without entries prints nothing, as in text. */
-function mapJson(map: MapSnapshot): string {
+/** The line of a map, entry by entry. A map without entries prints nothing, as in text. */
+export function* mapJsonParts(map: MapSnapshot): Generator<string> {
   const entries = orderedEntries(map);
   const first = entries[0];
-  if (first === undefined) return "";
+  if (first === undefined) return;
   const div = divOf(map);
   const last = latestInterval(entries);
   const json = (value: Value): string =>
     value.kind === "tseries" ? seriesJson(value, last, numberJson) : valueJson(value, div);
-  const data = map.keyed
-    ? objectJson(entries.map(({ key, value }) => [jsonKeyText(key), json(value)]))
-    : json(first.value);
-  const unnamed = unnamedJson(entries.flatMap(({ key, value }) => [...key, value]));
-  return `{"type": "${mapType(first.value)}", "data": {${stringJson(map.name)}: ${data}}${unnamed}}\n`;
+  yield `{"type": "${mapType(first.value)}", "data": {${stringJson(map.name)}: ${map.keyed ? "{" : ""}`;
+  const unnamed = new Map<string, string>();
+  let separator = "";
+  for (const { key, value } of map.keyed ? entries : [first]) {
+    yield map.keyed ? `${separator}${stringJson(jsonKeyText(key))}: ${json(value)}` : json(value);
+    separator = ", ";
+    for (const part of [...key, value]) collectUnnamed(part, unnamed);
+  }
+  yield `${map.keyed ? "}" : ""}}${unnamedMember(unnamed)}}\n`;
 }
 
 function mapType(value: Value): "map" | "stats" | "hist" | "tseries" {

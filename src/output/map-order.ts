@@ -55,12 +55,7 @@ export function compareValues(a: Value, b: Value): number {
       );
     case "stack": {
       if (b.kind !== "stack") return order(a.kind, b.kind);
-      for (const [i, frame] of a.frames.entries()) {
-        const other = b.frames[i];
-        if (other === undefined) return 1;
-        if (frame.address !== other.address) return order(frame.address, other.address);
-      }
-      return order(a.frames.length, b.frames.length);
+      return compareAddresses(addressesOf(a), addressesOf(b));
     }
     case "avg":
     case "stats":
@@ -71,6 +66,19 @@ export function compareValues(a: Value, b: Value): number {
     default:
       return assertNever(a);
   }
+}
+
+/** Without the names, which may have to be looked up. */
+const addressesOf = (stack: Extract<Value, { kind: "stack" }>): ArrayLike<bigint> =>
+  stack.addresses ?? stack.frames.map(({ address }) => address);
+
+function compareAddresses(a: ArrayLike<bigint>, b: ArrayLike<bigint>): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const result = order(a[i] ?? 0n, b[i] ?? 0n);
+    if (result !== 0) return result;
+  }
+  return order(a.length, b.length);
 }
 
 function compareLists(a: readonly Value[], b: readonly Value[]): number {

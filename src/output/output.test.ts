@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { renderJson } from "./json.js";
-import { renderText } from "./text.js";
+import { mapTextParts, renderText } from "./text.js";
 import { valueText } from "./value-text.js";
 
 // Expected texts are what bpftrace 0.27.1 printed for the same script, unless a comment says otherwise.
@@ -405,4 +405,43 @@ test("JSON says why addresses have no name", () => {
     '{"type": "value", "data": "0x7", "unnamed": {"0x7": {"reason": "process-gone"}}}\n',
   );
   assert.equal(renderJson({ kind: "value", value: one }).text, '{"type": "value", "data": 1}\n');
+});
+
+test("stacks of a map that are named when they are shown: sorted by addresses, named entry by entry", () => {
+  const asked: bigint[] = [];
+  const late = (...addresses: bigint[]): Value => ({
+    kind: "stack",
+    user: true,
+    mode: "bpftrace",
+    addresses: BigUint64Array.from(addresses),
+    get frames() {
+      asked.push(addresses[0] ?? 0n);
+      return addresses.map((address) => ({ address, symbol: `f${address}`, offset: 0n, module: undefined }));
+    },
+  });
+  const none: Value = { kind: "stack", user: true, mode: "bpftrace", frames: [] };
+  const one: Value = { kind: "count", value: 1n };
+  const snapshot = map("@", [
+    [[late(3n)], one],
+    [[late(1n, 5n)], one],
+    [[late(1n)], one],
+    [[none], one],
+    [[late(2n)], { kind: "count", value: 0n }],
+  ]);
+  const parts: string[] = [];
+  for (const part of mapTextParts(snapshot)) {
+    parts.push(part.replaceAll("\n", "|"));
+    assert.ok(asked.length <= parts.length);
+  }
+  assert.deepEqual(parts, [
+    "@[|        f2+0|]: 0|",
+    "@[|]: 1|",
+    "@[|        f1+0|]: 1|",
+    "@[|        f1+0|        f5+0|]: 1|",
+    "@[|        f3+0|]: 1|",
+  ]);
+  assert.deepEqual(asked, [2n, 1n, 1n, 3n]);
+  const { text } = renderJson({ kind: "map", map: snapshot });
+  const data = '"\\nf2+0\\n": 0, "\\n": 1, "\\nf1+0\\n": 1, "\\nf1+0\\nf5+0\\n": 1, "\\nf3+0\\n": 1';
+  assert.equal(text, `{"type": "map", "data": {"@": {${data}}}}\n`);
 });

@@ -86,12 +86,13 @@ const labelText = (value: Value): string => (value.kind === "tuple" ? keyText([v
 
 function stackFrames(stack: Extract<Value, { kind: "stack" }>): readonly SampleFrame[] {
   const frames: SampleFrame[] = [];
-  for (const frame of [...stack.frames].reverse()) {
+  const found = stack.frames;
+  for (const frame of [...found].reverse()) {
     frames.push(ownFrame(frame, stack.user));
     for (const { symbol, source } of [...(frame.inlined ?? [])].reverse())
       frames.push({ name: symbol, kind: "inlined", ...place(source), ...module(frame) });
   }
-  if (stack.frames.length === 0 && stack.missing !== undefined)
+  if (found.length === 0 && stack.missing !== undefined)
     frames.push({ name: "[missing]", kind: "unknown", reason: `no stack: ${stack.missing}` });
   return frames;
 }

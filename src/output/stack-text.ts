@@ -25,11 +25,12 @@ export function stackKeyText(stack: StackValue): string {
 
 function renderStack(stack: StackValue, indent: string): string {
   let text = "\n";
-  for (const frame of stack.frames) {
+  const { frames } = stack;
+  for (const frame of frames) {
     for (const inlined of frame.inlined ?? []) text += inlinedText(inlined, frame, stack, indent);
     text += `${frameText(frame, stack, indent)}\n`;
   }
-  if (stack.frames.length === 0 && stack.missing !== undefined) text += `${indent}<${stack.missing}>\n`;
+  if (frames.length === 0 && stack.missing !== undefined) text += `${indent}<${stack.missing}>\n`;
   return text;
 }
 

@@ -101,18 +101,19 @@ function lossText({ reason, subject, count }: Loss): string {
  * A map: `@x: 1`, or a line `@x[key]: value` per entry; histograms below their name, each with an empty line after it.
  * A map without entries prints nothing.
  */
-export function mapText(map: MapSnapshot): string {
+export const mapText = (map: MapSnapshot): string => [...mapTextParts(map)].join("");
+
+/** The same, entry by entry: the stacks of a large map have their names one after the other. */
+export function* mapTextParts(map: MapSnapshot): Generator<string> {
   const div = divOf(map);
-  let text = "";
   const entries = orderedEntries(map);
   const last = latestInterval(entries);
   for (const { key, value } of entries) {
     const name = map.keyed ? `${map.name}[${keyText(key)}]` : map.name;
     const lines = value.kind === "hist" || value.kind === "lhist" || value.kind === "tseries";
     const shown = value.kind === "tseries" ? seriesText(value, last) : valueText(value, div);
-    text += `${name}:${lines ? "\n" : " "}${shown}\n`;
+    yield `${name}:${lines ? "\n" : " "}${shown}\n`;
   }
-  return text;
 }
 
 /** print(@x, top, 0) divides by 1, as without div. */

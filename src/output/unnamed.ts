@@ -9,18 +9,23 @@ import { objectJson, stringJson } from "./value-json.js";
  */
 export function unnamedJson(values: readonly Value[]): string {
   const found = new Map<string, string>();
-  for (const value of values) collect(value, found);
-  return found.size === 0 ? "" : `, "unnamed": ${objectJson([...found])}`;
+  for (const value of values) collectUnnamed(value, found);
+  return unnamedMember(found);
 }
 
-function collect(value: Value, found: Map<string, string>): void {
+/** The member for what {@link collectUnnamed} has found. */
+export const unnamedMember = (found: ReadonlyMap<string, string>): string =>
+  found.size === 0 ? "" : `, "unnamed": ${objectJson([...found])}`;
+
+/** Adds the addresses in a value that have no name. */
+export function collectUnnamed(value: Value, found: Map<string, string>): void {
   switch (value.kind) {
     case "tuple":
     case "array":
-      for (const item of value.items) collect(item, found);
+      for (const item of value.items) collectUnnamed(item, found);
       break;
     case "record":
-      for (const field of value.fields) collect(field.value, found);
+      for (const field of value.fields) collectUnnamed(field.value, found);
       break;
     case "symbol":
       if (value.unnamed !== undefined) found.set(value.value, reasonJson(value.unnamed, undefined));

@@ -11,7 +11,7 @@ import { type MissingName, type Symbolized, unknown } from "../symbols/symbolize
 import { UserSymbols } from "../symbols/user-symbols.js";
 import type { Sys } from "../sys/sys.js";
 import type { StackType } from "../types/type.js";
-import type { Resolver, SymbolText } from "../wire/decode.js";
+import type { ResolvedStack, Resolver, SymbolText } from "../wire/decode.js";
 import { buildIdFrame, firstOverflowId, overflowMapName, stackMapName } from "../wire/map-storage.js";
 import { unwoundLayout, unwoundMapName } from "../wire/unwind.js";
 import type { Frame } from "../wire/value.js";
@@ -23,6 +23,8 @@ export interface NamesOptions {
   readonly debugFolders: readonly string[];
   /** What the kernel tells of processes, see UserSymbolsOptions. */
   readonly records: (() => readonly PerfRecord[]) | undefined;
+  /** Frames of stacks get their names when they are looked at. */
+  readonly whenShown: boolean;
   /** When the values that are being decoded were recorded at the earliest, in nanoseconds of the monotonic clock. */
   readonly since: () => bigint;
 }
@@ -36,6 +38,9 @@ export class Names implements Resolver, Disposable {
   private readonly kernel = new KernelSymbols();
   readonly users: UserSymbols;
   private readonly since: () => bigint;
+  private readonly whenShown: boolean;
+  /** The stack that was named last: who looks at it once more gets the same. */
+  private shown: { readonly late: LateStack; readonly frames: readonly Frame[] } | undefined;
   private readonly reasons = new Map<MissingName, number>();
   private readonly showsCode: boolean;
   private readonly codes = new WeakMap<CodePlace, ShownCode>();
@@ -50,7 +55,7 @@ export class Names implements Resolver, Disposable {
     targets: readonly Target[],
     texts: readonly string[],
     config: Config,
-    { debugFolders, records, since }: NamesOptions,
+    { debugFolders, records, whenShown, since }: NamesOptions,
   ) {
     this.sys = sys;
     this.loaded = loaded;
@@ -62,6 +67,7 @@ export class Names implements Resolver, Disposable {
       records,
     });
     this.since = since;
+    this.whenShown = whenShown;
     this.showsCode = config.show_debug_info;
     this.cut = { length: config.max_strlen, trailer: config.str_trunc_trailer };
   }
@@ -84,7 +90,6 @@ export class Names implements Resolver, Disposable {
   }
 
   private frame(address: bigint, found: Symbolized): Frame {
-    this.counted(found);
     if (found.kind === "unknown")
       return { address, symbol: undefined, offset: 0n, module: found.module, reason: found.reason };
     const { name, offset, module, code } = found;
@@ -129,7 +134,7 @@ export class Names implements Resolver, Disposable {
     );
   }
 
-  stack(id: bigint, pid: number, type: StackType): { readonly frames: readonly Frame[]; readonly missing?: string } {
+  stack(id: bigint, pid: number, type: StackType): ResolvedStack {
     if (id < 0n)
       return {
         frames: [],
@@ -157,10 +162,48 @@ export class Names implements Resolver, Disposable {
     }
     if (mode === "raw")
       return { frames: addresses.map((address) => ({ address, symbol: undefined, offset: 0n, module: undefined })) };
+    const since = this.since();
+    if (!this.whenShown) return { frames: this.frames(addresses, pid, user, since, true) };
+    return new LateStack(BigUint64Array.from(addresses), (late) => {
+      if (this.shown?.late !== late) {
+        const frames = this.frames([...late.addresses], pid, user, since, !late.isCounted);
+        late.isCounted = true;
+        this.shown = { late, frames };
+      }
+      return this.shown.frames;
+    });
+  }
+
+  private frames(
+    addresses: readonly bigint[],
+    pid: number,
+    user: boolean,
+    since: bigint,
+    counts: boolean,
+  ): readonly Frame[] {
     const found = user
-      ? this.users.resolveStack(pid, addresses, { code: this.showsCode, since: this.since() })
+      ? this.users.resolveStack(pid, addresses, { code: this.showsCode, since })
       : addresses.map((address) => this.kernel.resolve(address));
-    return { frames: addresses.map((address, i) => this.frame(address, found[i] ?? unknown("unmapped"))) };
+    return addresses.map((address, i) => {
+      const each = found[i] ?? unknown("unmapped");
+      return this.frame(address, counts ? this.counted(each) : each);
+    });
+  }
+}
+
+/** A stack whose frames are named when somebody asks for them, each time; only the first counts what has no name. */
+class LateStack implements ResolvedStack {
+  readonly addresses: BigUint64Array;
+  isCounted = false;
+  private readonly name: (late: LateStack) => readonly Frame[];
+
+  constructor(addresses: BigUint64Array, name: (late: LateStack) => readonly Frame[]) {
+    this.addresses = addresses;
+    this.name = name;
+  }
+
+  get frames(): readonly Frame[] {
+    return this.name(this);
   }
 }
 

@@ -40,6 +40,11 @@ export interface TraceOptions {
   readonly compiled: Compiled;
   /** Told every event, in the kernel's order. */
   readonly onEvent: (event: TraceEvent) => void;
+  /**
+   * Stacks get their names each time they are looked at, which must be before `onEvent` returns: of a map with many they need
+   * not all be in memory. Else events stay as they are.
+   */
+  readonly namesWhenShown?: boolean;
   /** Told what only somebody wants to know who asks how it works. */
   readonly onNote?: (text: string) => void;
   /** Told when a batch of events has been handled. */
@@ -135,6 +140,7 @@ export class Trace implements Disposable {
     this.names = this.owned.use(
       new Names(sys, this.loaded, script.targets, texts, config, {
         debugFolders: options.debugFolders ?? [],
+        whenShown: options.namesWhenShown ?? false,
         records: this.watcher?.records,
         // What is in maps may be as old as the trace.
         since: () => (keepsAddresses ? 0n : (this.ring?.emptyAt ?? 0n)),

@@ -24,7 +24,14 @@ export interface Resolver {
   formatTime(nanoseconds: bigint, format: number): string;
   /** Paths of a cgroup in the mounted hierarchies; `pattern` is 1 + the index of a text, or 0. */
   cgroupPath(id: bigint, pattern: number): string;
-  stack(id: bigint, pid: number, type: StackType): { readonly frames: readonly Frame[]; readonly missing?: string };
+  stack(id: bigint, pid: number, type: StackType): ResolvedStack;
+}
+
+/** With `addresses` the frames are named each time they are asked for. */
+export interface ResolvedStack {
+  readonly frames: readonly Frame[];
+  readonly addresses?: BigUint64Array;
+  readonly missing?: string;
 }
 
 /** A name, or an address and why it has none. */
@@ -119,11 +126,18 @@ export function decoderFor(type: Type): Decoder {
       return (view, at, resolver) => {
         const id = view.getBigInt64(at + stackLayout.id, true);
         const pid = view.getUint32(at + stackLayout.pid, true);
+        const { user, mode } = type;
+        const found = resolver.stack(id, pid, type);
+        const { addresses } = found;
+        if (addresses === undefined) return { kind: "stack", user, mode, ...found };
         return {
           kind: "stack",
-          user: type.user,
-          mode: type.mode,
-          ...resolver.stack(id, pid, type),
+          user,
+          mode,
+          addresses,
+          get frames() {
+            return found.frames;
+          },
         };
       };
     case "ksym":

@@ -32,6 +32,8 @@ export type Value =
       readonly user: boolean;
       readonly mode: "bpftrace" | "perf" | "raw" | "build_id";
       readonly frames: readonly Frame[];
+      /** Of the frames, where these are named each time they are asked for. */
+      readonly addresses?: BigUint64Array;
       /** Why there are no frames. */
       readonly missing?: string;
     }
