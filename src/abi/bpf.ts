@@ -267,7 +267,13 @@ export const btfInfo = {
  */
 export const linkInfo = {
   size: 64,
-  fields: { type: 0, id: 4, kprobe_multi_missed: 32, perf_event_type: 16, perf_event_kprobe_missed: 48 },
+  fields: {
+    type: 0,
+    id: 4,
+    "kprobe_multi.missed": 32,
+    "perf_event.type": 16,
+    "perf_event.kprobe.missed": 48,
+  },
 } as const;
 
 /** enum bpf_link_type and enum bpf_perf_event_type, uapi/linux/bpf.h. */

@@ -48,6 +48,11 @@ export interface KprobeTarget {
   readonly offset: number;
   /** Of the instruction. */
   readonly address: bigint | undefined;
+  /**
+   * If `address` is what ftrace says, which may be a few bytes behind the function's beginning: the beginning. Programs that
+   * read their cookie need it; to know it takes the list of all symbols.
+   */
+  readonly entryOf?: ((symbol: string, address: bigint) => bigint | undefined) | undefined;
   readonly ret: boolean;
 }
 

@@ -37,6 +37,7 @@ import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
 import { AttachError } from "./attach-error.js";
 import { closeEvents, closeLinks } from "./detach.js";
+import { atEntries, noEntry } from "./kprobe-entries.js";
 import type { LoadedObject } from "./loaded-object.js";
 import { type KernelIterator, pinWhere } from "./pinned-iterator.js";
 import { VerifierError } from "./verifier-error.js";
@@ -172,15 +173,26 @@ export class KernelAttachPort implements AttachPort, Disposable {
   ): readonly Attachment[] {
     const name = at === "both" ? "kprobe and kretprobe" : at === "return" ? "kretprobe" : "kprobe";
     const what = (count: number): string => (count === 1 ? name : `${name} of ${count} functions`);
+    const places = this.loaded.cookieFrom(program) === "link" ? atEntries(targets) : targets;
+    items.forEach(({ target }, i) => {
+      if (places[i] === undefined) this.onRefused(target, new AttachError(target.name, new BeetraceError(noEntry)));
+    });
+    const known = items.filter((_, i) => places[i] !== undefined);
     // It waits once, however many functions it has; and while the kernel patches thousands of them we had better wait than
     // run through them: emulated processors stumble over instructions that change under them.
-    return this.inOneLink("quick", what, targets, items, (held, some, cookies) => {
-      held.kprobesOf = program;
-      const addresses = some.flatMap(({ address }) => address ?? []);
-      const functions = addresses.length === some.length ? addresses : some.map(({ symbol }) => symbol);
-      const fd = this.loaded.program(program, 0n);
-      held.links.push(linkKprobeMulti(this.sys, fd, { functions, at }, cookies));
-    });
+    return this.inOneLink(
+      "quick",
+      what,
+      places.flatMap((place) => place ?? []),
+      known,
+      (held, some, cookies) => {
+        held.kprobesOf = program;
+        const addresses = some.flatMap(({ address }) => address ?? []);
+        const functions = addresses.length === some.length ? addresses : some.map(({ symbol }) => symbol);
+        const fd = this.loaded.program(program, 0n);
+        held.links.push(linkKprobeMulti(this.sys, fd, { functions, at }, cookies));
+      },
+    );
   }
 
   trampoline(program: ProgramName, target: TracedFunction, cookie: bigint): Attachment {
@@ -259,6 +271,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
           items.map(({ id }) => id),
         ),
       );
+    if (items.length === 0) return [];
     if (items.length === 1) return this.each(items, attach);
     try {
       return [attach()];

@@ -60,10 +60,10 @@ export function missedCalls(sys: Sys, link: Fd): bigint {
   const view = new DataView(bytes.buffer);
   const { fields } = linkInfo;
   const type = view.getUint32(fields.type, true);
-  if (type === BPF_LINK_TYPE_KPROBE_MULTI) return view.getBigUint64(fields.kprobe_multi_missed, true);
-  const event = view.getUint32(fields.perf_event_type, true);
+  if (type === BPF_LINK_TYPE_KPROBE_MULTI) return view.getBigUint64(fields["kprobe_multi.missed"], true);
+  const event = view.getUint32(fields["perf_event.type"], true);
   return type === BPF_LINK_TYPE_PERF_EVENT && (event === BPF_PERF_EVENT_KPROBE || event === BPF_PERF_EVENT_KRETPROBE)
-    ? view.getBigUint64(fields.perf_event_kprobe_missed, true)
+    ? view.getBigUint64(fields["perf_event.kprobe.missed"], true)
     : 0n;
 }
 

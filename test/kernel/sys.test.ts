@@ -72,7 +72,8 @@ test("structures are laid out as the running kernel's BTF says", live, () => {
     assert.equal(offset, offsetOf(btf, "bpf_prog_info", field) ?? offset, field);
   }
   for (const [field, offset] of Object.entries(bpfAbi.linkInfo.fields)) {
-    assert.equal(offset, offsetOf(btf, "bpf_link_info", field), field);
+    // What a kernel has not is not in its BTF either.
+    assert.equal(offset, offsetOf(btf, "bpf_link_info", field) ?? (field.includes(".") ? offset : undefined), field);
   }
 });
 

@@ -53,8 +53,7 @@ function warnOfUntraceable(context: BindContext, symbol: string): void {
 const mostLead = 16n;
 
 /** The address that kallsyms has of a function that ftrace knows; programs find their cookie by that one. */
-function entryOf(kernel: KernelView, { name, address }: KernelFunction): bigint | undefined {
-  if (address === undefined) return undefined;
+function entryOf(kernel: KernelView, name: string, address: bigint): bigint | undefined {
   return kernel.kernelSymbols(name).find((at) => at <= address && address - at <= mostLead);
 }
 
@@ -225,8 +224,11 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       kernel.feature("attachCookie") === "yes";
     const byName = new Map(found.map((fn) => [fn.name, fn] as const));
     // By its name the kernel finds one of those that share it, so that addresses are needed then.
-    const addresses = byName.size < found.length ? found.map((fn) => entryOf(kernel, fn)) : [];
-    const areKnown = addresses.every((address) => address !== undefined);
+    const byAddress = byName.size < found.length;
+    const addressOf = ({ name, address }: KernelFunction): bigint | undefined =>
+      !byAddress ? undefined : many || address === undefined ? address : entryOf(kernel, name, address);
+    const addresses = found.map(addressOf);
+    const areKnown = !byAddress || addresses.every((address) => address !== undefined);
     if (!areKnown) {
       context.diags.warning(
         "functions-left-out",
@@ -235,6 +237,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
         { hint: "Linux 6.5 and later do, to root" },
       );
     }
+    const entry = byAddress && many ? (name: string, address: bigint) => entryOf(kernel, name, address) : undefined;
     return (areKnown ? found : [...byName.values()]).map((fn, i): Candidate => {
       const at = module === undefined ? fn.name : `${fn.module}:${fn.name}`;
       const symbol = many ? fn.name : qualified(module === undefined ? undefined : fn.module, fn.name);
@@ -245,6 +248,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
           symbol,
           offset,
           address: areKnown ? addresses[i] : undefined,
+          entryOf: entry,
           inFtrace: many ? fn.name : undefined,
         } satisfies Place,
         variant: many ? multi : base,

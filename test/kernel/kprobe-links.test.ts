@@ -1,4 +1,4 @@
-// Entries and returns of the same functions: one program and one link, where the kernel has sessions.
+// Links for many functions: entries and returns of the same ones in one (sessions), and names that several functions share.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lacks, lines, trace } from "../support/run.js";
@@ -49,4 +49,21 @@ test("override() has a link of its own", { skip: skip || lacks("overrideReturn")
   const { err } = await trace(["--unsafe", "-e", script], () => undefined);
   assert.match(err, /^Attached \d+ probes?$/m);
   assert.doesNotMatch(err, /ERROR|EINVAL/);
+});
+
+test("functions of a pattern that share names are told from each other by their addresses", {
+  skip: skip || lacks("kprobeMulti"),
+}, async () => {
+  // Many functions are called name_show or so; this one shows /proc/PID/comm.
+  const script = `config = { max_probes = 20000 }
+    kprobe:*_show /comm == "beetrace-show"/ { @all = count(); }
+    kprobe:*_show /comm == "beetrace-show"/ { @[func] = count(); }`;
+  const { out, err } = await trace(["-e", script], () => {
+    const turns = "for i in 1 2 3 4 5 6 7; do read name < /proc/self/comm; done";
+    shell(`cp /bin/bash /tmp/beetrace-show && /tmp/beetrace-show -c '${turns}'; rm -f /tmp/beetrace-show`);
+  });
+  assert.ok(lines(out).includes("@[comm_show]: 7"), out + err);
+  const others = lines(out).filter((line) => line.startsWith("@[") && !line.startsWith("@[comm_show]"));
+  const rest = others.reduce((sum, line) => sum + Number(line.split(": ")[1]), 0);
+  assert.ok(lines(out).includes(`@all: ${7 + rest}`), out + err);
 });
