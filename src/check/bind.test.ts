@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compileText, complaints, renderBrief, type ScriptOptions } from "../../test/support/compile-script.js";
 import { FixtureKernel } from "../../test/support/fixture-kernel.js";
+import { KernelFunctions } from "../language/kernel-functions.js";
 
 /** Script, what it is told, and what it is compiled with. */
 type Case = readonly [script: string, told: readonly string[], options?: ScriptOptions];
@@ -236,4 +237,36 @@ test("what follows exit(), return, break or continue is told to be unreachable, 
     complaints(script).filter((text) => text.includes("unreachable")),
     ["warning unreachable '@a++'", "warning unreachable '@a++'"],
   );
+});
+
+test("names that a function has in other kernels are left out beside the one that it has here", () => {
+  class Blocks extends FixtureKernel {
+    override kernelFunctions(): KernelFunctions {
+      const names = ["__blk_account_io_start", "blk_mq_start_request", "vfs_read"];
+      return new KernelFunctions(
+        names.map((name) => ({ name, module: "vmlinux", address: undefined })),
+        new Set(),
+      );
+    }
+  }
+  const kernel = new Blocks();
+  const script = `kprobe:blk_account_io_start, kprobe:__blk_account_io_start { @a = count(); }
+    kprobe:blk_start_request, kprobe:blk_mq_start_request { @b = count(); }`;
+  for (const unsafe of [false, true]) {
+    const { compiled, diagnostics } = compileText(script, { kernel, unsafe });
+    assert.deepEqual(
+      compiled?.script.targets.map(({ name }) => name),
+      ["kprobe:__blk_account_io_start", "kprobe:blk_mq_start_request"],
+    );
+    assert.deepEqual(diagnostics.map(renderBrief), [
+      "warning other-name 'kprobe:blk_account_io_start': kprobe:blk_account_io_start is left out: this kernel has the function as __blk_account_io_start",
+      "warning other-name 'kprobe:blk_start_request': kprobe:blk_start_request is left out: this kernel has the function as blk_mq_start_request",
+    ]);
+  }
+  // Alone it is missed, and so is what is no name of the same.
+  for (const alone of ["kprobe:blk_account_io_start { }", "kprobe:blk_account_io_start, kprobe:vfs_read { }"])
+    assert.ok(
+      complaints(alone, { kernel }).some((told) => told.startsWith("error unknown-probe")),
+      alone,
+    );
 });

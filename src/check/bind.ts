@@ -68,6 +68,7 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
           pid: options.pid,
           missing,
           unsafe: options.unsafe,
+          beside: ast.attachPoints.filter((other) => other !== point).map((other) => other.parts.join(":")),
         };
         for (const candidate of provider.bind(parts, context)) {
           found = true;

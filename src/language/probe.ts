@@ -132,6 +132,8 @@ export interface BindContext {
   readonly missing: Config["missing_probes"];
   /** --unsafe: what seems not to be there is tried all the same. */
   readonly unsafe: boolean;
+  /** What the other attach points of the action name, as they are written. */
+  readonly beside: readonly string[];
 }
 
 export type AttachItems = readonly { readonly target: Target; readonly id: bigint }[];

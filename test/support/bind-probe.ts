@@ -32,6 +32,7 @@ export function bindProbe(
     pid: options.pid,
     missing: "error",
     unsafe: options.unsafe ?? false,
+    beside: [],
     written: `${provider} ${parts.join(":")}`,
   });
   return {

@@ -4,7 +4,7 @@ import { machines } from "../../abi/registers.js";
 import { hasWildcard } from "../../base/glob.js";
 import { u64 } from "../../types/type.js";
 import type { KprobeTarget } from "../attach-port.js";
-import { type KernelFunction, kernelModule } from "../kernel-functions.js";
+import { type KernelFunction, type KernelFunctions, kernelModule } from "../kernel-functions.js";
 import type { KernelView } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { noMatches, parseCount, wrongForm } from "./common.js";
@@ -23,6 +23,19 @@ const renamed: Readonly<Record<string, string>> = {
   blk_account_io_done: "the tracepoint tracepoint:block:block_io_done",
   blk_account_io_completion: "the tracepoint tracepoint:block:block_rq_complete",
 };
+
+/** Names that one function has in different kernels: scripts for all of them list the names side by side. */
+const synonyms: readonly (readonly string[])[] = [
+  ["blk_account_io_start", "__blk_account_io_start"],
+  ["blk_account_io_done", "__blk_account_io_done"],
+  ["blk_start_request", "blk_mq_start_request"],
+];
+
+/** Another attach point of the action that stands for the function in this kernel. */
+const synonymOf = (symbol: string, beside: readonly string[], functions: KernelFunctions): string | undefined =>
+  synonyms
+    .find((names) => names.includes(symbol))
+    ?.find((name) => name !== symbol && beside.includes(name) && functions.find(name).length > 0);
 
 function successorOf(symbol: string, { arch }: KernelView): string | undefined {
   const known = Object.hasOwn(renamed, symbol) ? renamed[symbol] : undefined;
@@ -174,6 +187,16 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       const found = matchingFunctions(functions, pattern);
       if (!isPattern) {
         if (found.length > 0) return bindOne(pattern, offset, found, label);
+        const synonym = synonymOf(symbol, context.beside, functions);
+        if (synonym !== undefined) {
+          if (context.missing !== "ignore")
+            context.diags.warning(
+              "other-name",
+              context.span,
+              `${label} is left out: this kernel has the function as ${synonym}`,
+            );
+          return [];
+        }
         warnOfUntraceable(context, symbol);
         if (
           functions.refusal(symbol) === undefined &&

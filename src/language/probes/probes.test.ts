@@ -29,7 +29,7 @@ function bind(text: string, options: Options = {}, kernel = new FixtureKernel(op
   const span = { source: { name: "test", text }, start: 0, end: text.length };
   const facts = { ...nothing, ...options.facts };
   const { pid, unsafe = false } = options;
-  const context = { kernel, diags, span, written: text, facts, pid, missing: "error", unsafe } as const;
+  const context = { kernel, diags, span, written: text, facts, pid, missing: "error", unsafe, beside: [] } as const;
   const found = findProbe(provider)?.bind(parts, context);
   assert.deepEqual(diags.list, []);
   assert.ok(found, `no probe type ${provider}`);
