@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { openSys } from "../../src/sys/ffi.js";
 import { programNames } from "../support/kernel-objects.js";
-import { info, lacks, lines, pause, program, run, sameEverywhere, Tracer, trace } from "../support/run.js";
+import { info, isEmulated, lacks, lines, pause, program, run, sameEverywhere, Tracer, trace } from "../support/run.js";
 import { dd, openTimes, shell } from "../support/workload.js";
 
 const e = (script: string, ...args: string[]): string[] => ["-e", script, ...args];
@@ -361,11 +361,13 @@ test("block_rq_issue and block_rq_complete load and attach", async () => {
 });
 
 test("user stacks of a sampled process", async () => {
+  // As long as it takes to be sampled some times.
+  const turns = isEmulated() ? 300_000 : 5_000_000;
   const { out } = await run(
     ...e(
       'profile:hz:199 /comm == "python3"/ { @[ustack] = count(); }',
       "-c",
-      "python3 -c 'for i in range(5000000): pass'",
+      `python3 -c 'for i in range(${turns}): pass'`,
     ),
   );
   assert.match(out, /^@\[\n {8}\S/m);
