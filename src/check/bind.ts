@@ -44,6 +44,7 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
     const before = diags.list.length;
     const facts = factsOf(ast);
     const groups = new Map<string, { variant: ProgramVariant; targets: Target[] }>();
+    const beside = ast.attachPoints.map(({ parts }) => parts.join(":"));
     for (const point of ast.attachPoints) {
       const [written = "", ...parts] = namedBy(point, options.positional);
       const providers = findProviders(written);
@@ -68,7 +69,7 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
           pid: options.pid,
           missing,
           unsafe: options.unsafe,
-          beside: ast.attachPoints.filter((other) => other !== point).map((other) => other.parts.join(":")),
+          beside,
         };
         for (const candidate of provider.bind(parts, context)) {
           found = true;

@@ -132,7 +132,7 @@ export interface BindContext {
   readonly missing: Config["missing_probes"];
   /** --unsafe: what seems not to be there is tried all the same. */
   readonly unsafe: boolean;
-  /** What the other attach points of the action name, as they are written. */
+  /** What the attach points of the action name, this one too, as they are written. */
   readonly beside: readonly string[];
 }
 
