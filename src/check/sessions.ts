@@ -1,4 +1,4 @@
-import type { KernelView } from "../language/kernel-view.js";
+import { btfFunction, type KernelView } from "../language/kernel-view.js";
 import type { SessionForm, Target } from "../language/probe.js";
 import { probes } from "../language/probes/index.js";
 import type { BoundProgram } from "./bind.js";
@@ -47,6 +47,5 @@ export function joinSessions(
 
 function kernelHas(kernel: KernelView, { feature, isReturn }: SessionForm): boolean {
   if (kernel.feature(feature) !== "yes" || kernel.feature("attachCookie") !== "yes") return false;
-  const btf = kernel.btf();
-  return !("missing" in btf) && btf.find(isReturn, "func") !== undefined;
+  return btfFunction(kernel, isReturn) !== undefined;
 }

@@ -4,31 +4,32 @@ import { randomNumbers } from "../../test/fixtures/fuzz.js";
 import { AddressIndex } from "./address-index.js";
 import { NameIndex } from "./name-index.js";
 
-test("sorts 64-bit addresses and keeps the order of equal ones", () => {
-  const random = randomNumbers(1);
-  const addresses = Array.from(
-    { length: 5000 },
-    () => (BigInt(random(3)) << 62n) | (BigInt(random(2 ** 31)) * BigInt(random(50))),
-  );
-  const index = new AddressIndex(
-    Uint32Array.from(addresses, (address) => Number(address >> 32n)),
-    Uint32Array.from(addresses, (address) => Number(address & 0xffffffffn)),
-  );
-  const sorted = addresses
-    .map((address, i) => ({ address, i }))
-    .sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.i - b.i));
-  assert.deepEqual(
-    [...index.order],
-    sorted.map(({ i }) => i),
-  );
-  for (let i = 0; i < 5000; i += 97) {
-    const { address } = sorted[i]!;
-    assert.equal(index.address(index.firstAt(index.floor(address))), address);
-    if (address > 0n) assert.ok(index.floor(address - 1n) < i);
-  }
-  assert.equal(index.floor(-1n), 4999);
-  assert.equal(new AddressIndex(new Uint32Array(0), new Uint32Array(0)).floor(5n), -1);
-});
+for (const count of [5000, 20_000])
+  test(`sorts ${count} 64-bit addresses and keeps the order of equal ones`, () => {
+    const random = randomNumbers(1);
+    const addresses = Array.from(
+      { length: count },
+      () => (BigInt(random(3)) << 62n) | (BigInt(random(2 ** 31)) * BigInt(random(50))),
+    );
+    const index = new AddressIndex(
+      Uint32Array.from(addresses, (address) => Number(address >> 32n)),
+      Uint32Array.from(addresses, (address) => Number(address & 0xffffffffn)),
+    );
+    const sorted = addresses
+      .map((address, i) => ({ address, i }))
+      .sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.i - b.i));
+    assert.deepEqual(
+      [...index.order],
+      sorted.map(({ i }) => i),
+    );
+    for (let i = 0; i < count; i += 97) {
+      const { address } = sorted[i]!;
+      assert.equal(index.address(index.firstAt(index.floor(address))), address);
+      if (address > 0n) assert.ok(index.floor(address - 1n) < i);
+    }
+    assert.equal(index.floor(-1n), count - 1);
+    assert.equal(new AddressIndex(new Uint32Array(0), new Uint32Array(0)).floor(5n), -1);
+  });
 
 test("finds each name, all of those that share one, and nothing else", () => {
   const names = ["int", "in", "int", "print", "", "tail"];

@@ -53,35 +53,37 @@ export class AddressIndex {
   }
 }
 
-/** A stable radix sort of 64-bit keys, 16 bits a round; rounds in which all keys agree are skipped. */
+/** Keys up to here are sorted by 8 bits a round: a table for 16 would be larger than they are. */
+const fewKeys = 16384;
+
+/** A stable radix sort of 64-bit keys, 16 or 8 bits a round; rounds in which all keys agree are skipped. */
 function sortOrder(high: Uint32Array, low: Uint32Array): Uint32Array {
   const count = high.length;
   let order = new Uint32Array(count);
   for (let i = 0; i < count; i++) order[i] = i;
   if (isSorted(high, low)) return order;
   let spare = new Uint32Array(count);
-  const counts = new Uint32Array(65536);
-  for (const { half, shift } of [
-    { half: low, shift: 0 },
-    { half: low, shift: 16 },
-    { half: high, shift: 0 },
-    { half: high, shift: 16 },
-  ]) {
+  const bits = count <= fewKeys ? 8 : 16;
+  const mask = 2 ** bits - 1;
+  const counts = new Uint32Array(mask + 1);
+  for (let round = 0; round < 64 / bits; round++) {
+    const half = round < 32 / bits ? low : high;
+    const shift = (round * bits) % 32;
     counts.fill(0);
     for (let i = 0; i < count; i++) {
-      const digit = ((half[i] as number) >>> shift) & 0xffff;
+      const digit = ((half[i] as number) >>> shift) & mask;
       counts[digit] = (counts[digit] as number) + 1;
     }
-    if (counts[((half[0] ?? 0) >>> shift) & 0xffff] === count) continue;
+    if (counts[((half[0] ?? 0) >>> shift) & mask] === count) continue;
     let sum = 0;
-    for (let digit = 0; digit < 65536; digit++) {
+    for (let digit = 0; digit <= mask; digit++) {
       const n = counts[digit] as number;
       counts[digit] = sum;
       sum += n;
     }
     for (let i = 0; i < count; i++) {
       const entry = order[i] as number;
-      const digit = ((half[entry] as number) >>> shift) & 0xffff;
+      const digit = ((half[entry] as number) >>> shift) & mask;
       const place = counts[digit] as number;
       counts[digit] = place + 1;
       spare[place] = entry;

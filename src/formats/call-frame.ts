@@ -71,7 +71,7 @@ export function runCallFrame(
   let pc = start;
   const stack: State[] = [];
   const advance = (to: number): void => {
-    if (to < pc) throw new FormatError(`${cursor.reader.what}: call frame instructions go backwards at ${cursor.at}`);
+    if (to < pc) throw new FormatError(`${cursor.what}: call frame instructions go backwards at ${cursor.at}`);
     if (to > pc) row(to, state);
     pc = to;
   };
@@ -188,10 +188,10 @@ export function runCallFrame(
         save(cursor.uleb(), memory(-scaled()));
         break;
       default:
-        throw new FormatError(`${cursor.reader.what}: unknown call frame instruction ${byte} at ${cursor.at - 1}`);
+        throw new FormatError(`${cursor.what}: unknown call frame instruction ${byte} at ${cursor.at - 1}`);
     }
   }
-  if (cursor.at > end) throw new FormatError(`${cursor.reader.what}: call frame instructions go on behind their entry`);
+  if (cursor.at > end) throw new FormatError(`${cursor.what}: call frame instructions go on behind their entry`);
   return state;
 }
 

@@ -70,6 +70,7 @@ export const DW_AT = {
   mipsLinkageName: 0x2007,
   gnuDwoName: 0x2130,
   gnuDwoId: 0x2131,
+  gnuRangesBase: 0x2132,
   gnuAddrBase: 0x2133,
 } as const;
 

@@ -113,14 +113,14 @@ export function skipForm(cursor: DwarfCursor, form: number, sizes: FormSizes): v
       skipForm(cursor, realForm(cursor), sizes);
       return;
     default:
-      throw new FormatError(`${cursor.reader.what}: there is no form 0x${form.toString(16)}`);
+      throw new FormatError(`${cursor.what}: there is no form 0x${form.toString(16)}`);
   }
 }
 
 /** Behind DW_FORM_indirect stands the form itself, which is not another indirect one. */
 function realForm(cursor: DwarfCursor): number {
   const form = cursor.uleb();
-  if (form === 0x16 || form === 0x21) throw new FormatError(`${cursor.reader.what}: a form that leads nowhere`);
+  if (form === 0x16 || form === 0x21) throw new FormatError(`${cursor.what}: a form that leads nowhere`);
   return form;
 }
 

@@ -2,9 +2,9 @@ import { FormatError } from "../base/errors.js";
 import type { DwarfCursor } from "./dwarf-cursor.js";
 import { type FormSizes, type FormValue, readForm } from "./dwarf-form.js";
 
-/** A row of the table: the first instruction of a piece of a line. */
+/** A row of the table: the first instruction of a piece of a line. Programs have no addresses that a double has not exactly. */
 export interface LineRow {
-  readonly address: bigint;
+  readonly address: number;
   /** Index into the files. */
   readonly file: number;
   readonly line: number;
@@ -14,17 +14,31 @@ export interface LineRow {
   readonly isStatement: boolean;
   /** The address is behind the last instruction of a run of rows; the rest means nothing. */
   readonly endsSequence: boolean;
+  /** Where in .debug_line the instructions go on. */
+  readonly next: number;
+}
+
+/** What a row leaves to the next one: enough to go on from there, but for columns and statements. */
+export interface RowPlace {
+  readonly address: number;
+  readonly file: number;
+  readonly line: number;
+  /** Where in .debug_line the instructions go on. */
+  readonly next: number;
 }
 
 /** One unit's part of .debug_line (DWARF 5, 6.2). */
 export interface LineTable {
   /** Paths as the compiler knew them, by the numbers that rows have. */
   readonly files: readonly string[];
-  rows(): Generator<LineRow>;
+  /** One after the other in the same object; all, or those behind a row. */
+  rows(behind?: RowPlace): Generator<LineRow>;
 }
 
 const DW_LNCT_path = 1;
 const DW_LNCT_directory_index = 2;
+/** No unit has more; a damaged one might say so. */
+const maxFiles = 1 << 17;
 
 /** Reads the table at the cursor; `text` looks up what stands in other sections. */
 export function parseLineTable(
@@ -33,7 +47,7 @@ export function parseLineTable(
   addressSize: number,
   text: (value: FormValue) => string | undefined,
 ): LineTable {
-  const { what } = cursor.reader;
+  const { what } = cursor;
   let length = cursor.u32();
   let width: 4 | 8 = 4;
   if (length === 0xffffffff) {
@@ -63,13 +77,9 @@ export function parseLineTable(
   const sizes: FormSizes = { version, address, offset: width };
   const files = version === 5 ? readFiles5(cursor, sizes, folder, text) : readFiles(cursor, folder);
   if (program > end) throw new FormatError(`${what}: a line table's program begins behind its end`);
-  return {
-    files,
-    *rows() {
-      cursor.at = program;
-      yield* run(cursor, end, { minimum, defaultIsStatement, lineBase, lineRange, opcodeBase, operands, address });
-    },
-  };
+  cursor.release();
+  const settings = { minimum, defaultIsStatement, lineBase, lineRange, opcodeBase, operands, address };
+  return { files, rows: (behind) => run(cursor.copy(behind?.next ?? program), end, settings, behind) };
 }
 
 /** A path below a folder, as far as it is not complete itself. */
@@ -79,12 +89,17 @@ const below = (folder: string, name: string): string =>
 /** Versions 2 to 4: texts one after the other, an empty one ends the list. Folder 0 is the compiler's; files count from 1. */
 function readFiles(cursor: DwarfCursor, folder: string): readonly string[] {
   const folders = [folder];
-  for (let name = cursor.text(); name !== ""; name = cursor.text()) folders.push(below(folder, name));
+  for (let name = cursor.text(); name !== ""; name = cursor.text()) {
+    folders.push(below(folder, name));
+    if (folders.length > maxFiles)
+      throw new FormatError(`${cursor.what}: a line table of more than ${maxFiles} folders`);
+  }
   const files = [""];
   for (let name = cursor.text(); name !== ""; name = cursor.text()) {
     files.push(below(folders[cursor.uleb()] ?? "", name));
     cursor.skipLeb();
     cursor.skipLeb();
+    if (files.length > maxFiles) throw new FormatError(`${cursor.what}: a line table of more than ${maxFiles} files`);
   }
   return files;
 }
@@ -107,8 +122,7 @@ function readEntries(
 ): readonly { readonly path: string; readonly directory: number }[] {
   const format = Array.from({ length: cursor.u8() }, () => ({ content: cursor.uleb(), form: cursor.uleb() }));
   const count = cursor.uleb();
-  // Each takes a byte at least.
-  if (count > cursor.length - cursor.at) throw new FormatError(`${cursor.reader.what}: a line table of ${count} files`);
+  if (count > maxFiles) throw new FormatError(`${cursor.what}: a line table of ${count} files`);
   const entries: { path: string; directory: number }[] = [];
   for (let i = 0; i < count; i++) {
     let [path, directory] = ["", 0];
@@ -134,20 +148,21 @@ interface Program {
 }
 
 /** The state machine of DWARF 5, 6.2.2 and 6.2.5. */
-function* run(cursor: DwarfCursor, end: number, program: Program): Generator<LineRow> {
+function* run(cursor: DwarfCursor, end: number, program: Program, behind: RowPlace | undefined): Generator<LineRow> {
   const { minimum, lineBase, opcodeBase } = program;
   const lineRange = Math.max(1, program.lineRange);
   const start = (): { -readonly [K in keyof LineRow]: LineRow[K] } => ({
-    address: 0n,
+    address: 0,
     file: 1,
     line: 1,
     column: 0,
     isStatement: program.defaultIsStatement,
     endsSequence: false,
+    next: 0,
   });
-  let state = start();
+  let state = { ...start(), ...behind };
   const advance = (by: number): void => {
-    state.address = BigInt.asUintN(64, state.address + BigInt(by * minimum));
+    state.address += by * minimum;
   };
   while (cursor.at < end) {
     const opcode = cursor.u8();
@@ -155,7 +170,8 @@ function* run(cursor: DwarfCursor, end: number, program: Program): Generator<Lin
       const adjusted = opcode - opcodeBase;
       advance(Math.floor(adjusted / lineRange));
       state.line += lineBase + (adjusted % lineRange);
-      yield { ...state };
+      state.next = cursor.at;
+      yield state;
       continue;
     }
     switch (opcode) {
@@ -164,15 +180,17 @@ function* run(cursor: DwarfCursor, end: number, program: Program): Generator<Lin
         const next = cursor.at + size;
         const extended = size === 0 ? 0 : cursor.u8();
         if (extended === 1) {
-          yield { ...state, endsSequence: true };
+          state.endsSequence = true;
+          yield state;
           state = start();
-        } else if (extended === 2) state.address = program.address === 8 ? cursor.u64() : BigInt(cursor.u32());
+        } else if (extended === 2) state.address = program.address === 8 ? Number(cursor.u64()) : cursor.u32();
         if (next > end) return;
         cursor.at = next;
         break;
       }
       case 1: // copy
-        yield { ...state };
+        state.next = cursor.at;
+        yield state;
         break;
       case 2: // advance_pc
         advance(cursor.uleb());
@@ -193,7 +211,7 @@ function* run(cursor: DwarfCursor, end: number, program: Program): Generator<Lin
         advance(Math.floor((255 - opcodeBase) / lineRange));
         break;
       case 9: // fixed_advance_pc
-        state.address = BigInt.asUintN(64, state.address + BigInt(cursor.u16()));
+        state.address += cursor.u16();
         break;
       default:
         for (let i = program.operands[opcode] ?? 0; i > 0; i--) cursor.skipLeb();

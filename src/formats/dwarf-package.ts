@@ -1,20 +1,28 @@
 import { ByteReader } from "../base/bytes.js";
 import { FormatError } from "../base/errors.js";
+import { DwarfCursor } from "./dwarf-cursor.js";
 import type { DwarfSectionName } from "./dwarf-unit.js";
+import type { SectionBytes } from "./section-bytes.js";
+
+/** No package has units for more. */
+const maxIndex = 64 << 20;
 
 /** Where a unit's parts are in the sections of a package. */
 export type PackageParts = ReadonlyMap<DwarfSectionName, { readonly offset: number; readonly size: number }>;
 
-/** DW_SECT_*, DWARF 5, 7.3.5.3; those of GNU's older packages have the same numbers. */
+/** DW_SECT_*, DWARF 5, 7.3.5.3; those of GNU's older packages have the same numbers, but for 8, which nobody asks for there. */
 const sections: ReadonlyMap<number, DwarfSectionName> = new Map([
   [1, "info"],
   [3, "abbrev"],
   [4, "line"],
   [6, "str_offsets"],
+  [8, "rnglists"],
 ]);
 
 /** The parts of the unit with an id, by .debug_cu_index of a package file (.dwp); undefined if it is not there. */
-export function packageParts(bytes: Uint8Array, id: bigint, what: string): PackageParts | undefined {
+export function packageParts(section: Uint8Array | SectionBytes, id: bigint, what: string): PackageParts | undefined {
+  if (section.length > maxIndex) throw new FormatError(`${what}: .debug_cu_index has ${section.length} bytes`);
+  const bytes = new DwarfCursor(section, what).bytes(section.length);
   const index = new ByteReader(bytes, `${what}: .debug_cu_index`);
   // Version 2 takes four bytes, 5 two and two of padding.
   const version = index.u16(0);

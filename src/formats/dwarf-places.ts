@@ -1,8 +1,10 @@
-import { countUpTo } from "../base/ordered.js";
-import type { Dwarf } from "./dwarf.js";
+import { FormatError } from "../base/errors.js";
+import { Dwarf } from "./dwarf.js";
 import { DW_AT, DW_TAG } from "./dwarf-constants.js";
+import { FunctionPieces, functionsIn, nestedFunctions } from "./dwarf-functions.js";
 import { rangesOf } from "./dwarf-ranges.js";
-import type { Die, DwarfUnit } from "./dwarf-unit.js";
+import { type Die, type DwarfUnit, readDie } from "./dwarf-unit.js";
+import { LineRows } from "./line-rows.js";
 
 export interface SourcePlace {
   /** As the compiler knew it: complete, unless it was told otherwise. */
@@ -34,7 +36,7 @@ const maxDepth = 100;
  */
 export class CodePlaces {
   private readonly dwarf: Dwarf;
-  private readonly units = new Map<DwarfUnit, UnitPlaces>();
+  private readonly units = new Map<DwarfUnit, UnitPlaces | "damaged">();
   private bytes = 0;
 
   constructor(dwarf: Dwarf) {
@@ -46,85 +48,65 @@ export class CodePlaces {
     return this.bytes;
   }
 
-  /** `address` is one that the linker gave. Throws FormatError. */
+  /** `address` is one that the linker gave. Throws FormatError if it cannot be told what belongs to which unit. */
   at(address: bigint): CodePlace | undefined {
     const unit = this.dwarf.unitAt(address);
     if (unit === undefined) return undefined;
-    let places = this.units.get(unit);
-    if (places === undefined) {
-      places = new UnitPlaces(this.dwarf, unit);
+    const known = this.units.get(unit);
+    if (known === "damaged") return undefined;
+    try {
+      const places = known ?? new UnitPlaces(this.dwarf, unit);
+      const before = known?.memory ?? 0;
       this.units.set(unit, places);
-      this.bytes += places.memory;
+      const found = places.at(address);
+      this.bytes += places.memory - before;
+      return found;
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      this.bytes -= known?.memory ?? 0;
+      this.units.set(unit, "damaged");
+      return undefined;
     }
-    return places.at(address);
   }
 }
 
-/** Rows of a line table without gaps: row i is about the addresses up to that of row i + 1. */
-interface Sequence {
-  readonly start: bigint;
-  readonly end: bigint;
-  /** Distances of the rows from `start`; exact, as no sequence has 2^53 bytes. */
-  readonly offsets: Float64Array;
-  readonly files: Uint32Array;
-  readonly lines: Uint32Array;
-}
-
-interface Row {
-  readonly address: bigint;
-  readonly file: number;
-  readonly line: number;
-}
-
-const sequenceOf = (start: bigint, end: bigint, rows: readonly Row[]): Sequence => ({
-  start,
-  end,
-  offsets: Float64Array.from(rows, ({ address }) => Number(address - start)),
-  files: Uint32Array.from(rows, ({ file }) => file),
-  lines: Uint32Array.from(rows, ({ line }) => line),
-});
-
-/** Bytes of a function in memory: where it is, and its entry. */
-const functionBytes = 300;
-
 class UnitPlaces {
+  /** The one with the entries: the unit, or its other half. */
+  private readonly unit: DwarfUnit;
+  private readonly rows: LineRows | undefined;
   private readonly files: readonly string[];
-  private readonly sequences: readonly Sequence[];
-  private readonly functions: readonly { readonly start: bigint; readonly end: bigint; readonly die: Die }[];
+  /** What the numbers in calls mean: the other half of a unit may have files of its own. */
+  private readonly callFiles: readonly string[];
+  private readonly functions: FunctionPieces;
+  private nested: FunctionPieces | undefined;
+  /** The function that was asked for last. */
+  private last: Die | undefined;
 
   constructor(dwarf: Dwarf, unit: DwarfUnit) {
+    const split = dwarf.split(unit);
+    this.unit = split ?? unit;
     const table = dwarf.lineTable(unit);
-    const sequences: Sequence[] = [];
-    let rows: Row[] = [];
-    for (const { address, file, line, endsSequence } of table?.rows() ?? []) {
-      if (!endsSequence) {
-        rows.push({ address, file, line });
-        continue;
-      }
-      const [first] = rows;
-      // 0: the linker has dropped the code.
-      if (first !== undefined && first.address !== 0n) sequences.push(sequenceOf(first.address, address, rows));
-      rows = [];
-    }
+    this.rows = table === undefined ? undefined : new LineRows(table);
     this.files = table?.files ?? [];
-    this.sequences = sequences.sort((a, b) => compare(a.start, b.start));
-    const root = unit.root();
-    this.functions = root === undefined ? [] : [...functionsIn(root, 0)].sort((a, b) => compare(a.start, b.start));
+    this.callFiles = (split?.file instanceof Dwarf ? split.file.lineTable(split)?.files : undefined) ?? this.files;
+    const root = this.unit.root();
+    this.functions = new FunctionPieces(root === undefined ? [] : functionsIn(root, 0));
   }
 
   get memory(): number {
-    const rows = this.sequences.reduce((sum, { offsets }) => sum + offsets.length, 0);
-    return 16 * rows + 200 * this.sequences.length + functionBytes * this.functions.length;
+    return (this.rows?.memory ?? 0) + this.functions.memory + (this.nested?.memory ?? 0);
   }
 
   at(address: bigint): CodePlace | undefined {
-    const sequence = lastUpTo(this.sequences, address, ({ start }) => start);
-    const row = sequence === undefined || address >= sequence.end ? undefined : rowAt(sequence, address);
-    const fn = lastUpTo(this.functions, address, ({ start }) => start);
-    const calls = fn === undefined || address >= fn.end ? [] : inlinedAt(fn.die, address, 0);
+    const row = this.rows?.at(Number(address));
+    const fn = this.functionAt(Number(address), row !== undefined);
+    const calls = fn === undefined ? [] : inlinedAt(fn, address, 0);
     if (row === undefined && calls.length === 0) return undefined;
     // From the outside in: each call stands in the function around it, the line in the innermost.
-    const places = [...calls.map((call) => this.place(...callPlace(call))), this.place(row?.file, row?.line)];
+    const places = [
+      ...calls.map((call) => placeIn(this.callFiles, call.number(DW_AT.callFile), call.number(DW_AT.callLine))),
+      placeIn(this.files, row?.file, row?.line),
+    ];
     const inlined = calls.map((call, i) => ({
       name: call.linkageName() ?? call.name() ?? "(anonymous)",
       place: places[i + 1],
@@ -132,48 +114,27 @@ class UnitPlaces {
     return { place: places[0], inlined: inlined.reverse() };
   }
 
-  private place(file: number | undefined, line: number | undefined): SourcePlace | undefined {
-    const path = file === undefined ? undefined : this.files[file];
-    // Line 0: the compiler knows none.
-    return path === undefined || path === "" || line === undefined || line === 0 ? undefined : { file: path, line };
+  /** The entry of the function with an address. What is inside of other functions is looked for only if it must be there. */
+  private functionAt(address: number, isCode: boolean): Die | undefined {
+    let offset = this.functions.at(address);
+    if (offset === undefined && isCode) {
+      this.nested ??= new FunctionPieces(nestedFunctions(this.unit));
+      offset = this.nested.at(address);
+    }
+    if (offset === undefined) return undefined;
+    if (this.last?.offset !== offset) this.last = readDie(this.unit, this.unit.cursor(offset));
+    return this.last;
   }
 }
 
-function rowAt({ start, offsets, files, lines }: Sequence, address: bigint): Omit<Row, "address"> {
-  const wanted = Number(address - start);
-  const row = countUpTo(offsets.length, (i) => (offsets[i] as number) <= wanted) - 1;
-  return { file: files[row] ?? 0, line: lines[row] ?? 0 };
-}
-
-const callPlace = (call: Die): [number | undefined, number | undefined] => [
-  call.number(DW_AT.callFile),
-  call.number(DW_AT.callLine),
-];
-
-const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
-
-/** The last item that does not begin behind `address`; items are in order. */
-function lastUpTo<T>(items: readonly T[], address: bigint, startOf: (item: T) => bigint): T | undefined {
-  return items[countUpTo(items.length, (i) => startOf(items[i] as T) <= address) - 1];
-}
-
-const scopes: ReadonlySet<number> = new Set([
-  DW_TAG.namespace,
-  DW_TAG.structureType,
-  DW_TAG.classType,
-  DW_TAG.unionType,
-]);
-
-/** Functions with code, each piece by itself. */
-function* functionsIn(
-  scope: Die,
-  depth: number,
-): Generator<{ readonly start: bigint; readonly end: bigint; readonly die: Die }> {
-  if (depth > maxDepth) return;
-  for (const die of scope.children()) {
-    if (die.tag === DW_TAG.subprogram) for (const range of rangesOf(die)) yield { ...range, die };
-    else if (scopes.has(die.tag)) yield* functionsIn(die, depth + 1);
-  }
+function placeIn(
+  files: readonly string[],
+  file: number | undefined,
+  line: number | undefined,
+): SourcePlace | undefined {
+  const path = file === undefined ? undefined : files[file];
+  // Line 0: the compiler knows none.
+  return path === undefined || path === "" || line === undefined || line === 0 ? undefined : { file: path, line };
 }
 
 /** The inlined functions that an address of a function belongs to, outermost first. */

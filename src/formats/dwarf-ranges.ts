@@ -26,7 +26,7 @@ export function rangesOf(die: Die): readonly AddressRange[] {
 
 function listed(die: Die, index: number | undefined): readonly AddressRange[] {
   const { unit } = die;
-  const base = unit.root()?.address(DW_AT.lowPc) ?? 0n;
+  const base = unit.root()?.address(DW_AT.lowPc) ?? unit.skeleton?.lowPc ?? 0n;
   if (unit.header.sizes.version < 5) return pairs(die, base);
   const what = `${unit.file.what}: .debug_rnglists`;
   const section = unit.file.section("rnglists");
@@ -83,7 +83,7 @@ function entries(die: Die, cursor: DwarfCursor, from: bigint): readonly AddressR
         break;
       }
       default:
-        throw new FormatError(`${cursor.reader.what}: there is no entry of kind ${kind}`);
+        throw new FormatError(`${cursor.what}: there is no entry of kind ${kind}`);
     }
   }
   return found;
@@ -91,9 +91,10 @@ function entries(die: Die, cursor: DwarfCursor, from: bigint): readonly AddressR
 
 /** .debug_ranges of DWARF 3 and 4: pairs of addresses; the first of a pair may say that the second is a new base. */
 function pairs(die: Die, from: bigint): readonly AddressRange[] {
-  const at = die.number(DW_AT.ranges);
-  if (at === undefined) return [];
+  const place = die.number(DW_AT.ranges);
+  if (place === undefined) return [];
   const { unit } = die;
+  const at = place + (unit.skeleton?.rangesBase ?? 0);
   const cursor = new DwarfCursor(unit.file.section("ranges"), `${unit.file.what}: .debug_ranges`, at);
   const wide = unit.header.sizes.address === 8;
   const selects = wide ? 0xffff_ffff_ffff_ffffn : 0xffff_ffffn;

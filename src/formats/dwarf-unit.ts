@@ -1,8 +1,9 @@
 import { FormatError } from "../base/errors.js";
-import type { Abbrev } from "./dwarf-abbrev.js";
+import type { Abbrev, AbbrevTable } from "./dwarf-abbrev.js";
 import { DW_AT } from "./dwarf-constants.js";
 import { DwarfCursor } from "./dwarf-cursor.js";
 import { type FormSizes, type FormValue, readForm, skipForm } from "./dwarf-form.js";
+import type { SectionBytes } from "./section-bytes.js";
 
 export type DwarfSectionName =
   | "info"
@@ -20,9 +21,9 @@ export type DwarfSectionName =
 /** What a unit asks of the file that it is in. */
 export interface UnitFile {
   readonly what: string;
-  /** The bytes of a section, unpacked; empty if there is none. */
-  section(name: DwarfSectionName): Uint8Array;
-  abbrevs(offset: number, sizes: FormSizes): ReadonlyMap<number, Abbrev>;
+  /** A section, unpacked; empty if there is none. */
+  section(name: DwarfSectionName): SectionBytes;
+  abbrevs(offset: number, sizes: FormSizes): AbbrevTable;
   /** The entry at an offset of .debug_info, whatever unit it is in. */
   entryAt(offset: number): Die | undefined;
   entryBySignature(signature: bigint): Die | undefined;
@@ -49,7 +50,7 @@ export interface UnitHeader {
 
 /** Reads the header at the cursor, and goes past the whole unit. */
 export function parseUnitHeader(cursor: DwarfCursor, section: "info" | "types" = "info"): UnitHeader {
-  const { what } = cursor.reader;
+  const { what } = cursor;
   const offset = cursor.at;
   let length = cursor.u32();
   let width: 4 | 8 = 4;
@@ -93,16 +94,24 @@ export function parseUnitHeader(cursor: DwarfCursor, section: "info" | "types" =
   return { section, offset, end, start, sizes: { version, address, offset: width }, abbrevOffset, kind, dwoId, type };
 }
 
-const utf8 = new TextDecoder("utf-8");
+/** What a split unit has from its skeleton. */
+export interface Skeleton {
+  /** Where in .debug_addr its addresses begin. */
+  readonly addrBase: number;
+  /** The same of its ranges in DWARF 4; version 5 has them in the other file. */
+  readonly rangesBase: number;
+  /** What its ranges start from. */
+  readonly lowPc: bigint;
+}
 
 /** One unit: what one run of the compiler has said. */
 export class DwarfUnit {
   readonly file: UnitFile;
   readonly header: UnitHeader;
-  private table: ReadonlyMap<number, Abbrev> | undefined;
+  private table: AbbrevTable | undefined;
   private first: Die | undefined;
-  /** Of a split unit: where the skeleton says that its addresses begin. */
-  addrBase: number | undefined;
+  /** Of a split unit that was found by its skeleton. */
+  skeleton: Skeleton | undefined;
 
   constructor(file: UnitFile, header: UnitHeader) {
     this.file = file;
@@ -120,7 +129,7 @@ export class DwarfUnit {
     const { start, end, section } = this.header;
     if (at < start || at > end)
       throw new FormatError(`${this.file.what}: offset ${at} is not in the unit at ${this.header.offset}`);
-    return new DwarfCursor(this.file.section(section).subarray(0, end), `${this.file.what}: .debug_${section}`, at);
+    return new DwarfCursor(this.file.section(section), `${this.file.what}: .debug_${section}`, at, end);
   }
 
   /** The compile unit itself; undefined if the unit is empty. */
@@ -129,18 +138,29 @@ export class DwarfUnit {
     return this.first;
   }
 
+  /** What was read of it is read again when it is wanted: of a large file each unit is asked for its addresses once. */
+  forget(): void {
+    this.table = undefined;
+    this.first = undefined;
+  }
+
+  /** By which the two halves of a split unit know each other; DWARF 4 has it as an attribute. */
+  dwoId(): bigint | undefined {
+    return this.header.dwoId ?? this.root()?.wide(DW_AT.gnuDwoId);
+  }
+
   text(value: FormValue): string | undefined {
     switch (value.kind) {
       case "text":
         return value.value;
       case "text-at":
-        return textAt(this.file.section(value.section === "str" ? "str" : "line_str"), value.offset);
+        return textAt(this.file, value.section === "str" ? "str" : "line_str", value.offset);
       case "text-index": {
         const width = this.header.sizes.offset;
         const at = this.strOffsetsBase() + value.index * width;
         const table = this.file.section("str_offsets");
         if (at + width > table.length) return undefined;
-        return textAt(this.file.section("str"), new DwarfCursor(table, this.file.what, at).offset(width));
+        return textAt(this.file, "str", new DwarfCursor(table, this.file.what, at).offset(width));
       }
       default:
         return undefined;
@@ -167,14 +187,15 @@ export class DwarfUnit {
   }
 
   private baseOfAddresses(): number {
-    return this.addrBase ?? this.root()?.number(DW_AT.addrBase) ?? this.root()?.number(DW_AT.gnuAddrBase) ?? 0;
+    return (
+      this.skeleton?.addrBase ?? this.root()?.number(DW_AT.addrBase) ?? this.root()?.number(DW_AT.gnuAddrBase) ?? 0
+    );
   }
 }
 
-function textAt(section: Uint8Array, offset: number): string | undefined {
-  if (offset >= section.length) return undefined;
-  const end = section.indexOf(0, offset);
-  return end < 0 ? undefined : utf8.decode(section.subarray(offset, end));
+function textAt(file: UnitFile, name: "str" | "line_str", offset: number): string | undefined {
+  const section = file.section(name);
+  return offset >= section.length ? undefined : new DwarfCursor(section, `${file.what}: .debug_${name}`, offset).text();
 }
 
 /** How often an entry may say that another completes it: declaration, abstract instance. */

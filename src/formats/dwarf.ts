@@ -1,6 +1,6 @@
 import { FormatError } from "../base/errors.js";
 import { countUpTo } from "../base/ordered.js";
-import { type Abbrev, parseAbbrevs } from "./dwarf-abbrev.js";
+import { AbbrevTable } from "./dwarf-abbrev.js";
 import { DW_AT, DW_TAG } from "./dwarf-constants.js";
 import { DwarfCursor } from "./dwarf-cursor.js";
 import type { FormSizes } from "./dwarf-form.js";
@@ -15,13 +15,14 @@ import {
   skipChildren,
   type UnitFile,
 } from "./dwarf-unit.js";
+import { type SectionBytes, wholeSection } from "./section-bytes.js";
 
 /** Where the sections come from; the reader itself opens no file. */
 export interface DwarfSource {
   /** What messages call the file. */
   readonly what: string;
-  /** A section's bytes, unpacked; undefined if the file has none. */
-  section(name: DwarfSectionName): Uint8Array | undefined;
+  /** A section, unpacked; undefined if the file has none. */
+  section(name: DwarfSectionName): Uint8Array | SectionBytes | undefined;
   /** The other half of a split unit (-gsplit-dwarf). */
   split?(unit: SplitUnit): DwarfSource | undefined;
 }
@@ -55,7 +56,14 @@ const typeTags: ReadonlySet<number> = new Set([
   DW_TAG.typedef,
 ]);
 
-const nothing = new Uint8Array(0);
+const nothing = wholeSection(new Uint8Array(0));
+
+/** No program has more units or, of all units, pieces of code; a damaged file might say so. */
+const maxUnits = 1 << 20;
+const maxUnitRanges = 1 << 22;
+
+/** Tables of abbreviations that are kept; units keep their own as long as they are in use. */
+const maxTables = 64;
 
 /**
  * The debugging information of a file (DWARF 2 to 5). Units are looked through when a name or an address is asked for, one
@@ -64,8 +72,8 @@ const nothing = new Uint8Array(0);
 export class Dwarf implements UnitFile {
   readonly what: string;
   private readonly source: DwarfSource;
-  private readonly sections = new Map<DwarfSectionName, Uint8Array>();
-  private readonly tables = new Map<number, ReadonlyMap<number, Abbrev>>();
+  private readonly sections = new Map<DwarfSectionName, SectionBytes>();
+  private readonly tables = new Map<number, AbbrevTable>();
   private all: readonly DwarfUnit[] | undefined;
   private ofTypes: readonly DwarfUnit[] | undefined;
   private readonly scanned = new Set<DwarfUnit>();
@@ -73,6 +81,7 @@ export class Dwarf implements UnitFile {
   private readonly byName = new Map<string, Die>();
   private readonly types = new Map<string, Die>();
   private ranges: readonly UnitRange[] | undefined;
+  private readonly splits = new Map<DwarfUnit, DwarfUnit | undefined>();
   /** Of split units that were not found. */
   private readonly lost: string[] = [];
 
@@ -81,21 +90,24 @@ export class Dwarf implements UnitFile {
     this.what = source.what;
   }
 
-  section(name: DwarfSectionName): Uint8Array {
+  section(name: DwarfSectionName): SectionBytes {
     let bytes = this.sections.get(name);
     if (bytes === undefined) {
-      bytes = this.source.section(name) ?? nothing;
+      const found = this.source.section(name) ?? nothing;
+      bytes = found instanceof Uint8Array ? wholeSection(found) : found;
       this.sections.set(name, bytes);
     }
     return bytes;
   }
 
-  abbrevs(offset: number, sizes: FormSizes): ReadonlyMap<number, Abbrev> {
+  abbrevs(offset: number, sizes: FormSizes): AbbrevTable {
     // Units of several widths may share a table only if its sizes are their own.
     const key = offset * 128 + sizes.version * 16 + sizes.address + (sizes.offset === 8 ? 4 : 0);
     let table = this.tables.get(key);
     if (table === undefined) {
-      table = parseAbbrevs(new DwarfCursor(this.section("abbrev"), `${this.what}: .debug_abbrev`, offset), sizes);
+      table = new AbbrevTable(new DwarfCursor(this.section("abbrev"), `${this.what}: .debug_abbrev`, offset), sizes);
+      const [oldest = key] = this.tables.keys();
+      if (this.tables.size >= maxTables) this.tables.delete(oldest);
       this.tables.set(key, table);
     }
     return table;
@@ -120,7 +132,10 @@ export class Dwarf implements UnitFile {
   private unitsOf(section: "info" | "types"): readonly DwarfUnit[] {
     const cursor = new DwarfCursor(this.section(section), `${this.what}: .debug_${section}`);
     const units: DwarfUnit[] = [];
-    while (cursor.at < cursor.length) units.push(new DwarfUnit(this, parseUnitHeader(cursor, section)));
+    while (cursor.at < cursor.length) {
+      units.push(new DwarfUnit(this, parseUnitHeader(cursor, section)));
+      if (units.length > maxUnits) throw new FormatError(`${this.what}: it has more than ${maxUnits} units`);
+    }
     return units;
   }
 
@@ -167,7 +182,7 @@ export class Dwarf implements UnitFile {
   /** Where the code of a line begins; `file` is the end of a path. Several files may be meant: they are told. */
   line(file: string, line: number, column: number): LinePlace {
     const files = new Set<string>();
-    let best: bigint | undefined;
+    let best: number | undefined;
     for (const table of this.lineTables()) {
       const wanted = new Set<number>();
       for (const [number, path] of table.files.entries()) {
@@ -177,12 +192,12 @@ export class Dwarf implements UnitFile {
       }
       if (wanted.size === 0) continue;
       for (const row of table.rows()) {
-        if (row.endsSequence || row.line !== line || !row.isStatement || !wanted.has(row.file) || row.address === 0n)
+        if (row.endsSequence || row.line !== line || !row.isStatement || !wanted.has(row.file) || row.address === 0)
           continue;
         if ((column === 0 || row.column === column) && (best === undefined || row.address < best)) best = row.address;
       }
     }
-    return { files: [...files], address: best };
+    return { files: [...files], address: best === undefined ? undefined : BigInt(best) };
   }
 
   /** Each unit has one, some share it. */
@@ -200,9 +215,12 @@ export class Dwarf implements UnitFile {
   /** The lines of a unit; undefined if it has none. */
   lineTable(unit: DwarfUnit): LineTable | undefined {
     const root = unit.root();
-    const at = root?.number(DW_AT.stmtList);
+    const section = this.section("line");
+    // The other half of a split unit need not say where the names of its files are.
+    const first = unit.skeleton !== undefined && section.length > 0 ? 0 : undefined;
+    const at = root?.number(DW_AT.stmtList) ?? first;
     if (root === undefined || at === undefined) return undefined;
-    const cursor = new DwarfCursor(this.section("line"), `${this.what}: .debug_line`, at);
+    const cursor = new DwarfCursor(section, `${this.what}: .debug_line`, at);
     return parseLineTable(cursor, root.text(DW_AT.compDir) ?? "", unit.header.sizes.address, (value) =>
       unit.text(value),
     );
@@ -227,7 +245,7 @@ export class Dwarf implements UnitFile {
     if (root === undefined) return;
     if (unit.header.type !== undefined) this.noteType(readDie(unit, unit.cursor(unit.header.type.offset)));
     this.scanEntries(unit, root);
-    this.scanSplit(root);
+    this.scanSplit(unit);
   }
 
   /** Functions and types of a unit and its namespaces. */
@@ -267,26 +285,50 @@ export class Dwarf implements UnitFile {
     if (!this.types.has(key)) this.types.set(key, die);
   }
 
-  /** A skeleton's functions and types are in a file of their own; their addresses are in this one. */
-  private scanSplit(root: Die): void {
-    const name = root.text(DW_AT.dwoName) ?? root.text(DW_AT.gnuDwoName);
-    if (name === undefined) return;
-    const id = root.unit.header.dwoId ?? root.wide(DW_AT.gnuDwoId) ?? 0n;
-    const source = this.source.split?.({ name, folder: root.text(DW_AT.compDir) ?? "", id });
-    if (source === undefined) {
+  /**
+   * The other half of a skeleton unit, in a file of its own that names the same id; its addresses are in this one. Undefined
+   * for other units, and if it is not there.
+   */
+  split(unit: DwarfUnit): DwarfUnit | undefined {
+    if (!this.splits.has(unit)) this.splits.set(unit, this.findSplit(unit));
+    return this.splits.get(unit);
+  }
+
+  private findSplit(unit: DwarfUnit): DwarfUnit | undefined {
+    const root = unit.root();
+    const name = root?.text(DW_AT.dwoName) ?? root?.text(DW_AT.gnuDwoName);
+    const id = unit.dwoId();
+    if (root === undefined || name === undefined) return undefined;
+    const source =
+      id === undefined ? undefined : this.source.split?.({ name, folder: root.text(DW_AT.compDir) ?? "", id });
+    const other =
+      source === undefined
+        ? undefined
+        : new Dwarf({
+            what: source.what,
+            section: (wanted) =>
+              wanted === "addr" || wanted === "ranges" ? this.section(wanted) : source.section(wanted),
+          });
+    // A file of that name may be of another build.
+    const found = other?.units().find((each) => each.dwoId() === id);
+    if (found === undefined) {
       this.lost.push(name);
-      return;
+      return undefined;
     }
-    const addresses = this.section("addr");
-    const other = new Dwarf({
-      what: source.what,
-      section: (wanted) => (wanted === "addr" ? addresses : source.section(wanted)),
-    });
-    const base = root.number(DW_AT.addrBase) ?? root.number(DW_AT.gnuAddrBase) ?? 0;
-    for (const unit of other.units()) {
-      unit.addrBase = base;
-      if (unit.header.dwoId === undefined || unit.header.dwoId === id) other.scan(unit);
-    }
+    found.skeleton = {
+      addrBase: root.number(DW_AT.addrBase) ?? root.number(DW_AT.gnuAddrBase) ?? 0,
+      rangesBase: root.number(DW_AT.gnuRangesBase) ?? 0,
+      lowPc: root.address(DW_AT.lowPc) ?? 0n,
+    };
+    return found;
+  }
+
+  private scanSplit(skeleton: DwarfUnit): void {
+    const unit = this.split(skeleton);
+    const other = unit?.file;
+    if (unit === undefined || !(other instanceof Dwarf)) return;
+    other.scan(unit);
+    for (const each of other.typeUnits()) other.scan(each);
     for (const [into, from] of [
       [this.byName, other.byName],
       [this.types, other.types],
@@ -316,9 +358,12 @@ export class Dwarf implements UnitFile {
     }
     // Compilers need not write that section: clang does not.
     for (const unit of byOffset.values()) {
-      const root = told.has(unit) ? undefined : unit.root();
+      if (told.has(unit)) continue;
+      const root = unit.root();
       for (const { start, end } of root === undefined ? [] : rangesOf(root))
         if (start !== 0n) ranges.push({ start, end, unit });
+      unit.forget();
+      if (ranges.length > maxUnitRanges) throw new FormatError(`${this.what}: its units have too many pieces`);
     }
     return ranges.sort((a, b) => (a.start < b.start ? -1 : a.start > b.start ? 1 : 0));
   }
@@ -329,7 +374,7 @@ interface UnitRange extends AddressRange {
 }
 
 function parseAranges(
-  bytes: Uint8Array,
+  bytes: SectionBytes,
   what: string,
 ): readonly { readonly start: bigint; readonly end: bigint; readonly unit: number }[] {
   const cursor = new DwarfCursor(bytes, `${what}: .debug_aranges`);
@@ -351,6 +396,7 @@ function parseAranges(
       const start = addressSize === 8 ? cursor.u64() : BigInt(cursor.u32());
       const size = addressSize === 8 ? cursor.u64() : BigInt(cursor.u32());
       if (size > 0n) ranges.push({ start, end: start + size, unit });
+      if (ranges.length > maxUnitRanges) throw new FormatError(`${what}: .debug_aranges has too many entries`);
     }
     cursor.at = end;
   }

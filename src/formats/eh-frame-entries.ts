@@ -33,11 +33,14 @@ export class EhFrame {
   private readonly address: number;
   private readonly what: string;
   private readonly cies = new Map<number, Cie>();
+  /** For all entries, one after the other: a cursor each would be most of what a large section takes. */
+  private readonly cursor: DwarfCursor;
 
   constructor(bytes: Uint8Array, address: number, what: string) {
     this.bytes = bytes;
     this.address = address;
     this.what = what;
+    this.cursor = new DwarfCursor(bytes, what);
   }
 
   /** Entries about functions. */
@@ -61,7 +64,8 @@ export class EhFrame {
 
   /** What an entry says; undefined if it is about no code. */
   read({ at, end }: EntryPlace): Fde | undefined {
-    const cursor = new DwarfCursor(this.bytes, this.what, at);
+    const { cursor } = this;
+    cursor.at = at;
     const cie = this.cieAt(at - cursor.u32());
     const start = readPointer(cursor, cie.encoding, this.address);
     // The size has the format of the address, and is relative to nothing.
@@ -72,7 +76,9 @@ export class EhFrame {
 
   /** Runs the instructions of a function; see runCallFrame(). */
   run(fde: Fde, row: (until: number, state: CallFrameState) => void): CallFrameState {
-    return runCallFrame(new DwarfCursor(this.bytes, this.what, fde.at), fde.end, fde.start, fde.cie, row);
+    const { cursor } = this;
+    cursor.at = fde.at;
+    return runCallFrame(cursor, fde.end, fde.start, fde.cie, row);
   }
 
   private cieAt(start: number): Cie {
@@ -125,10 +131,10 @@ function readPointer(cursor: DwarfCursor, encoding: number, address: number): nu
   const value = readNumber(cursor, encoding & 0x0f);
   const relation = encoding & DW_EH_PE.relations;
   if ((encoding & DW_EH_PE.indirect) !== 0 || (relation !== 0 && relation !== DW_EH_PE.pcrel))
-    throw new FormatError(`${cursor.reader.what}: the pointer encoding ${encoding} is unknown`);
+    throw new FormatError(`${cursor.what}: the pointer encoding ${encoding} is unknown`);
   const result = relation === 0 ? value : value + place;
   if (!Number.isSafeInteger(result) || result < 0)
-    throw new FormatError(`${cursor.reader.what}: an entry at ${cursor.at} is about no possible address`);
+    throw new FormatError(`${cursor.what}: an entry at ${cursor.at} is about no possible address`);
   return result;
 }
 
@@ -151,6 +157,6 @@ function readNumber(cursor: DwarfCursor, format: number): number {
     case 0x0b:
       return cursor.u32() | 0;
     default:
-      throw new FormatError(`${cursor.reader.what}: the pointer format ${format} is unknown`);
+      throw new FormatError(`${cursor.what}: the pointer format ${format} is unknown`);
   }
 }

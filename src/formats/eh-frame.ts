@@ -1,6 +1,6 @@
 import { FormatError } from "../base/errors.js";
 import { type CallFrameState, ruleOf } from "./call-frame.js";
-import { EhFrame } from "./eh-frame-entries.js";
+import { EhFrame, type EntryPlace } from "./eh-frame-entries.js";
 import { cfaKinds } from "./unwind-rule.js";
 
 /** A file's rules of unwinding, in the order of their addresses. */
@@ -20,12 +20,14 @@ const mostCode = 2 ** 32 - 1;
  */
 export function parseEhFrame(bytes: Uint8Array, address: number, what: string): UnwindTable {
   const frame = new EhFrame(bytes, address, what);
-  const functions = frame.places().flatMap((place) => frame.read(place) ?? []);
-  functions.sort((a, b) => a.start - b.start);
-  const start = functions[0]?.start ?? 0;
+  const places = inOrder(frame, frame.places());
+  const [first] = places;
+  const start = (first === undefined ? undefined : frame.read(first)?.start) ?? 0;
   const rows = new Rows(start, what);
   let covered = start;
-  for (const fde of functions) {
+  for (const place of places) {
+    const fde = frame.read(place);
+    if (fde === undefined) continue;
     const end = fde.start + fde.size;
     if (end <= covered) continue;
     if (fde.start > covered) rows.add(covered, cfaKinds.none);
@@ -41,6 +43,23 @@ export function parseEhFrame(bytes: Uint8Array, address: number, what: string): 
   }
   rows.add(covered, cfaKinds.none);
   return { start, rows: rows.finish() };
+}
+
+/** The entries by the addresses of their functions. These are read once more later: a file may have 100,000. */
+function inOrder(frame: EhFrame, places: readonly EntryPlace[]): readonly EntryPlace[] {
+  const starts = new Float64Array(places.length);
+  let isSorted = true;
+  for (const [i, place] of places.entries()) {
+    // What is about no code goes to the end.
+    starts[i] = frame.read(place)?.start ?? Number.POSITIVE_INFINITY;
+    isSorted &&= i === 0 || (starts[i - 1] as number) <= (starts[i] as number);
+  }
+  if (isSorted) return places;
+  const order = Uint32Array.from(places.keys()).sort((a, b) => {
+    const [first, second] = [starts[a] as number, starts[b] as number];
+    return first < second ? -1 : first > second ? 1 : a - b;
+  });
+  return Array.from(order, (i) => places[i] as EntryPlace);
 }
 
 /** The rule for an address of the file; that of `none` if the table has nothing of it. */
@@ -81,6 +100,6 @@ class Rows {
   }
 
   finish(): Uint32Array {
-    return this.rows.slice(0, this.length);
+    return this.rows.subarray(0, this.length);
   }
 }

@@ -25,20 +25,14 @@ export class ElfFunctions {
   names(): readonly string[] {
     if (this.list !== undefined) return this.list;
     const tables = this.tables();
-    const bytes = Buffer.concat(tables.map(({ strings }) => strings));
-    let before = 0;
-    const starts = tables.map((table) => {
-      const own = table.nameStarts().map((start) => (start < table.strings.length ? start + before : bytes.length));
-      before += table.strings.length;
-      return own;
-    });
-    const all = new Uint32Array(starts.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const own of starts) {
-      all.set(own, at);
-      at += own.length;
-    }
-    this.list = decode(bytes, sortNames(bytes, all)).filter((name) => name !== "");
+    const [first] = tables;
+    const { strings, starts } = joined(
+      tables.map((table) => ({
+        strings: table.strings,
+        starts: table.nameStarts(table === first ? undefined : first),
+      })),
+    );
+    this.list = decode(strings, sortNames(strings, starts)).filter((name) => name !== "");
     return this.list;
   }
 
@@ -99,11 +93,32 @@ export class ElfFunctions {
   }
 }
 
+interface Names {
+  readonly strings: Buffer;
+  readonly starts: Uint32Array;
+}
+
+/** Names of several tables as of one. */
+function joined(all: readonly Names[]): Names {
+  const parts = all.filter((part) => part.starts.length > 0);
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only;
+  const strings = Buffer.concat(parts.map((part) => part.strings));
+  const starts = new Uint32Array(parts.reduce((sum, part) => sum + part.starts.length, 0));
+  let before = 0;
+  let at = 0;
+  for (const part of parts) {
+    for (const start of part.starts) starts[at++] = start < part.strings.length ? start + before : strings.length;
+    before += part.strings.length;
+  }
+  return { strings, starts };
+}
+
 /** One string of all bytes and slices of it: many times faster than decoding each name. */
 function decode(bytes: Buffer, starts: Uint32Array): string[] {
   const all = bytes.toString("latin1");
   // Names are ASCII but in few languages.
-  const ascii = !bytes.some((byte) => byte > 0x7f);
+  const ascii = !/[\x80-\xff]/.test(all);
   return Array.from(starts, (start) => {
     const found = all.indexOf("\0", start);
     const end = found < 0 ? all.length : found;

@@ -119,9 +119,59 @@ export class ElfSymbols {
     return undefined;
   }
 
-  /** Names of the functions: where they start in {@link strings}, in the order of the table. */
-  nameStarts(): Uint32Array {
-    return this.functionIndexes.map((index) => this.view.getUint32(index * this.entrySize, true));
+  /**
+   * Names of the functions: where they start in {@link strings}, in the order of the table. Those that `other` has by the same
+   * name at the same address are left out: of a program that was not stripped most that its dynamic table has.
+   */
+  nameStarts(other?: ElfSymbols): Uint32Array {
+    const { functionIndexes } = this;
+    const wanted = other === undefined ? functionIndexes : functionIndexes.filter(this.isOnlyHere(other));
+    return wanted.map((index) => this.view.getUint32(index * this.entrySize, true));
+  }
+
+  /** Tells of a symbol whether the other table has none of its name at its address. */
+  private isOnlyHere(other: ElfSymbols): (index: number) => boolean {
+    const { functionIndexes: theirs } = other;
+    let size = 16;
+    while (size < 2 * theirs.length) size *= 2;
+    // Buckets of places in their table + 1; one that is taken leads to the next.
+    const buckets = new Uint32Array(size);
+    const shift = 32 - Math.log2(size);
+    const bucketOf = (low: number): number => Math.imul(low, 0x9e3779b1) >>> shift;
+    for (let i = 0; i < theirs.length; i++) {
+      let bucket = bucketOf(other.lowAddress(theirs[i] as number));
+      while (buckets[bucket] !== 0) bucket = (bucket + 1) & (size - 1);
+      buckets[bucket] = i + 1;
+    }
+    return (index) => {
+      for (let bucket = bucketOf(this.lowAddress(index)); ; bucket = (bucket + 1) & (size - 1)) {
+        const entry = buckets[bucket] as number;
+        if (entry === 0) return true;
+        if (this.isSame(index, other, theirs[entry - 1] as number)) return false;
+      }
+    };
+  }
+
+  private lowAddress(index: number): number {
+    return this.view.getUint32(index * this.entrySize + (this.entrySize === 24 ? 8 : 4), true);
+  }
+
+  private highAddress(index: number): number {
+    return this.entrySize === 24 ? this.view.getUint32(index * 24 + 12, true) : 0;
+  }
+
+  /** Whether a symbol has the name and the address of one of another table. */
+  private isSame(index: number, other: ElfSymbols, theirs: number): boolean {
+    if (this.lowAddress(index) !== other.lowAddress(theirs)) return false;
+    if (this.highAddress(index) !== other.highAddress(theirs)) return false;
+    const { strings } = this;
+    let a = this.view.getUint32(index * this.entrySize, true);
+    let b = other.view.getUint32(theirs * other.entrySize, true);
+    for (; ; a++, b++) {
+      const byte = strings[a] ?? 0;
+      if (byte !== (other.strings[b] ?? 0)) return false;
+      if (byte === 0) return true;
+    }
   }
 
   /** Every function, in the order of the table. */

@@ -4,6 +4,7 @@ import { type ByteSource, bytesSource } from "./byte-source.js";
 import { ElfSymbols } from "./elf-symbols.js";
 import { FunctionTable } from "./function-table.js";
 import type { PageCache } from "./page-cache.js";
+import { type SectionBytes, type SectionPages, wholeSection } from "./section-bytes.js";
 
 export type { ByteSource } from "./byte-source.js";
 export { bytesSource } from "./byte-source.js";
@@ -67,6 +68,11 @@ const SHT_SYMTAB = 2;
 const SHT_NOTE = 7;
 const SHT_NOBITS = 8;
 const SHT_DYNSYM = 11;
+/** No program has more sections or segments, or more bytes of notes or of names of sections. */
+const maxHeaders = 1 << 18;
+const maxNotes = 16 << 20;
+/** No symbol table of a program that runs is larger: 11 million symbols. */
+const maxSymbols = 1 << 28;
 const SHN_XINDEX = 0xffff;
 const PN_XNUM = 0xffff;
 const NT_GNU_BUILD_ID = 3;
@@ -125,6 +131,13 @@ export class Elf {
     return section.type === SHT_NOBITS ? new Uint8Array(0) : this.source.read(section.offset, section.size);
   }
 
+  /** The same, read page by page; the file must stay open. */
+  pagesOf(section: ElfSection, pages: SectionPages): SectionBytes {
+    return section.type === SHT_NOBITS
+      ? wholeSection(new Uint8Array(0))
+      : pages.section(this.source, section.offset, section.size, `${this.what}: ${section.name}`);
+  }
+
   /** Bytes of the file, e.g. those of a segment; outside of it it is a FormatError. */
   bytesAt(offset: number, size: number): Uint8Array {
     return this.source.read(offset, size);
@@ -133,6 +146,11 @@ export class Elf {
   /** The same, but only what there is. */
   bytesUpTo(offset: number, most: number): Uint8Array {
     return this.source.read(offset, Math.min(most, Math.max(this.source.size - offset, 0)));
+  }
+
+  hasTable(table: "symtab" | "dynsym"): boolean {
+    const type = table === "symtab" ? SHT_SYMTAB : SHT_DYNSYM;
+    return this.sections.some((each) => each.type === type);
   }
 
   /** `symtab` is the full table, which strip(1) removes; `dynsym` what the dynamic linker needs. */
@@ -164,6 +182,7 @@ export class Elf {
     const strings = section === undefined ? undefined : this.sections[section.link];
     if (section === undefined || strings === undefined) return undefined;
     const size = strings.type === SHT_NOBITS ? 0 : strings.size;
+    if (section.size > maxSymbols) throw new FormatError(`${this.what}: ${section.name} has ${section.size} bytes`);
     return new FunctionTable({
       symbols: this.data(section),
       is64: this.bits === 64,
@@ -232,17 +251,19 @@ export class Elf {
     for (const section of this.sections) {
       if (section.type !== SHT_NOTE) continue;
       fromSections = true;
-      yield* parseNotes(this.data(section), section.align, this.what);
+      yield* this.notesOf(section);
     }
     if (fromSections) return;
     for (const segment of this.segments) {
       if (segment.type !== PT_NOTE) continue;
-      yield* parseNotes(this.source.read(segment.offset, segment.fileSize), segment.align, this.what);
+      const { offset, fileSize, align } = segment;
+      yield* parseNotes(this.source.read(offset, Math.min(fileSize, maxNotes)), align, this.what);
     }
   }
 
   /** The notes of one section, e.g. `.note.stapsdt`. */
   *notesOf(section: ElfSection): Generator<ElfNote> {
+    if (section.size > maxNotes) throw new FormatError(`${this.what}: ${section.name} has ${section.size} bytes`);
     yield* parseNotes(this.data(section), section.align, this.what);
   }
 
@@ -318,6 +339,7 @@ function readSections(source: ByteSource, what: string, header: Header): readonl
     const zero = new ByteReader(source.read(sectionsAt, sectionSize), what);
     count = is64 ? zero.size64(32) : zero.u32(20);
   }
+  if (count > maxHeaders) throw new FormatError(`${what}: it has ${count} sections`);
   const reader = new ByteReader(source.read(sectionsAt, count * sectionSize), what);
   const sections: RawSection[] = [];
   for (let i = 0; i < count; i++) {
@@ -340,6 +362,8 @@ function readSections(source: ByteSource, what: string, header: Header): readonl
 
 function nameSections(source: ByteSource, raw: readonly RawSection[], namesIndex: number): readonly ElfSection[] {
   const table = raw[namesIndex];
+  if (table !== undefined && table.size > maxNotes)
+    return raw.map(({ nameAt: _, ...section }) => ({ ...section, name: "" }));
   const names = Buffer.from(
     table === undefined || table.type === SHT_NOBITS ? new Uint8Array(0) : source.read(table.offset, table.size),
   );
@@ -355,6 +379,7 @@ function readSegments(source: ByteSource, what: string, header: Header, count: n
   const least = is64 ? 56 : 32;
   if (segmentSize < least)
     throw new FormatError(`${what}: its program headers have ${segmentSize} bytes, not ${least}`);
+  if (count > maxHeaders) throw new FormatError(`${what}: it has ${count} segments`);
   const reader = new ByteReader(source.read(segmentsAt, count * segmentSize), what);
   const segments: ElfSegment[] = [];
   for (let i = 0; i < count; i++) {

@@ -25,16 +25,22 @@ export function unwindRows(elf: Elf): Uint32Array {
   const table = parseEhFrame(elf.data(section), Number(section.address), `${elf.what}: .eh_frame`);
   const code = elf.segments.filter((segment) => segment.type === PT_LOAD && (segment.flags & PF_X) !== 0);
   const parts = [...code].sort((a, b) => a.offset - b.offset).map((segment) => rowsWithin(table, segment));
+  const [only] = parts;
+  const rows = only !== undefined && parts.length === 1 ? only : joined(parts);
+  for (let i = 2; i < rows.length; i += 2)
+    if ((rows[i] ?? 0) < (rows[i - 2] ?? 0)) throw new FormatError(`${elf.what}: its executable segments overlap`);
+  const entry = elf.fileOffset(elf.entry);
+  return entry === undefined ? rows : withEntry(rows, entry);
+}
+
+function joined(parts: readonly Uint32Array[]): Uint32Array {
   const rows = new Uint32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
     rows.set(part, at);
     at += part.length;
   }
-  for (let i = 2; i < rows.length; i += 2)
-    if ((rows[i] ?? 0) < (rows[i - 2] ?? 0)) throw new FormatError(`${elf.what}: its executable segments overlap`);
-  const entry = elf.fileOffset(elf.entry);
-  return entry === undefined ? rows : withEntry(rows, entry);
+  return rows;
 }
 
 /**
@@ -59,13 +65,18 @@ function rowsWithin({ start, rows }: UnwindTable, segment: ElfSegment): Uint32Ar
   const from = Number(segment.address);
   const to = from + segment.fileSize;
   if (segment.offset + segment.fileSize >= 2 ** 32) return new Uint32Array(0);
-  const found: number[] = [];
   let before: number = cfaKinds.none;
   let i = 0;
   for (; i < rows.length && start + (rows[i] ?? 0) <= from; i += 2) before = rows[i + 1] ?? 0;
-  if (before !== cfaKinds.none) found.push(segment.offset, before);
+  const found = new Uint32Array(rows.length - i + 4);
+  let length = 0;
+  const add = (place: number, rule: number): void => {
+    found[length++] = place;
+    found[length++] = rule;
+  };
+  if (before !== cfaKinds.none) add(segment.offset, before);
   for (; i < rows.length && start + (rows[i] ?? 0) < to; i += 2)
-    found.push(start + (rows[i] ?? 0) - from + segment.offset, rows[i + 1] ?? 0);
-  if (found.length > 0) found.push(segment.offset + segment.fileSize, cfaKinds.none);
-  return Uint32Array.from(found);
+    add(start + (rows[i] ?? 0) - from + segment.offset, rows[i + 1] ?? 0);
+  if (length > 0) add(segment.offset + segment.fileSize, cfaKinds.none);
+  return found.subarray(0, length);
 }

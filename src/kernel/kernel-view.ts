@@ -8,26 +8,28 @@ import type { Dwarf } from "../formats/dwarf.js";
 import { Kallsyms } from "../formats/kallsyms.js";
 import type { TracepointFormat } from "../formats/tracepoint-format.js";
 import { type KernelFunctions, kernelModule } from "../language/kernel-functions.js";
-import type {
-  BpfFunction,
-  KernelView,
-  Missing,
-  UsdtProbe,
-  UserFile,
-  UserFunctions,
-  UserSymbol,
+import {
+  type BpfFunction,
+  btfFunction,
+  type KernelView,
+  type Missing,
+  type UsdtProbe,
+  type UserFile,
+  type UserFunctions,
+  type UserSymbol,
 } from "../language/kernel-view.js";
 import { answerOf, type FeatureAnswer, type FeatureName, type FeatureReply } from "../language/needs.js";
 import type { Sys } from "../sys/sys.js";
 import { readBpfFunctions } from "./bpf-functions.js";
 import { readCpus } from "./cpus.js";
-import { type DebugPlaces, debugRoot, readDebugInfo } from "./debug-info.js";
+import { debugRoot, readDebugInfo } from "./debug-info.js";
 import { features } from "./features.js";
 import { findBinary } from "./find-binary.js";
 import { listedFunctions, readKernelFunctions } from "./kernel-functions.js";
 import { missingCapabilities } from "./privileges.js";
 import { kfuncAllowed } from "./probe-program.js";
 import { searchPlaces } from "./process-files.js";
+import type { DebugPlaces } from "./separate-files.js";
 import { ensureTracefs, readEventFormat, readEvents } from "./tracefs.js";
 import { readUsdtProbes } from "./usdt-probes.js";
 import { findUserFiles, type Tracee } from "./user-files.js";
@@ -178,8 +180,7 @@ export class LiveKernelView implements KernelView {
 
   kfuncAllowed(name: string, type: ProgType): FeatureAnswer {
     return this.once(`kfunc ${type} ${name}`, () => {
-      const btf = this.btf();
-      const id = "missing" in btf ? undefined : btf.find(name, "func");
+      const id = btfFunction(this, name);
       return id === undefined ? "no" : kfuncAllowed(this.sys, type, id);
     });
   }

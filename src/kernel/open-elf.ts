@@ -1,6 +1,7 @@
-import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Arch } from "../abi/registers.js";
 import { FormatError } from "../base/errors.js";
+import { checkPiece } from "../formats/byte-source.js";
 import { type ByteSource, Elf, EM_386, EM_AARCH64, EM_X86_64 } from "../formats/elf.js";
 import { findInZip } from "../formats/zip.js";
 
@@ -26,24 +27,28 @@ interface Part {
   readonly file: string;
   readonly start: number;
   readonly source: ByteSource;
+  /** Which file it is, and when it was written. */
+  readonly state: string;
 }
 
 function withPart<T>(path: string, use: (part: Part) => T): T {
   const inside = insideArchive(path);
   const file = inside?.archive ?? path;
-  const fd = openSync(file, "r");
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const source = fileSource(fd, file);
-    if (inside === undefined) return use({ file, start: 0, source });
+    const { dev, ino, size: bytes, mtimeNs } = fstatSync(fd, { bigint: true });
+    const state = `${dev} ${ino} ${bytes} ${mtimeNs}`;
+    const source = fileSource(fd, Number(bytes), file);
+    if (inside === undefined) return use({ file, start: 0, source, state });
     const { offset, size } = findInZip(source, inside.name, file);
     const part: ByteSource = {
       size,
       read(at, length) {
-        if (at >= 0 && length >= 0 && at + length <= size) return source.read(offset + at, length);
-        throw new FormatError(`${path}: ${length} bytes at offset ${at} lie outside its ${size} bytes`);
+        checkPiece(at, length, size, path);
+        return source.read(offset + at, length);
       },
     };
-    return use({ file, start: offset, source: part });
+    return use({ file, start: offset, source: part, state });
   } finally {
     closeSync(fd);
   }
@@ -56,14 +61,40 @@ export function insideArchive(path: string): { readonly archive: string; readonl
   return { archive: path.slice(0, at), name: path.slice(at + 2) };
 }
 
-function fileSource(fd: number, path: string): ByteSource {
-  const { size } = fstatSync(fd);
+/**
+ * A file that may be read as long as it stays the same, without being held open: of one program thousands may be in use. What
+ * becomes of it meanwhile is a FormatError.
+ */
+export function openedForEachRead(path: string): ByteSource & Disposable {
+  const { size, start, state } = withPart(path, ({ start, source, state }) => ({ size: source.size, start, state }));
+  const file = insideArchive(path)?.archive ?? path;
   return {
     size,
     read(offset, length) {
-      if (!(offset >= 0 && length >= 0 && offset + length <= size)) {
-        throw new FormatError(`${path}: ${length} bytes at offset ${offset} lie outside its ${size} bytes`);
+      checkPiece(offset, length, size, path);
+      try {
+        return withPart(file, (now) => {
+          if (now.state === state) return now.source.read(start + offset, length);
+          throw new FormatError(`${path}: was replaced or written while it was read`);
+        });
+      } catch (error) {
+        if (!isSystemError(error)) throw error;
+        throw new FormatError(`${path}: cannot be read any more: ${(error as Error).message}`);
       }
+    },
+    [Symbol.dispose]: () => undefined,
+  };
+}
+
+/** An error of node:fs, such as ENOENT or EACCES. */
+export const isSystemError = (error: unknown): boolean =>
+  error instanceof Error && "errno" in error && "code" in error && typeof error.code === "string";
+
+function fileSource(fd: number, size: number, path: string): ByteSource {
+  return {
+    size,
+    read(offset, length) {
+      checkPiece(offset, length, size, path);
       const bytes = Buffer.alloc(length);
       let done = 0;
       while (done < length) {

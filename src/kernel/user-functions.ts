@@ -3,11 +3,12 @@ import { BeetraceError } from "../base/errors.js";
 import { ET_DYN } from "../formats/elf.js";
 import { ElfFunctions } from "../formats/elf-functions.js";
 import type { Missing, UserFunctions, UserSymbol } from "../language/kernel-view.js";
-import { type DebugPlaces, readSeparateSymbols } from "./debug-info.js";
+import { readSeparateSymbols } from "./debug-info.js";
 import { findSymbol } from "./elf-symbol.js";
 import { findBinary, type SearchPlaces } from "./find-binary.js";
 import { miniDebugInfo } from "./mini-debug-info.js";
 import { requireMachine, withElf } from "./open-elf.js";
+import type { DebugPlaces } from "./separate-files.js";
 
 /** The functions of a program or library, also of one that was stripped, if what was stripped is installed or packed in it. */
 export function readUserFunctions(path: string, places: DebugPlaces, arch: Arch): UserFunctions | Missing {

@@ -81,6 +81,12 @@ export interface BpfFunction {
 
 export type Missing = { readonly missing: string };
 
+/** Id of a function in the BTF of vmlinux; undefined if it has none of that name, or there is no BTF. */
+export function btfFunction(kernel: Pick<KernelView, "btf">, name: string): BtfId | undefined {
+  const btf = kernel.btf();
+  return "missing" in btf ? undefined : btf.find(name, "func");
+}
+
 /** All that the compiler asks of the kernel it compiles for; a fixture stands behind it in tests. */
 export interface KernelView {
   readonly arch: "x86_64" | "arm64";

@@ -121,6 +121,14 @@ test("what to do about it", () => {
   const program = programAt([]);
   const hint = (errno: number, log: string): string => new VerifierError(program, errno, log, undefined).hint ?? "";
   assert.match(hint(22, "back-edge from insn 7 to 3\n"), /^a loop needs a bound/);
+  for (const words of [
+    "unknown func bpf_probe_write_user#36",
+    "program of this type cannot use helper bpf_probe_write_user#36",
+  ])
+    assert.match(
+      hint(22, `5: (85) call bpf_probe_write_user#36\n${words}\n`),
+      /has no bpf_probe_write_user\(\).*lockdown.*--info/,
+    );
   assert.match(hint(7, "BPF program is too large. Processed 1000001 insn\n"), /^a loop needs a bound/);
   assert.match(
     hint(13, "0: (61) r1 = *(u32 *)(r1 +4)\ninvalid bpf_context access off=4 size=4\n"),

@@ -45,7 +45,13 @@ export class VerifierError extends BeetraceError {
 /** Words of the verifier about loops and size: kernel/bpf/verifier.c, v5.10 to v6.18. */
 const unbounded = /back-edge|infinite loop|loop is not bounded|too complex|program is too large/i;
 
+/** get_helper_proto() had none: check_helper_call(), kernel/bpf/verifier.c; `unknown func` until v6.14. */
+const lackingHelper = /(?:program of this type cannot use helper|unknown func) (bpf_\w+)#/;
+
 function hintFor(reason: string, errno: number): string {
+  const helper = lackingHelper.exec(reason)?.[1];
+  if (helper !== undefined)
+    return `this kernel has no ${helper}() for programs of this type, or lockdown(7) keeps it from them; beetrace --info tells what it has`;
   if (errno === EAGAIN) return "a profiler of this process sends such signals, for one: try again without it";
   return unbounded.test(reason)
     ? "a loop needs a bound that the kernel can see"

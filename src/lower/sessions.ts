@@ -1,5 +1,6 @@
 import { FunctionBuilder } from "../ir/builder.js";
 import type { IrFunction } from "../ir/ir.js";
+import { btfFunction } from "../language/kernel-view.js";
 import type { TypedProgram } from "../language/typed.js";
 import { lowerProgram } from "./lower.js";
 import type { ObjectBuilder } from "./object-builder.js";
@@ -20,15 +21,15 @@ export function lowerWithReturns(
   const returns = object.script.programs[at];
   if (returns === undefined) return functions;
   const { isReturn = "" } = program.targets[0]?.provider.session ?? {};
-  const btf = object.kernel.btf();
-  const id = "missing" in btf ? undefined : btf.find(isReturn, "func");
+  const id = btfFunction(object.kernel, isReturn);
   if (id === undefined) throw new Error(`internal: a session without ${isReturn}()`);
   const [entry, ...callbacks] = functions;
   if (entry === undefined) throw new Error("internal: no function was lowered");
   const atEntry = { ...entry, name: `${program.name}_entry` };
   const b = new FunctionBuilder(program.name, "program");
   b.span = program.span;
-  // A bool is one byte; what is above it is anything. Without an argument until 6.19, with the context since; who takes none does not look at it.
+  // A bool is one byte; what is above it is anything. Until 6.19 it takes no argument, and does not look at the context that
+  // it takes since.
   b.either(
     "ne",
     b.ext(1, false, b.callKernel(isReturn, id, [b.ctx()])),

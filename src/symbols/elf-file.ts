@@ -1,11 +1,17 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { FormatError } from "../base/errors.js";
+import { checkPiece } from "../formats/byte-source.js";
 import { type CodePlace, CodePlaces } from "../formats/dwarf-places.js";
 import { type ByteSource, Elf } from "../formats/elf.js";
 import type { FunctionTable } from "../formats/function-table.js";
 import type { PageCache } from "../formats/page-cache.js";
-import { type DebugPlaces, hasDebugInfo, lineInfo, separateDebugFile } from "../kernel/debug-info.js";
+import type { SectionPages } from "../formats/section-bytes.js";
+import { dwarfOf, hasDebugInfo } from "../kernel/debug-info.js";
 import { miniDebugInfo } from "../kernel/mini-debug-info.js";
+import { isSystemError } from "../kernel/open-elf.js";
+import { type DebugPlaces, openSeparate, type SeparateFile } from "../kernel/separate-files.js";
+
+export { isSystemError };
 
 /** A file as bytes that are read when they are wanted; the caller closes it. */
 export interface OpenFile extends ByteSource, Disposable {
@@ -35,9 +41,7 @@ export function openFile(path: string): OpenFile {
       device: kernelDevice(dev),
       changed: later(mtimeNs, birthtimeNs),
       read(offset, length) {
-        if (!(offset >= 0 && length >= 0 && offset + length <= Number(size))) {
-          throw new FormatError(`${path}: ${length} bytes at offset ${offset} lie outside its ${size} bytes`);
-        }
+        checkPiece(offset, length, Number(size), path);
         const bytes = Buffer.allocUnsafeSlow(length);
         readInto(offset, bytes);
         return bytes;
@@ -74,6 +78,8 @@ export interface FileKeeper {
   grew(bytes: number): void;
   /** Through which names are read. */
   readonly pages: PageCache;
+  /** The same of debugging information. */
+  readonly sections: SectionPages;
   /** The linker's name of a function as people write it. */
   shown(symbol: string): string;
 }
@@ -81,10 +87,12 @@ export interface FileKeeper {
 /** Tables of functions, of the file itself and of what was stripped from it, in the order in which they are asked. */
 interface Tables {
   readonly elf: Elf;
-  readonly functions: readonly FunctionTable[];
+  readonly functions: FunctionTable[];
+  /** The dynamic one is not among them yet: it is read for what the others do not have. */
+  hasMore: boolean;
   readonly segments: readonly Segment[];
-  /** Path of the file that was split off from this one. */
-  readonly separate: string | undefined;
+  /** The file that was split off from this one. */
+  readonly separate: Elf | undefined;
 }
 
 /** What of the file lies where in memory, as numbers. */
@@ -135,7 +143,9 @@ export class ElfFile implements Disposable {
     const address = addressOf(tables.segments, fileOffset);
     if (address === undefined) return { kind: "unknown", reason: "stripped" };
     try {
-      for (const table of tables.functions) {
+      for (let i = 0; ; i++) {
+        const table = tables.functions[i] ?? this.nextTable(tables);
+        if (table === undefined) break;
         const index = table.at(address);
         if (index < 0) continue;
         const name = table.shown(index) ?? this.show(table, index);
@@ -153,10 +163,13 @@ export class ElfFile implements Disposable {
   offsetOf(name: string): number | undefined {
     const { file } = this;
     if (file === undefined) return undefined;
+    let separate: Separate | undefined;
     try {
       // Read for this one question, without being kept.
       const elf = Elf.parse(file, this.what);
-      const debug = elf.symbols("symtab") === undefined ? this.stripped(elf) : undefined;
+      const isStripped = elf.symbols("symtab") === undefined;
+      separate = isStripped ? this.openSeparate(elf) : undefined;
+      const debug = isStripped ? (separate?.elf ?? miniDebugInfo(elf)) : undefined;
       const address =
         elf.function(name)?.address ??
         debug?.symbols("symtab")?.find(name)?.address ??
@@ -166,11 +179,14 @@ export class ElfFile implements Disposable {
     } catch (error) {
       if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
       return undefined;
+    } finally {
+      separate?.file[Symbol.dispose]();
     }
   }
 
   /** Where in the source a byte of the file comes from; undefined if nobody tells. */
   code(fileOffset: number): CodePlace | undefined {
+    if (this.lines === "none") return undefined;
     const known = this.codes.get(fileOffset);
     if (known !== undefined) return known === "none" ? undefined : known;
     const found = this.lookUpCode(fileOffset);
@@ -234,9 +250,10 @@ export class ElfFile implements Disposable {
   }
 
   private openLines({ elf, separate }: Tables): CodePlaces | "none" {
-    if (!hasDebugInfo(elf) && separate === undefined) return "none";
-    const dwarf = lineInfo(elf, this.what, separate, (bytes) => this.grow(bytes));
-    return dwarf === undefined ? "none" : new CodePlaces(dwarf);
+    const { sections } = this.keeper;
+    const memory = { pages: sections, onUnpacked: (bytes: number) => this.grow(bytes) };
+    const found = hasDebugInfo(elf) ? elf : separate;
+    return found === undefined || !hasDebugInfo(found) ? "none" : new CodePlaces(dwarfOf(found, this.what, memory));
   }
 
   private load(): Tables | "unreadable" {
@@ -254,24 +271,30 @@ export class ElfFile implements Disposable {
   private readTables(file: OpenFile): Tables {
     const elf = Elf.parse(file, this.what);
     const own = elf.functionTable("symtab", this.keeper.pages);
-    // Only a build id makes sure that another file belongs to this one, whatever container it is in.
-    const separate =
-      hasDebugInfo(elf) || elf.buildId() === undefined ? undefined : separateDebugFile(elf, this.what, this.places);
-    // What a full table does not have the dynamic one has neither, but for damaged files.
-    const functions = [own ?? this.strippedTable(elf, separate), elf.functionTable("dynsym", this.keeper.pages)].filter(
-      (table) => table !== undefined,
-    );
-    this.grow(functions.reduce((sum, { memory }) => sum + memory, headerBytes));
-    return { elf, functions, separate, segments: loaded(elf) };
+    const separate = hasDebugInfo(elf) ? undefined : this.openSeparate(elf);
+    // Open as long as its tables are in use.
+    if (separate !== undefined) this.held.push(separate.file);
+    const full = own ?? this.strippedTable(elf, separate?.elf);
+    this.grow((full?.memory ?? 0) + headerBytes);
+    const functions = full === undefined ? [] : [full];
+    return { elf, functions, hasMore: true, separate: separate?.elf, segments: loaded(elf) };
+  }
+
+  /** What a full table does not have the dynamic one has neither, but for damaged files. */
+  private nextTable(tables: Tables): FunctionTable | undefined {
+    if (!tables.hasMore) return undefined;
+    tables.hasMore = false;
+    const table = tables.elf.functionTable("dynsym", this.keeper.pages);
+    if (table === undefined) return undefined;
+    tables.functions.push(table);
+    this.grow(table.memory);
+    return table;
   }
 
   /** The table that was stripped from the file: what was split off, or what is packed in it. */
-  private strippedTable(elf: Elf, separate: string | undefined): FunctionTable | undefined {
-    if (separate !== undefined) {
-      const other = this.openSeparate(separate);
-      const table = other?.functionTable("symtab", this.keeper.pages);
-      if (table !== undefined) return table;
-    }
+  private strippedTable(elf: Elf, separate: Elf | undefined): FunctionTable | undefined {
+    const table = separate?.functionTable("symtab", this.keeper.pages);
+    if (table !== undefined) return table;
     const mini = miniDebugInfo(elf);
     if (mini === undefined) return undefined;
     // Its names are in what was unpacked.
@@ -279,26 +302,13 @@ export class ElfFile implements Disposable {
     return mini.functionTable("symtab", this.keeper.pages);
   }
 
-  private stripped(elf: Elf): Elf | undefined {
-    const separate = elf.buildId() === undefined ? undefined : separateDebugFile(elf, this.what, this.places);
-    return (separate === undefined ? undefined : this.openSeparate(separate)) ?? miniDebugInfo(elf);
-  }
-
-  /** Open as long as its table is in use. */
-  private openSeparate(path: string): Elf | undefined {
-    let file: OpenFile | undefined;
-    try {
-      file = openFile(path);
-      const elf = Elf.parse(file, path);
-      this.held.push(file);
-      return elf;
-    } catch (error) {
-      file?.[Symbol.dispose]();
-      if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
-      return undefined;
-    }
+  private openSeparate(elf: Elf): Separate | undefined {
+    const isOfUse = (other: Elf): boolean => hasDebugInfo(other) || other.hasTable("symtab");
+    return openSeparate(elf, this.what, this.places, openFile, isOfUse);
   }
 }
+
+type Separate = SeparateFile<OpenFile>;
 
 /** Headers and names of sections, about. */
 const headerBytes = 8192;
@@ -317,7 +327,3 @@ function addressOf(segments: readonly Segment[], fileOffset: number): number | u
     if (fileOffset >= offset && fileOffset - offset < size) return address + (fileOffset - offset);
   return undefined;
 }
-
-/** An error of node:fs, such as ENOENT or EACCES. */
-export const isSystemError = (error: unknown): boolean =>
-  error instanceof Error && "errno" in error && "code" in error && typeof error.code === "string";

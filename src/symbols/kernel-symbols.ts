@@ -32,6 +32,11 @@ export class KernelSymbols {
     return this.load().hidden;
   }
 
+  /** What names come from: another object once they were read again. */
+  get state(): object | undefined {
+    return this.symbols;
+  }
+
   resolve(address: bigint): Symbolized {
     const wanted = BigInt.asUintN(64, address);
     if (wanted < kernelHalf) return unknown("unmapped");

@@ -3,7 +3,8 @@ import { bytesSource } from "../formats/byte-source.js";
 import { endsWithCall, longestCall } from "../formats/call-sites.js";
 import { Elf } from "../formats/elf.js";
 import { PageCache } from "../formats/page-cache.js";
-import type { DebugPlaces } from "../kernel/debug-info.js";
+import { SectionPages } from "../formats/section-bytes.js";
+import type { DebugPlaces } from "../kernel/separate-files.js";
 import type { Mapping } from "./address-space.js";
 import { ElfFile, type FileKeeper, isSystemError, type OpenFile, openFile } from "./elf-file.js";
 import { readMapping, readOwnVdso } from "./mapped-file.js";
@@ -42,6 +43,7 @@ export class MappedFiles implements Disposable, FileKeeper {
 
   private readonly calls = new Map<string, boolean | undefined>();
   readonly pages = new PageCache();
+  readonly sections = new SectionPages();
   /** Of tables and debugging information of all files. */
   private memory = 0;
   private uses = 0;
@@ -55,12 +57,11 @@ export class MappedFiles implements Disposable, FileKeeper {
     const name = nameOf(mapping);
     const key = this.names.get(name) ?? name;
     const known = this.files.get(key);
-    const tooEarly = typeof known === "number" && this.options.now() - known < retryMilliseconds;
-    if (typeof known === "object" || tooEarly) {
-      if (typeof known !== "object") return undefined;
+    if (typeof known === "object") {
       this.use(known);
       return known;
     }
+    if (known !== undefined && this.options.now() - known < retryMilliseconds) return undefined;
     this.files.delete(key);
     const opened = mapping.path === "[vdso]" ? this.openVdso(pids, mapping) : this.open(pids, mapping);
     this.makeRoom();

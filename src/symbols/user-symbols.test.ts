@@ -204,6 +204,23 @@ test("tables that were dropped for want of memory are read again, also when the 
   );
 });
 
+test("what the usual stack is named by is another object once something else is mapped", (t) => {
+  const { proc, write, line } = fakeProc(t, "tiny");
+  write(7, line(0x400000, 0));
+  let now = 0;
+  using symbols = new UserSymbols({ procRoot: proc, now: () => now });
+  const state = symbols.usualState(7, 0n);
+  assert.ok(state !== undefined);
+  assert.ok(symbols.resolveUsual(7, [0x400144n, 0x40016bn], {}) !== undefined);
+  assert.equal(symbols.resolveUsual(7, [0x400144n, 0x500147n], {}), undefined);
+  assert.equal(symbols.usualState(7, 0n), state);
+  write(7, line(0x400000, 0) + line(0x500000, 0));
+  now = 1000;
+  symbols.resolveStack(7, [0x500147n]);
+  assert.notEqual(symbols.usualState(7, 0n), state);
+  assert.ok(symbols.resolveUsual(7, [0x400144n, 0x500147n], {}) !== undefined);
+});
+
 test("files that change under the reader give names or reasons", (t) => {
   const { proc, program, write, line } = fakeProc(t, "tiny");
   const whole = readFileSync(program);

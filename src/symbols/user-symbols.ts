@@ -1,6 +1,7 @@
 import type { PerfRecord } from "../formats/perf-records.js";
-import { type DebugPlaces, debugRoot } from "../kernel/debug-info.js";
-import type { AddressSpace, Mapping } from "./address-space.js";
+import { debugRoot } from "../kernel/debug-info.js";
+import type { DebugPlaces } from "../kernel/separate-files.js";
+import type { AddressSpace, Mapping, MappingIndex } from "./address-space.js";
 import type { ElfFile } from "./elf-file.js";
 import { JitMemory, JitNames } from "./jit-names.js";
 import { MappedFiles } from "./mapped-files.js";
@@ -135,7 +136,7 @@ export class UserSymbols implements Disposable {
 
   /** The functions at the addresses of a stack, innermost first: all but the first are where calls go on. */
   resolveStack(pid: number, stack: readonly bigint[], lookup: Lookup = {}): readonly Symbolized[] {
-    const quick = this.resolveQuickly(pid, stack, lookup);
+    const quick = this.resolveUsual(pid, stack, lookup);
     if (quick !== undefined) return quick;
     const after = { ...lookup, isReturn: true };
     return this.resolveAll(pid, stack, (i) => (i === 0 ? lookup : after));
@@ -143,13 +144,11 @@ export class UserSymbols implements Disposable {
 
   /**
    * The usual stack: of a process in which only one program can have run, in which each address was mapped once, from files.
-   * The answer is that of {@link resolveAll}; undefined for any other stack.
+   * The answer is that of {@link resolveAll}, as long as {@link usualState} is the same; undefined for any other stack.
    */
-  private resolveQuickly(pid: number, stack: readonly bigint[], lookup: Lookup): readonly Symbolized[] | undefined {
-    this.table.refresh();
-    const known = this.table.get(pid);
-    const [space, ...others] = known.spacesSince(lookup.since ?? 0n);
-    const index = others.length > 0 ? undefined : space?.index;
+  resolveUsual(pid: number, stack: readonly bigint[], lookup: Lookup): readonly Symbolized[] | undefined {
+    const known = this.known(pid);
+    const index = indexSince(known, lookup.since ?? 0n);
     if (index === undefined) return undefined;
     const { maps, starts } = index;
     const withCode = lookup.code === true;
@@ -180,6 +179,16 @@ export class UserSymbols implements Disposable {
       found.push(answer);
     }
     return found;
+  }
+
+  /** What the usual stacks of a process were named by: an object that is another one when something was mapped since. */
+  usualState(pid: number, since: bigint): object | undefined {
+    return indexSince(this.known(pid), since);
+  }
+
+  private known(pid: number): KnownProcess {
+    this.table.refresh();
+    return this.table.get(pid);
   }
 
   private resolveAll(
@@ -314,6 +323,12 @@ export class UserSymbols implements Disposable {
     const place = Number(address - map.start + map.offset);
     return symbolIn(file, place, path, Number(behind), withCode);
   }
+}
+
+/** Of the only program that can have run since then, if each address was mapped once. */
+function indexSince(known: KnownProcess, since: bigint): MappingIndex | undefined {
+  const [space, ...others] = known.spacesSince(since);
+  return others.length > 0 ? undefined : space?.index;
 }
 
 /** What a place of a file is shown as; `behind`: of code that goes on so many bytes behind it. */

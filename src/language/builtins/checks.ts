@@ -3,6 +3,7 @@
 import { bool, i8, none, type Type } from "../../types/type.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import { describeType } from "../describe-type.js";
+import { btfFunction } from "../kernel-view.js";
 import type { TypedArg, TypedExpr } from "../typed.js";
 import { expressions, literalText, valueArg } from "./define.js";
 import { formatConstants, sendMessage } from "./messages.js";
@@ -159,10 +160,8 @@ const assertStr: Builtin = {
 };
 
 /** The id of a function that the kernel exports to BPF programs. */
-function kfuncExists(context: CheckContext, args: readonly TypedArg[]): boolean {
-  const btf = context.kernel.btf();
-  return !("missing" in btf) && btf.find(literalText(args, 0), "func") !== undefined;
-}
+const kfuncExists = ({ kernel }: CheckContext, args: readonly TypedArg[]): boolean =>
+  btfFunction(kernel, literalText(args, 0)) !== undefined;
 
 const kfuncExist: Builtin = {
   name: "kfunc_exist",

@@ -3,7 +3,7 @@ import { hasWildcard } from "../../base/glob.js";
 import { typeText } from "../../formats/btf-c.js";
 import { recordFromBtf } from "../../types/from-btf.js";
 import type { IteratorTarget } from "../attach-port.js";
-import type { KernelView } from "../kernel-view.js";
+import { btfFunction, type KernelView } from "../kernel-view.js";
 import type { Candidate, Probe } from "../probe.js";
 import type { ArgField } from "../typed.js";
 import { unknownProbe, wrongForm } from "./common.js";
@@ -101,19 +101,21 @@ export const iter: Probe = {
   },
 };
 
+const isIterator = (type: string, kernel: KernelView): boolean => btfFunction(kernel, `bpf_iter_${type}`) !== undefined;
+
 function iterators(kernel: KernelView): readonly string[] {
   const btf = kernel.btf();
   if ("missing" in btf) return [];
   return [...new Set(btf.names("struct"))]
     .filter((name) => name.startsWith(contextPrefix))
     .map((name) => name.slice(contextPrefix.length))
-    .filter((type) => btf.find(`bpf_iter_${type}`, "func") !== undefined)
+    .filter((type) => isIterator(type, kernel))
     .sort();
 }
 
 function fieldsOf(type: string, kernel: KernelView): readonly ArgField[] | undefined {
   const btf = kernel.btf();
-  if ("missing" in btf || btf.find(`bpf_iter_${type}`, "func") === undefined) return undefined;
+  if ("missing" in btf || !isIterator(type, kernel)) return undefined;
   const id = btf.find(contextPrefix + type, "struct");
   if (id === undefined) return undefined;
   // Each pointer shares a union with an unnamed bit field of 64 bits (__bpf_md_ptr).
