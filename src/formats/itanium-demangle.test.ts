@@ -58,6 +58,18 @@ const cases: readonly (readonly [string, string])[] = [
     "_ZN4node12_GLOBAL__N_16Parser5ProxyIMS1_FivEXadL_ZNS1_7on_bodyEvEEE3RawEv",
     "node::(anonymous namespace)::Parser::Proxy<int (node::(anonymous namespace)::Parser::*)(), &node::(anonymous namespace)::Parser::on_body>::Raw()",
   ],
+  // The address of a function as argument: all of it, but for members and functions of a namespace that are no templates.
+  ["_Z1fIXadL_Z1gvEEEvv", "void f<&(g())>()"],
+  ["_Z1fIXadL_ZN1n1gEvEEEvv", "void f<&n::g>()"],
+  ["_Z1fIXadL_ZNK1A1gEvEEEvv", "void f<&(A::g() const)>()"],
+  ["_Z1fIXadL_ZN1n1gIiEEiT_EEEvv", "void f<&(int n::g<int>(int))>()"],
+  ["_Z1fIL_Z1gvEEvv", "void f<g()>()"],
+  ["_Z1fIXadL_Z1xEEEvv", "void f<&x>()"],
+  // A substitution for a template parameter means that of the template that it is used in.
+  [
+    "_ZN1n6medianIPNS_3ArrINS_4NodeEEEZNS_7prepareIS2_EEvNS1_IT_EENS1_IPS6_EEEUlRKS3_E_EEvS6_S6_T0_",
+    "void n::median<n::Arr<n::Node>*, n::prepare<n::Node>(n::Arr<n::Node>, n::Arr<n::Node*>)::{lambda(n::Arr<n::Node> const&)#1}>(n::Arr<n::Node>*, n::Arr<n::Node>*, n::prepare<n::Node>(n::Arr<n::Node>, n::Arr<n::Node*>)::{lambda(n::Arr<n::Node> const&)#1})",
+  ],
   ["_Z1fDn", "f(decltype(nullptr))"],
   ["_Z1fDi", "f(char32_t)"],
   ["_Z1fU8__vectorf", "f(float __vector)"],

@@ -37,25 +37,30 @@ class Demangler extends ItaniumTypes {
     return text;
   }
 
-  /** `inner`: the scope of a local name or an argument of a template, which is written without a return type. */
+  /** `inner`: the scope of a local name, which is written without a return type. */
   private encoding(inner = false): string {
+    return this.declaration(inner).text;
+  }
+
+  /** What is declared, and the whole declaration; of a variable both are the same. */
+  private declaration(inner: boolean): { readonly name: Node; readonly text: string; readonly isFunction: boolean } {
     return this.nested(() => {
       const special = this.specialName();
-      if (special !== undefined) return special;
+      if (special !== undefined) return { name: plain(special), text: special, isFunction: false };
       const saved = this.templateArgs;
       const name = this.name(true);
       const next = this.peek();
       if (next === "" || next === "E") {
         this.templateArgs = saved;
-        return textOf(name) + (name.suffix ?? "");
+        return { name, text: textOf(name) + (name.suffix ?? ""), isFunction: false };
       }
       const returns = name.template === true && name.noReturn !== true ? this.type() : undefined;
       const params = this.params();
       this.templateArgs = saved;
       const declared = `${textOf(name)}(${params})${name.suffix ?? ""}`;
-      if (returns === undefined || inner) return this.checked(declared);
+      if (returns === undefined || inner) return { name, text: this.checked(declared), isFunction: true };
       const gap = returns.wraps === undefined && returns.right === "" ? " " : returns.left.endsWith("*") ? "" : " ";
-      return this.checked(returns.left + gap + declared + returns.right);
+      return { name, text: this.checked(returns.left + gap + declared + returns.right), isFunction: true };
     });
   }
 
@@ -248,16 +253,16 @@ class Demangler extends ItaniumTypes {
     return plain(`operator${operator.text}`);
   }
 
-  /** A function or variable as template argument: of a function only the name is written. */
-  protected override nameOfLiteral(): string {
-    const saved = this.templateArgs;
-    const name = this.name(true);
-    if (this.peek() !== "E") {
-      if (name.template === true && name.noReturn !== true) this.type();
-      this.params();
-    }
-    this.templateArgs = saved;
+  /**
+   * A function or variable as template argument. As c++filt has it, of a member function or one of a namespace that is no
+   * template the address is its name, of others it is all of it in parentheses.
+   */
+  protected override entity(isAddress: boolean): string {
+    const isQualified = this.peek() === "N" || this.text.startsWith("St", this.at);
+    const { name, text, isFunction } = this.declaration(false);
     this.expect("E");
-    return textOf(name);
+    if (!isAddress) return text;
+    const isPlain = name.template !== true && name.suffix === undefined && (isQualified || !isFunction);
+    return isPlain ? textOf(name) : `(${text})`;
   }
 }

@@ -10,12 +10,12 @@ export abstract class ItaniumExpressions extends ItaniumCursor {
   protected abstract templateParam(): Node;
   protected abstract templateArguments(tag: boolean): string;
   protected abstract list(nodes: readonly Node[]): string;
-  /** `_Z NAME TYPES E` as an argument: of a function only the name is written. */
-  protected abstract nameOfLiteral(): string;
+  /** `_Z NAME TYPES E` as an argument, or its address. */
+  protected abstract entity(isAddress: boolean): string;
 
   protected literal(): string {
     this.expect("L");
-    if (this.take("_Z")) return this.nameOfLiteral();
+    if (this.take("_Z")) return this.entity(false);
     const type = textOf(this.type());
     const end = this.text.indexOf("E", this.at);
     if (end < 0) throw new NotMangled();
@@ -153,6 +153,7 @@ export abstract class ItaniumExpressions extends ItaniumCursor {
     if (code === "ix") return `${this.operand()}[${this.expression()}]`;
     if (code === "qu") return `${this.operand()}?${this.operand()} : ${this.operand()}`;
     if (code === "pt") return `${this.operand()}->${this.expression()}`;
+    if (code === "ad" && this.take("L_Z")) return `&${this.entity(true)}`;
     if (operands === 1) {
       if ((code === "pp" || code === "mm") && !this.take("_")) return `${this.operand()}${text}`;
       return `${text}${this.operand()}`;

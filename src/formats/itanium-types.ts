@@ -9,6 +9,7 @@ interface Entered {
   readonly start: number | undefined;
   readonly inLambda: boolean;
   readonly packIndex: number | undefined;
+  readonly templateArgs: readonly Node[];
 }
 
 /** More than any real name needs; a broken one could read the same again and again. */
@@ -75,8 +76,8 @@ export abstract class ItaniumTypes extends ItaniumExpressions {
     const { start, node } = entered;
     if (start === undefined) return this.found(node);
     this.paramUses++;
-    if (entered.inLambda === this.inLambda && entered.packIndex === this.packIndex) return this.found(node);
-    return this.readAgain(start);
+    const isSame = entered.inLambda === this.inLambda && entered.packIndex === this.packIndex;
+    return isSame && entered.templateArgs === this.templateArgs ? this.found(node) : this.readAgain(start);
   }
 
   private readAgain(start: number): Node {
@@ -90,8 +91,8 @@ export abstract class ItaniumTypes extends ItaniumExpressions {
   }
 
   protected enter(node: Node, start?: number): void {
-    const { inLambda, packIndex } = this;
-    this.substitutions.push({ node, start, inLambda, packIndex });
+    const { inLambda, packIndex, templateArgs } = this;
+    this.substitutions.push({ node, start, inLambda, packIndex, templateArgs });
   }
 
   protected override templateParam(): Node {
