@@ -272,7 +272,22 @@ export class ExpressionChecker {
         return this.deref(operand, span);
       case "&":
         return this.addressOf(operand, span);
+      case "comptime":
+        if (operand.kind !== "const" && operand.kind !== "text")
+          this.error(
+            "not-constant",
+            span,
+            "Unable to resolve comptime expression",
+            "constants, sizes and questions about types (is_str() and the like) are known when the script is compiled",
+          );
+        return operand;
     }
+  }
+
+  /** Which way `if comptime` and its like go; undefined of other conditions, and where that is not known. */
+  known(condition: AstExpr, value: TypedExpr): boolean | undefined {
+    const asked = condition.kind === "unary" && condition.op === "comptime";
+    return asked && value.kind === "const" ? value.value !== 0n : undefined;
   }
 
   /** An unsigned number keeps its width when it is negated or inverted: ~(uint8)1 is 254. */
@@ -367,6 +382,9 @@ export class ExpressionChecker {
 
   private ternary(e: Extract<AstExpr, { kind: "ternary" }>): TypedExpr {
     const condition = this.condition(e.condition);
+    // The other way is not looked at: it may be for another type.
+    const known = this.known(e.condition, condition);
+    if (known !== undefined) return this.check(known ? e.then : e.else);
     const whenTrue = this.check(e.then);
     const whenFalse = this.check(e.else);
     const { span } = e;

@@ -51,7 +51,16 @@ export function checkBinary(scope: Scope, op: BinaryOp, left: TypedExpr, right: 
           `${op} needs numbers or pointers, not ${describeType(side.type)}`,
         );
     }
-    return { kind: "logical", op: op === "&&" ? "and" : "or", left, right, type: bool, span };
+    return (
+      foldLogical(op, left, right, span) ?? {
+        kind: "logical",
+        op: op === "&&" ? "and" : "or",
+        left,
+        right,
+        type: bool,
+        span,
+      }
+    );
   }
   if (Object.hasOwn(signedCompare, op)) return checkCompare(scope, op, left, right, span);
   return arithmetic(scope, op, left, right, span);
@@ -141,6 +150,44 @@ function fold(op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span, signe
   };
 }
 
+const truth = (holds: boolean, span: Span): TypedExpr => ({ kind: "const", value: holds ? 1n : 0n, type: bool, span });
+
+/** Conditions that are known, as static_assert() and `if` want them: also by the left side alone, as the right one never runs. */
+function foldLogical(op: "&&" | "||", left: TypedExpr, right: TypedExpr, span: Span): TypedExpr | undefined {
+  if (left.kind !== "const") return undefined;
+  const decides = (left.value !== 0n) === (op === "||");
+  if (decides) return truth(op === "||", span);
+  return right.kind === "const" ? truth(right.value !== 0n, span) : undefined;
+}
+
+function foldCompare(
+  op: string,
+  left: TypedExpr,
+  right: TypedExpr,
+  signed: boolean,
+  span: Span,
+): TypedExpr | undefined {
+  if (left.kind !== "const" || right.kind !== "const") return undefined;
+  const [a, b] = [left.value, right.value].map((value) =>
+    signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value),
+  );
+  const difference = (a ?? 0n) - (b ?? 0n);
+  switch (op) {
+    case "==":
+      return truth(difference === 0n, span);
+    case "!=":
+      return truth(difference !== 0n, span);
+    case "<":
+      return truth(difference < 0n, span);
+    case "<=":
+      return truth(difference <= 0n, span);
+    case ">":
+      return truth(difference > 0n, span);
+    default:
+      return truth(difference >= 0n, span);
+  }
+}
+
 function pointerArithmetic(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span): TypedExpr {
   if (left.type.kind === "pointer" && right.type.kind === "pointer" && op === "-") {
     return { kind: "arithmetic", op: "sub", left, right, type: i64, span };
@@ -190,6 +237,8 @@ function checkCompare(scope: Scope, op: BinaryOp, first: TypedExpr, second: Type
       );
       return broken(span);
     }
+    if (left.kind === "text" && right.kind === "text")
+      return truth((left.value === right.value) === (op === "=="), span);
     const common = left.type.kind === "tuple" ? joinTypes(left.type, right.type) : undefined;
     return { kind: "compare-memory", equal: op === "==", left, right, common, type: bool, span };
   }
@@ -201,14 +250,8 @@ function checkCompare(scope: Scope, op: BinaryOp, first: TypedExpr, second: Type
   }
   const pointers = left.type.kind === "pointer" || right.type.kind === "pointer";
   const signed = !pointers && operationSigned(left, right);
-  return {
-    kind: "compare",
-    cmp: (signed ? signedCompare : unsignedCompare)[op] ?? "eq",
-    left,
-    right,
-    type: bool,
-    span,
-  };
+  const cmp = (signed ? signedCompare : unsignedCompare)[op] ?? "eq";
+  return foldCompare(op, left, right, signed, span) ?? { kind: "compare", cmp, left, right, type: bool, span };
 }
 
 const sameShape = (a: Type, b: Type): boolean =>
@@ -233,7 +276,8 @@ function compareWithTarget(
   return { kind: "is-target", ids, equal: op === "==", type: bool, span };
 }
 
-export const checkNot = (operand: TypedExpr, span: Span): TypedExpr => ({ kind: "not", operand, type: bool, span });
+export const checkNot = (operand: TypedExpr, span: Span): TypedExpr =>
+  operand.kind === "const" ? truth(operand.value === 0n, span) : { kind: "not", operand, type: bool, span };
 
 export function negate(value: TypedExpr, span: Span): TypedExpr {
   if (value.kind === "const") {

@@ -60,16 +60,20 @@ export class StatementChecker {
         return this.assign(s);
       case "let":
         return this.let(s);
-      case "if":
+      case "if": {
+        const condition = expressions.condition(s.condition);
+        const known = expressions.known(s.condition, condition);
+        if (known !== undefined) return [{ kind: "block", body: this.block(known ? s.then : s.else), span }];
         return [
           {
             kind: "if",
-            condition: expressions.condition(s.condition),
+            condition,
             then: this.block(s.then),
             else: this.block(s.else),
             span,
           },
         ];
+      }
       case "unroll":
         return this.unroll(s);
       case "while": {

@@ -1,7 +1,13 @@
 // What is said about types, names and values that do not fit.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compileText, renderBrief, type ScriptOptions } from "../../test/support/compile-script.js";
+import {
+  compileText,
+  complaint,
+  complaints,
+  renderBrief,
+  type ScriptOptions,
+} from "../../test/support/compile-script.js";
 import { FixtureKernel } from "../../test/support/fixture-kernel.js";
 
 /** Script, what it is told, and what it is compiled with. */
@@ -281,3 +287,46 @@ for (const [script, told, options = {}] of cases) {
     assert.deepEqual(compileText(script, options).diagnostics.map(renderBrief), told);
   });
 }
+
+test("conditions of constants are known when the script is compiled", () => {
+  const asserting = (condition: string): string => `begin { static_assert(${condition}, "it does not hold"); }`;
+  const holding = [
+    "1 == 1",
+    "sizeof(uint64) == 8",
+    "2 > 1 && 3 != 4",
+    "-1 < 0",
+    "0xffffffffffffffff >= 1",
+    "2 <= 2",
+    "0 || 5",
+    "!0",
+    '"a" == "a"',
+    '"a" != "b"',
+    "5 || pid",
+  ];
+  for (const condition of holding) assert.deepEqual(complaints(asserting(condition)), [], condition);
+  for (const condition of ["1 == 2", "2 < 2", '"a" != "a"', "1 > 2 || 0", "!3", "0 && pid"])
+    assert.equal(complaint(asserting(condition)).message, "it does not hold", condition);
+  for (const condition of ["pid == 1", "pid == 1 && 1", "1 && pid"])
+    assert.match(complaint(asserting(condition)).message, /known at compile time/, condition);
+});
+
+test("comptime: what must be known; of an if only the way that is taken is looked at", () => {
+  const asText = (text: string): string => `begin { ${text} }`;
+  for (const text of [
+    "@a = comptime (1 + 1);",
+    "@a = comptime 1 + pid;",
+    'if comptime (is_str(pid)) { fail("a"); }',
+    "if comptime is_integer(pid) { @b = 1; } else { @b = strlen(pid); }",
+    'if comptime (sizeof(pid) == 3) { fail("3"); } else if comptime (1 == 1) { @c = 1; } else { fail("else"); }',
+    '@d = comptime ("a" == "b") ? strlen(pid) : 2;',
+    '@e = if comptime (1) { pid } else { "text" };',
+  ])
+    assert.deepEqual(complaints(asText(text)), [], text);
+  assert.equal(
+    renderBrief(complaint(asText("if comptime (pid == 1) { exit(); }"))).slice(0, 95),
+    "error not-constant 'comptime (pid == 1)': Unable to resolve comptime expression | constants, sizes a".slice(0, 95),
+  );
+  assert.equal(complaint(asText('if comptime (1) { fail("%d", 3); }')).message, "3");
+  // Without the word both ways are looked at, as bpftrace does.
+  assert.equal(complaint(asText('if (1 == 2) { fail("b"); }')).message, "b");
+});

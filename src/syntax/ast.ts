@@ -16,7 +16,8 @@ export interface AstType {
   readonly suffixes: readonly ("*" | number)[];
 }
 
-export type UnaryOp = "-" | "!" | "~" | "*" | "&" | "+";
+/** `comptime`: the operand must be known when the script is compiled. */
+export type UnaryOp = "-" | "!" | "~" | "*" | "&" | "+" | "comptime";
 export type StepOp = "++" | "--";
 export type { BinaryOp };
 

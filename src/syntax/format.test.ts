@@ -142,3 +142,10 @@ function tokensOf(text: string): readonly string[] {
   for (let token = lexer.next(); token.kind !== "end"; token = lexer.next()) found.push(token.text.trim());
   return found;
 }
+
+test("comptime stands apart from what it is about", () => {
+  assert.equal(
+    format("begin{if comptime(is_str(pid)){@a=comptime 1;}}"),
+    "begin\n{\n  if comptime (is_str(pid)) {\n    @a = comptime 1;\n  }\n}\n",
+  );
+});

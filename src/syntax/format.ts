@@ -77,7 +77,7 @@ function lastTokenBefore(pieces: readonly Piece[], start: number, slash: Span): 
 
 const onlySpace = (text: string): boolean => /^(?:\s|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*$/.test(text) && !text.includes("{");
 
-const keywords: ReadonlySet<string> = new Set(["if", "for", "while", "unroll", "return", "else"]);
+const keywords: ReadonlySet<string> = new Set(["if", "for", "while", "unroll", "return", "else", "comptime"]);
 const binary: ReadonlySet<string> = new Set(
   "+ - * / % & | ^ << >> < > <= >= == != && || = += -= *= /= %= &= |= ^= <<= >>= ? :".split(" "),
 );

@@ -98,6 +98,11 @@ export class ExpressionParser {
         return { kind: "cast", span: this.tokens.span(start), type, operand };
       }
     }
+    if (token.kind === "name" && token.text === "comptime") {
+      this.tokens.take();
+      const operand = this.tokens.nested(() => this.unary());
+      return { kind: "unary", span: this.tokens.span(start), op: "comptime", operand };
+    }
     return this.postfix(this.primary());
   }
 

@@ -36,11 +36,15 @@ export const hasPassed = (run: ProgramRun): boolean => run.result === 0 && !hasF
 /** A benchmark runs for at least this long. */
 const enough = 1_000_000n;
 
+/** And so often, unless that takes far longer: a first run may take as long as thousands. */
+const fewestRuns = 1000;
+const tooLong = 100n * enough;
+
 /** And no longer than this, however quick it is. */
 const mostRuns = 100_000;
 
 /**
- * Runs a program until the kernel has spent a millisecond in it. Undefined if it returned something but 0: it does not
+ * Runs a program a thousand times, and until the kernel has spent a millisecond in it; a slow one for 100 ms. Undefined if it returned something but 0: it does not
  * want to be measured here. The time is the kernel's own, without the system call that starts a run.
  */
 export function measure(sys: Sys, loaded: LoadedObject, program: string, run: RunProgram): Measured | undefined {
@@ -48,11 +52,13 @@ export function measure(sys: Sys, loaded: LoadedObject, program: string, run: Ru
   const fd = loaded.program(program, 0n);
   const before = programInfo(sys, fd);
   let runs = 0;
-  for (let spent = 0n; spent < enough && runs < mostRuns; runs++) {
+  for (let spent = 0n; spent < (runs < fewestRuns ? tooLong : enough) && runs < mostRuns; ) {
     const one = run();
-    if (hasFailed(one)) return { nanoseconds: 0, runs: runs + 1, failed: true };
+    runs++;
+    if (hasFailed(one)) return { nanoseconds: 0, runs, failed: true };
     if (one.result !== 0) return undefined;
-    if (runs % 100 === 0) spent = programInfo(sys, fd).runNanoseconds - before.runNanoseconds;
+    if (runs % 100 === 0 || one.nanoseconds >= enough)
+      spent = programInfo(sys, fd).runNanoseconds - before.runNanoseconds;
   }
   const after = programInfo(sys, fd);
   const counted = Number(after.runs - before.runs);

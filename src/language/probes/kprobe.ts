@@ -1,49 +1,18 @@
 import { BPF_TRACE_KPROBE_MULTI, BPF_TRACE_KPROBE_SESSION } from "../../abi/program-type.js";
-
-import { machines } from "../../abi/registers.js";
 import { hasWildcard } from "../../base/glob.js";
 import { u64 } from "../../types/type.js";
 import type { KprobeTarget } from "../attach-port.js";
-import { type KernelFunction, type KernelFunctions, kernelModule } from "../kernel-functions.js";
+import { type KernelFunction, kernelModule } from "../kernel-functions.js";
 import type { KernelView } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { noMatches, parseCount, wrongForm } from "./common.js";
 import { describeFunction } from "./function-types.js";
 import { type FunctionPattern, isLoaded, matchingFunctions, noFunction, sayRefused } from "./kernel-function-match.js";
+import { successorOf, synonymOf } from "./kernel-function-names.js";
 
 interface Place extends Omit<KprobeTarget, "ret"> {
   /** The function's name, if ftrace knows one by it, which is what links for many functions take. */
   readonly inFtrace?: string | undefined;
-}
-
-/** Names that functions had in older kernels, and what does their work now. */
-const renamed: Readonly<Record<string, string>> = {
-  sys_read: "ksys_read, or the tracepoint tracepoint:syscalls:sys_enter_read",
-  blk_account_io_start: "the tracepoint tracepoint:block:block_io_start",
-  blk_account_io_done: "the tracepoint tracepoint:block:block_io_done",
-  blk_account_io_completion: "the tracepoint tracepoint:block:block_rq_complete",
-};
-
-/** Names that one function has in different kernels: scripts for all of them list the names side by side. */
-const synonyms: readonly (readonly string[])[] = [
-  ["blk_account_io_start", "__blk_account_io_start"],
-  ["blk_account_io_done", "__blk_account_io_done"],
-  ["blk_start_request", "blk_mq_start_request"],
-];
-
-/** Another attach point of the action that stands for the function in this kernel. */
-const synonymOf = (symbol: string, beside: readonly string[], functions: KernelFunctions): string | undefined =>
-  synonyms
-    .find((names) => names.includes(symbol))
-    ?.find((name) => name !== symbol && beside.includes(name) && functions.find(name).length > 0);
-
-function successorOf(symbol: string, { arch }: KernelView): string | undefined {
-  const known = Object.hasOwn(renamed, symbol) ? renamed[symbol] : undefined;
-  if (known !== undefined) return `Newer kernels have ${known}.`;
-  const syscall = /^(?:sys|SyS)_(\w+)$/.exec(symbol)?.[1];
-  return syscall === undefined
-    ? undefined
-    : `Newer kernels have ${machines[arch].syscallPrefix}${syscall}, which is given the registers of the call; the tracepoint tracepoint:syscalls:sys_enter_${syscall} has its arguments.`;
 }
 
 /** Whether a kprobe could be set in a function that ftrace does not know: by a breakpoint. Attaching will tell. */
