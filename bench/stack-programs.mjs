@@ -27,7 +27,8 @@ function compiled(folder, compiler, name, text, ...flags) {
 /** A command that works until it is ended. */
 const running = (...command) => ({
   start: () => {
-    const child = spawn(command[0], command.slice(1), { stdio: "ignore" });
+    // Node.js writes a log where it is: beside its script.
+    const child = spawn(command[0], command.slice(1), { cwd: dirname(command.at(-1)), stdio: "ignore" });
     return { pid: child.pid, end: () => child.kill("SIGKILL") };
   },
 });

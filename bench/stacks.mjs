@@ -65,10 +65,9 @@ function request(tool, stack, { probe }, pid) {
     const script = `profile:hz:99 /pid == ${pid}/ { @[${stack}] = count(); } interval:s:${values.seconds} { exit(); }`;
     return ["-p", String(pid), "-e", script];
   }
-  const target = tool.hasTree ? ["--tree", String(pid)] : [];
-  // bpftrace has no trees, and with -p a uprobe of this process alone; its dw_ustack wants a process all the same.
-  const tables = stack === "dw_ustack" && !tool.hasTree ? ["--dwarf-pid", String(pid)] : [];
-  return [...target, ...tables, "-e", `${probe} { @[${stack}] = count(); }`];
+  // ustack is for all processes. bpftrace has no trees, and with -p a uprobe of this process alone.
+  const target = stack === "ustack" ? [] : [tool.hasTree ? "--tree" : "--dwarf-pid", String(pid)];
+  return [...target, "-e", `${probe} { @[${stack}] = count(); }`];
 }
 
 async function measure(tool, stack, program) {

@@ -162,7 +162,7 @@ function startProcesses() {
               link(objects[i % objects.length], `libown${i}.so`, 1000 + i),
               ...[3, 5, 7, 11, 13].map((step) => shared[(i * step + step) % shared.length]),
             ];
-    children.push(spawn(args[0], args.slice(1), { stdio: ["ignore", "ignore", "inherit"] }));
+    children.push(spawn(args[0], args.slice(1), { cwd: folder, stdio: ["ignore", "ignore", "inherit"] }));
   }
   const ready = openSync(done, "r+");
   const byte = readBytes(ready, count);
@@ -183,6 +183,8 @@ function measure(name, [command, ...first], text) {
   const driver = `${join(folder, "drive")} ${folder} ${values.processes} ${values.pause}`;
   spawnSync("/usr/bin/time", ["-f", "%e %U %S %M", "-o", report, command, ...first, "-q", "-e", text, "-c", driver], {
     stdio: ["ignore", out, err],
+    // These programs keep frame pointers, and both tools are to look up the same stacks.
+    env: { ...process.env, BPFTRACE_USTACK_BY: "frame_pointers" },
     timeout: 600_000,
   });
   closeSync(out);

@@ -54,7 +54,7 @@ export interface CompileOptions {
   readonly childPid?: number | undefined;
   /** There are processes beside these whose tables of unwinding are read. */
   readonly unwound?: boolean;
-  /** Whether the processes that the trace is started for keep frame pointers; left out if none was named. */
+  /** Whether the processes that the trace is about keep frame pointers; left out where nobody can tell. */
   readonly framePointers?: (() => FramePointers) | undefined;
   /** Where `#include` looks; nowhere if it is left out. */
   readonly headers?: Headers | undefined;
@@ -139,8 +139,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
       childPid: options.childPid,
       hasUnwindTargets,
       userStacks: () => {
-        const { framePointers } = options;
-        decided.userStacks ??= chooseUserStacks(config, kernel, { hasUnwindTargets, framePointers });
+        decided.userStacks ??= chooseUserStacks(config, kernel, options.framePointers);
         return decided.userStacks;
       },
       registerNames: Object.keys(machine.registers),
@@ -166,7 +165,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     return [];
   });
   const trackers = filter.tree === true ? compileTree(builder, kernel, diags) : [];
-  const unwinds = builder.unwoundDepths.size > 0;
+  const { unwinds } = builder;
   if (unwinds) trackers.push(...compileTrackers(lowerUnwindProcesses(kernel, builder) ?? []));
   if (diags.failed) return failed();
   const object: BpfObject = {

@@ -88,14 +88,14 @@ export function cString(text: string): Memory {
   return memory(bytes);
 }
 
-/** An array of strings as C sees it: pointers, no NULL at the end. */
+/** An array of strings as C sees it: pointers, and NULL behind them. */
 export function cStrings(texts: readonly string[], addressOf: AddressOf): Memory {
   const encoder = new TextEncoder();
   const all = encoder.encode(texts.map((text) => `${text}\0`).join(""));
   const strings = zeroed(all.length);
   strings.set(all);
   const start = addressOf(strings);
-  const pointers = new BigUint64Array(texts.length);
+  const pointers = new BigUint64Array(texts.length + 1);
   let at = 0;
   for (const [i, text] of texts.entries()) {
     pointers[i] = start + BigInt(at);

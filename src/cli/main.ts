@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { type Diagnostic, Diagnostics, renderDiagnostic } from "../base/diagnostics.js";
@@ -16,8 +16,11 @@ import { VerifierError } from "../load/verifier-error.js";
 import { formatScript } from "../syntax/format.js";
 import { parse } from "../syntax/parser.js";
 import { openSys } from "../sys/ffi.js";
+import type { Sys } from "../sys/sys.js";
+import { SyscallError } from "../sys/syscall-error.js";
 import { Child } from "../trace/child.js";
-import { framePointersOf } from "../trace/frame-pointers.js";
+import { lookAtFramePointers } from "../trace/frame-pointers.js";
+import { ownProgramAmong, tracesItself } from "../trace/probed-files.js";
 import { requireProcess, resolveTargets, type TaskTargets } from "../trace/task-targets.js";
 import { Trace } from "../trace/trace.js";
 import type { Type } from "../types/type.js";
@@ -34,6 +37,8 @@ const failure = 1;
  * megabytes of what was printed long ago wait to be collected, beside the buffers that it refers to.
  */
 const youngHeap = 2;
+/** By how many per cent it grows between looks for what nobody uses any more; V8 itself waits until it is up to four times as large. */
+const heapGrowth = 20;
 
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args);
@@ -54,7 +59,10 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const { tree, ...given } = options.targets;
     const targets = resolveTargets({ ...given, tree: tree === "command" ? child?.pid : tree }, kernel);
-    const result = compileScript(source, kernel, options, targets, child);
+    const { result, wanted } = compileScript(source, kernel, options, targets, child);
+    const own = ownProgramAmong(result.compiled?.script.targets ?? []);
+    if (own !== undefined && options.mode === "run" && !options.dryRun) await leaveProgram(own, sys, options, child);
+    reportResult(result, options);
     if (result.parameters !== undefined) {
       // As bpftrace: whoever asks gets an answer, but nothing was traced.
       print(parametersText(result.parameters));
@@ -62,6 +70,7 @@ async function main(args: readonly string[]): Promise<number> {
     }
     compiled = result.compiled;
     if (compiled === undefined) return failure;
+    if (compiled.script.targets.length === 0) return nothingToAttach(wanted, options);
     checkFormat(options, compiled);
     const output = new Output(options, source);
     using trace = new Trace({
@@ -88,6 +97,7 @@ async function main(args: readonly string[]): Promise<number> {
     // Not before: compiling is quicker in a large one.
     setFlagsFromString(`--max-semi-space-size=${youngHeap}`);
     setFlagsFromString("--semi-space-growth-factor=1");
+    setFlagsFromString(`--heap-growing-percent=${heapGrowth}`);
     try {
       return await trace.run();
     } catch (error) {
@@ -162,7 +172,7 @@ function compileScript(
   options: Options,
   { filter, root }: TaskTargets,
   child: Child | undefined,
-): CompileResult {
+): { readonly result: CompileResult; readonly wanted: Wanted } {
   const settings: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
     const key = name.startsWith("BPFTRACE_") ? configNameOf(name) : "";
@@ -187,26 +197,54 @@ function compileScript(
     filter,
     childPid: child?.pid,
     unwound: options.unwound.length > 0,
-    framePointers: framePointersOf({
-      pids: [options.targets.pid, root === child?.pid ? undefined : root, ...options.unwound],
-      program: child?.program,
-    }),
+    framePointers: () =>
+      lookAtFramePointers({
+        pids: [options.targets.pid, root === child?.pid ? undefined : root, ...options.unwound],
+        program: child?.program,
+      }),
     imports: importFiles,
     headers: openHeaders({ directories: options.includePath, release: kernel.release, arch: kernel.arch }),
     include: options.include,
     only: wanted.has,
     dump,
   });
-  if (result.parameters === undefined || result.diagnostics.some((d) => d.severity === "error"))
-    report(result.diagnostics, result.suppressed, options);
-  if (result.compiled?.script.targets.length !== 0) return result;
+  return { result, wanted };
+}
+
+function reportResult({ parameters, diagnostics, suppressed }: CompileResult, options: Options): void {
+  if (parameters === undefined || diagnostics.some((d) => d.severity === "error"))
+    report(diagnostics, suppressed, options);
+}
+
+function nothingToAttach(wanted: Wanted, options: Options): number {
   const nothing = wanted.nothing();
   if (nothing instanceof BeetraceError) throw nothing;
   // As bpftrace: on standard output.
   if (!options.quiet) print("No probes to attach\n");
   process.stderr.write(`HINT: ${nothing.hint}\n`);
-  const { compiled: _, ...rest } = result;
-  return rest;
+  return failure;
+}
+
+/** Whether a file can be read once more. */
+const isRegular = (file: string): boolean => statSync(file, { throwIfNoEntry: false })?.isFile() === true;
+
+/** Goes on in a copy of Node.js if a script probes the file that it runs from; says so if that cannot be. */
+async function leaveProgram(own: string, sys: Sys, { script, warnings }: Options, child?: Child): Promise<void> {
+  let why = "the script comes from a pipe, and cannot be read again";
+  if (script !== undefined && ("text" in script || isRegular(script.file))) {
+    const { runFromCopy } = await import("./own-copy.js");
+    const stopChild = async (): Promise<void> => {
+      child?.end();
+      await child?.ended;
+    };
+    try {
+      await runFromCopy(sys, stopChild);
+    } catch (error) {
+      if (!(error instanceof SyscallError) || child?.exitCode !== undefined) throw error;
+      why = error.message;
+    }
+  }
+  if (warnings) process.stderr.write(`WARNING: ${tracesItself(own)}: no copy of it could be run, ${why}\n`);
 }
 
 /** What `-- --help` prints: each parameter of the script with its default and what it says of itself. */
@@ -300,11 +338,7 @@ function describe(compiled: Compiled): void {
     );
   }
   const { userStacks } = compiled;
-  if (userStacks !== undefined) {
-    const isAlone = compiled.unwinds && compiled.trackers.length === 0;
-    const rest = isAlone ? "; what these processes start goes by frame pointers, it cannot be followed from here" : "";
-    process.stderr.write(`ustack goes by ${userStacks.by}: ${userStacks.why}${rest}\n`);
-  }
+  if (userStacks !== undefined) process.stderr.write(`ustack goes by ${userStacks.by}: ${userStacks.why}\n`);
   for (const { name, maxEntries, keySize, valueSize } of compiled.object.maps) {
     process.stderr.write(`map ${name}: ${maxEntries} entries, keys of ${keySize} bytes, values of ${valueSize}\n`);
   }

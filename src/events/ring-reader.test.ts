@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RingReader } from "./ring-reader.js";
+import { RingReader, type RingWindow } from "./ring-reader.js";
 
 const pageSize = 4096;
 const busy = 0x80000000;
@@ -10,14 +10,15 @@ const discard = 0x40000000;
 class FakeRing {
   readonly size: number;
   readonly consumer = new ArrayBuffer(pageSize);
-  readonly producer: ArrayBuffer;
+  readonly producer = new ArrayBuffer(pageSize);
+  readonly data: ArrayBuffer;
   private position: bigint;
   private readonly view: DataView;
 
   constructor(size: number, start = 0n) {
     this.size = size;
-    this.producer = new ArrayBuffer(pageSize + 2 * size);
-    this.view = new DataView(this.producer);
+    this.data = new ArrayBuffer(2 * size);
+    this.view = new DataView(this.data);
     this.position = start;
     new BigUint64Array(this.consumer)[0] = start;
     this.publish();
@@ -33,8 +34,8 @@ class FakeRing {
   }
 
   setByte(at: number, value: number): void {
-    this.view.setUint8(pageSize + (at % this.size), value);
-    this.view.setUint8(pageSize + (at % this.size) + this.size, value);
+    this.view.setUint8(at % this.size, value);
+    this.view.setUint8((at % this.size) + this.size, value);
   }
 
   setHeader(at: number, header: number): void {
@@ -58,7 +59,26 @@ class FakeRing {
   }
 
   reader(): RingReader {
-    return new RingReader({ consumer: this.consumer, producer: this.producer, pageSize, size: this.size });
+    const { consumer, producer, size } = this;
+    return new RingReader({ consumer, producer, data: this.whole(), pageSize, size });
+  }
+
+  /** All of the data: it need not be moved. */
+  private whole(): RingWindow {
+    return { buffer: this.data, move: () => assert.fail() };
+  }
+
+  /** A reader that sees `length` bytes at a time, and where it has looked. */
+  windowed(length: number): { readonly reader: RingReader; readonly starts: number[] } {
+    const { consumer, producer, size } = this;
+    const starts: number[] = [];
+    const buffer = this.data.slice(0, length);
+    const move = (start: number): void => {
+      starts.push(start);
+      new Uint8Array(buffer).set(new Uint8Array(this.data, start, length));
+    };
+    move(0);
+    return { reader: new RingReader({ consumer, producer, data: { buffer, move }, pageSize, size }), starts };
   }
 }
 
@@ -189,4 +209,18 @@ test("drainWithin() reads no more than its limit", () => {
     37,
   );
   assert.equal(handled, 37);
+});
+
+test("a window of the data is enough, and moves on", () => {
+  const ring = new FakeRing(8 * pageSize, 10_000n);
+  const wanted: number[][] = [];
+  for (let i = 0; i < 20; i++) {
+    const record = Array.from({ length: 1500 }, (_, at) => (i + at) & 0xff);
+    assert.ok(ring.write(record));
+    wanted.push(record);
+  }
+  const { reader, starts } = ring.windowed(2 * pageSize);
+  assert.deepEqual(drainAll(reader), wanted);
+  // From the first record on, less than a window further each time, and not back before the ring's end.
+  assert.deepEqual(starts, [0, 8192, 12288, 16384, 20480, 24576, 28672, 0]);
 });

@@ -10,16 +10,30 @@ const firstSlice = 8;
 
 export type RecordHandler = (view: DataView, offset: number, length: number) => void;
 
-/** The three parts of a ring as user space maps it; plain buffers in tests. */
+/** The parts of a ring as user space maps it; plain buffers in tests. */
 export interface RingMemory {
   /** A page; its first 8 bytes are the consumer position. Writable. */
   readonly consumer: ArrayBuffer;
-  /** A page, its first 8 bytes being the producer position, then the data twice, so that no record wraps. */
+  /** A page; its first 8 bytes are the producer position. */
   readonly producer: ArrayBuffer;
+  readonly data: RingWindow;
   readonly pageSize: number;
   /** Bytes of data, a power of two. */
   readonly size: number;
 }
+
+/**
+ * A part of the data, which stand in the kernel twice, one behind the other, so that no record wraps. A process is charged for
+ * each page that it has mapped, used or not: of a large ring a window is enough.
+ */
+export interface RingWindow {
+  readonly buffer: ArrayBuffer;
+  /** Has the buffer begin at this byte of the data, a multiple of the page's size. */
+  move(start: number): void;
+}
+
+/** Bytes of a window, unless the largest record needs more. */
+const windowSize = 512 << 10;
 
 /**
  * Reads a BPF ring buffer (BPF_MAP_TYPE_RINGBUF, kernel/bpf/ringbuf.c, Linux 6.18) where the kernel writes it: no system
@@ -36,11 +50,13 @@ export class RingReader implements Disposable {
   private readonly owned = new Disposables();
   private readonly mask: number;
   private readonly size: number;
-  /** Word index of the data in {@link words}. */
-  private readonly dataWord: number;
-  private readonly dataAt: number;
+  private readonly pageSize: number;
+  private readonly data: RingWindow;
   private readonly view: DataView;
   private readonly words: Int32Array;
+  /** Which byte of the data the window begins with. */
+  private windowStart = 0;
+  private readonly producerPosition: Int32Array;
   private readonly consumerPosition: BigInt64Array;
   /** What the kernel was told last. */
   private consumed: bigint;
@@ -50,33 +66,38 @@ export class RingReader implements Disposable {
   constructor(memory: RingMemory) {
     this.size = memory.size;
     this.mask = memory.size - 1;
-    this.dataAt = memory.pageSize;
-    this.dataWord = memory.pageSize >>> 2;
-    this.view = new DataView(memory.producer);
-    this.words = new Int32Array(memory.producer);
+    this.pageSize = memory.pageSize;
+    this.data = memory.data;
+    this.view = new DataView(memory.data.buffer);
+    this.words = new Int32Array(memory.data.buffer);
+    this.producerPosition = new Int32Array(memory.producer, 0, 1);
     this.consumerPosition = new BigInt64Array(memory.consumer, 0, 1);
     this.consumed = Atomics.load(this.consumerPosition, 0);
   }
 
-  /** Maps the ring of a map; `size` is its max_entries. The reader does not own the descriptor. */
-  static open(sys: Sys, map: Fd, size: number): RingReader {
+  /** Maps the ring of a map; `size` is its max_entries, `largest` that of a record. The reader does not own the descriptor. */
+  static open(sys: Sys, map: Fd, size: number, largest: number): RingReader {
     const { pageSize } = sys;
+    // A record may begin at the end of a page.
+    const wanted = Math.max(windowSize, 2 ** Math.ceil(Math.log2(largest + BPF_RINGBUF_HDR_SZ + pageSize)));
     const owned = new Disposables();
     try {
       const consumer = owned.use(new Mapping(sys, map, 0, pageSize, "write"));
       // Pages from the producer's on cannot be mapped writable: ringbuf_map_mmap_kern().
-      const producer = owned.use(new Mapping(sys, map, pageSize, pageSize + 2 * size, "read"));
-      const reader = new RingReader({ consumer: consumer.buffer, producer: producer.buffer, pageSize, size });
+      const producer = owned.use(new Mapping(sys, map, pageSize, pageSize, "read"));
+      const data = owned.use(new Mapping(sys, map, 2 * pageSize, wanted <= size ? wanted : 2 * size, "read"));
+      const reader = new RingReader({
+        consumer: consumer.buffer,
+        producer: producer.buffer,
+        data: { buffer: data.buffer, move: (start) => data.move(2 * pageSize + start) },
+        pageSize,
+        size,
+      });
       reader.owned.use(owned.move());
       return reader;
     } finally {
       owned[Symbol.dispose]();
     }
-  }
-
-  /** The bytes of the whole mapping; the offsets that a handler gets are into it. */
-  get bytes(): Uint8Array {
-    return new Uint8Array(this.view.buffer);
   }
 
   /**
@@ -90,7 +111,7 @@ export class RingReader implements Disposable {
   /** Bytes that wait to be read, records in the making included. */
   get pending(): number {
     if (!this.open) return 0;
-    return (Atomics.load(this.words, 0) - Number(BigInt.asIntN(32, this.consumed))) >>> 0;
+    return (Atomics.load(this.producerPosition, 0) - Number(BigInt.asIntN(32, this.consumed))) >>> 0;
   }
 
   /**
@@ -116,7 +137,7 @@ export class RingReader implements Disposable {
    */
   drain(handler: RecordHandler, limit = Number.POSITIVE_INFINITY): number {
     if (!this.open) return 0;
-    const { words, mask, dataAt, dataWord, view } = this;
+    const { words, mask, view, producerPosition } = this;
     // Positions count bytes since the beginning. 32 bits of them are enough here because the producer is never more than
     // `size` (at most 2^31) ahead; only what is told to the kernel has 64.
     const start = Number(BigInt.asUintN(32, this.consumed));
@@ -126,23 +147,25 @@ export class RingReader implements Disposable {
     let read = 0;
     let count = 0;
     try {
-      let available = (Atomics.load(words, 0) - start) >>> 0;
+      let available = (Atomics.load(producerPosition, 0) - start) >>> 0;
       while (count < limit) {
         if (read >= available) {
-          available = (Atomics.load(words, 0) - start) >>> 0;
+          available = (Atomics.load(producerPosition, 0) - start) >>> 0;
           if (read >= available) {
             this.emptied = begun;
             break;
           }
         }
         const at = (start + read) & mask;
-        const header = Atomics.load(words, dataWord + (at >>> 2));
+        let local = this.place(at, BPF_RINGBUF_HDR_SZ);
+        const header = Atomics.load(words, local >>> 2);
         if ((header & BPF_RINGBUF_BUSY_BIT) !== 0) break;
         const length = header & ~BPF_RINGBUF_DISCARD_BIT;
         read += (length + BPF_RINGBUF_HDR_SZ + 7) & ~7;
         if ((header & BPF_RINGBUF_DISCARD_BIT) === 0) {
           count++;
-          handler(view, dataAt + at + BPF_RINGBUF_HDR_SZ, length);
+          local = this.place(at, BPF_RINGBUF_HDR_SZ + length);
+          handler(view, local + BPF_RINGBUF_HDR_SZ, length);
           if (!this.open) return count;
         }
         // Room for the kernel before the end of a long batch.
@@ -155,6 +178,15 @@ export class RingReader implements Disposable {
       if (this.open && read > released) this.release(read - released);
     }
     return count;
+  }
+
+  /** Where bytes of the data are in the window, which is moved if they are not all in it. */
+  private place(at: number, length: number): number {
+    const local = at - this.windowStart;
+    if (local >= 0 && local + length <= this.view.byteLength) return local;
+    this.windowStart = at - (at % this.pageSize);
+    this.data.move(this.windowStart);
+    return at - this.windowStart;
   }
 
   private release(bytes: number): void {

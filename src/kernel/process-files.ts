@@ -72,11 +72,17 @@ export function mappedFiles(pid: number): readonly MappedFile[] | undefined {
   return [...found.values()];
 }
 
+/** Numbers of all processes that there are, ascending. */
+export const allProcesses = (): readonly number[] =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b);
+
 /** Programs and libraries of all processes, each file once. */
 export function filesOfAllProcesses(): readonly UserFile[] {
   const found = new Map<string, MappedFile>();
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  for (const pid of pids.map(Number).sort((a, b) => a - b)) {
+  for (const pid of allProcesses()) {
     // A process that has ended meanwhile has nothing to trace.
     for (const file of mappedFiles(pid) ?? []) if (!found.has(file.identity)) found.set(file.identity, file);
   }

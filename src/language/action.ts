@@ -24,10 +24,10 @@ export interface Host extends Resolver {
   writePacket(path: string, nanoseconds: bigint, bytes: Uint8Array, originalLength: number): void;
 }
 
-/** A record of the ring that user space acts on: 8 bytes of action index, then `size - 8` bytes of data. */
+/** A record of the ring that user space acts on: 8 bytes of action index, then data. */
 export interface Action {
   readonly name: string;
-  /** Of the whole record. */
+  /** Of the whole record; at most, where frames of stacks stand at its end. */
   readonly size: number;
   /** Also done behind an exit() in an iterator that is still being read: bpftrace has the kernel print that. */
   readonly outlivesExit?: boolean;

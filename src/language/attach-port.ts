@@ -99,7 +99,8 @@ export interface AttachPort {
   kprobe(program: ProgramName, target: KprobeTarget, cookie: bigint): Attachment;
   /**
    * Many functions in one link (since 5.18; entry and return in one since 6.10), by their addresses if all have one; the
-   * caller has asked the feature `kprobeMulti` or `kprobeSession`. Items and targets go together; functions that the kernel refuses are dealt with as by {@link each}.
+   * caller has asked the feature `kprobeMulti` or `kprobeSession`. Items and targets go together; functions that the kernel
+   * refuses are dealt with as by {@link each}.
    */
   kprobeMulti(
     program: ProgramName,

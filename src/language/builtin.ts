@@ -1,7 +1,7 @@
 import type { Diagnostics } from "../base/diagnostics.js";
 import type { Span } from "../base/span.js";
 import type { Value } from "../ir/ir.js";
-import type { AddressSpace, Type } from "../types/type.js";
+import type { AddressSpace, StackType, Type } from "../types/type.js";
 import type { Config } from "./config.js";
 import type { KernelView, Missing, UserSymbol } from "./kernel-view.js";
 import type { Dest, Lowering } from "./lowering.js";
@@ -103,6 +103,8 @@ export interface Builtin {
   readonly mayLeave?: boolean;
   /** Whether it sends a record of its own on the way to its value. */
   readonly sends?: (type: Type) => boolean;
+  /** Sends its values to be shown: stacks among them travel with their frames. */
+  readonly shows?: boolean;
   /** What the action uses, asked before attach points are chosen. */
   readonly uses?: "args" | "argN" | "kernel-stack" | "typed-args";
   /** Changes what the function returns, which the kernel lets only some links do. */
@@ -117,4 +119,9 @@ export interface Builtin {
   value?(l: Lowering, args: readonly TypedArg[], type: Type): Value | undefined;
   /** Kernel half of a builtin whose result lives in memory. */
   into?(l: Lowering, args: readonly TypedArg[], type: Type, dest: Dest, clean: boolean): void;
+  /**
+   * The other kernel half of a stack, which is the same however often one run of a program takes it: puts the frames at an
+   * address and answers how many bytes they are, or an errno.
+   */
+  takeFrames?(l: Lowering, type: StackType, to: Value): Value;
 }

@@ -51,11 +51,15 @@ export const configKeys = {
   max_probes: natural("Attach points that a script may have.", 1024, 1),
   max_cat_bytes: natural("Bytes of a file that cat() prints.", 10240),
   on_stack_limit: natural("Bytes of a value up to which it is kept on the program's stack of 512 bytes.", 64, 0, 256),
-  perf_rb_pages: natural("Pages of the ring buffer that events travel through; a power of two.", 2048, 1),
+  perf_rb_pages: natural(
+    "Pages of the ring buffer that events travel through; a power of two. Four times the default where stacks are printed.",
+    2048,
+    1,
+  ),
   str_trunc_trailer: text("What is printed behind a string that was cut.", ".."),
   stack_mode: choice("How stacks are printed.", ["bpftrace", "perf", "raw", "build_id"], "bpftrace"),
   ustack_by: choice(
-    "How ustack finds callers: by frame pointers or by unwinding tables (x86-64, Linux 5.17); auto takes the tables where the program of -p, -c, --dwarf-pid or --tree, or a library of it, keeps no frame pointers.",
+    "How ustack finds callers: by frame pointers or by unwinding tables (x86-64, Linux 5.17); auto takes the tables where the program of -p, -c, --dwarf-pid or --tree, or a library of it, keeps no frame pointers; if nobody is named, where the C library keeps none.",
     ["auto", "frame_pointers", "tables"],
     "auto",
   ),
@@ -72,7 +76,7 @@ export const configKeys = {
     "GPL",
   ),
   show_debug_info: flag(
-    "Stacks of programs show lines of the source and inlined functions, where there is debugging information (of at most 256 MiB a file).",
+    "Stacks of programs show lines of the source and inlined functions, where there is debugging information (of sections that are compressed at most 256 MiB a file).",
     true,
   ),
   use_blazesym: flag("Accepted as bpftrace did; symbols are looked up by beetrace itself.", true),

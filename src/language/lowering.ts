@@ -27,6 +27,7 @@ export type LossCounter = "ring-full" | "stack-collision" | "scratch-busy" | "lo
 /** Stacks by unwinding tables that are not whole, by reason. */
 export type UnwindLoss =
   | "unwind-no-process"
+  | "unwind-processes-full"
   | "unwind-unmapped"
   | "unwind-no-table"
   | "unwind-no-rule"
@@ -111,7 +112,9 @@ export interface Lowering {
   leave(): void;
   /** Stack map for stacks of this depth. */
   stackMap(depth: number, buildIds?: boolean): string;
-  /** Map of stacks of this depth that programs have unwound; what they unwind with is made, too. */
+  /** Programs unwind stacks: what they do it with is made. */
+  noteUnwinding(): void;
+  /** Map of stacks of this depth that programs have unwound. */
   unwoundMap(depth: number): string;
   /** Map for stacks of this depth that the stack map has no room for. */
   overflowMap(depth: number): string;

@@ -164,6 +164,8 @@ export interface Probe {
   whyNothing?(kernel: KernelView, parts: readonly string[], pid: number | undefined): string | undefined;
   /** What -lv says below the name: one `type name` a line. */
   describe?(name: string, kernel: KernelView): readonly string[];
+  /** The file that a place is in, if whoever runs it comes by the probe. */
+  fileOf?(place: unknown): string | undefined;
   /** How entries share a program with the returns of the same places. */
   readonly session?: SessionForm;
   /** Of programs at one place the kernel runs the one first that was attached last. */

@@ -2,46 +2,35 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FixtureKernel } from "../../test/support/fixture-kernel.js";
 import { defaultConfig } from "./config.js";
-import { chooseUserStacks, type UserStackTargets } from "./user-stacks.js";
+import { chooseUserStacks, type FramePointers } from "./user-stacks.js";
 
 const asked: string[] = [];
-const lacking: UserStackTargets = {
-  hasUnwindTargets: true,
-  framePointers: () => {
-    asked.push("files");
-    return { kept: false, why: "libc.so.6 keeps none" };
-  },
+const lacking = (): FramePointers => {
+  asked.push("files");
+  return { kept: false, why: "libc.so.6 keeps none" };
 };
-const keeping: UserStackTargets = {
-  hasUnwindTargets: true,
-  framePointers: () => ({ kept: true, why: "all keep them" }),
-};
-const none: UserStackTargets = { hasUnwindTargets: false, framePointers: undefined };
-const byName: UserStackTargets = { hasUnwindTargets: true, framePointers: undefined };
+const keeping = (): FramePointers => ({ kept: true, why: "all keep them" });
 
 const choose = (
-  targets: UserStackTargets,
+  framePointers: (() => FramePointers) | undefined,
   ustack_by: "auto" | "frame_pointers" | "tables" = "auto",
   kernel = new FixtureKernel(),
 ): string => {
-  const { by, why } = chooseUserStacks({ ...defaultConfig, ustack_by }, kernel, targets);
+  const { by, why } = chooseUserStacks({ ...defaultConfig, ustack_by }, kernel, framePointers);
   return `${by}: ${why}`;
 };
 
-test("auto: what the named processes keep", () => {
+test("auto: what the processes keep", () => {
   assert.equal(choose(lacking), "tables: libc.so.6 keeps none");
   assert.equal(choose(keeping), "frame pointers: all keep them");
-  const noProcess = "frame pointers: no process is named by -p, -c, --dwarf-pid or --tree";
-  assert.deepEqual([choose(none), choose(byName)], [noProcess, noProcess]);
+  assert.equal(choose(undefined), "frame pointers: no program was looked at");
 });
 
 test("the user's choice counts, and no file is read for it", () => {
   asked.length = 0;
   assert.equal(choose(lacking, "frame_pointers"), "frame pointers: ustack_by says so");
   assert.equal(choose(keeping, "tables"), "tables: ustack_by says so");
-  // Processes that are chosen by other means are met one by one.
-  assert.equal(choose(byName, "tables"), "tables: ustack_by says so");
-  assert.match(choose(none, "tables"), /^frame pointers: no process is named/);
+  assert.equal(choose(undefined, "tables"), "tables: ustack_by says so");
   assert.deepEqual(asked, []);
 });
 

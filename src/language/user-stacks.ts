@@ -10,18 +10,10 @@ export interface UserStacks {
   readonly why: string;
 }
 
-/** Whether the processes that a trace was started for keep frame pointers, and what tells so. */
+/** Whether the processes that a trace is about keep frame pointers, and what tells so. */
 export interface FramePointers {
   readonly kept: boolean;
   readonly why: string;
-}
-
-/** What the decision depends on. */
-export interface UserStackTargets {
-  /** There are processes whose tables are read. */
-  readonly hasUnwindTargets: boolean;
-  /** Undefined if no process was named. Reads files: asked only where it decides. */
-  readonly framePointers: (() => FramePointers) | undefined;
 }
 
 /** What unwinding by tables lacks here, behind "unwinding by tables" or "dw_ustack"; undefined if nothing. */
@@ -33,19 +25,21 @@ export function tablesLack(kernel: KernelView): string | undefined {
   return "missing" in members ? `needs the kernel's BTF: ${members.missing}` : undefined;
 }
 
-/** Decides how ustack takes the stacks of a script. */
+/**
+ * Decides how ustack takes the stacks of a script. `framePointers` reads files, and is asked only where it decides; undefined
+ * where there is nobody to ask.
+ */
 export function chooseUserStacks(
   { ustack_by: chosen }: Config,
   kernel: KernelView,
-  { hasUnwindTargets, framePointers }: UserStackTargets,
+  framePointers: (() => FramePointers) | undefined,
 ): UserStacks {
   const byFramePointers = (why: string): UserStacks => ({ by: "frame pointers", why });
   if (chosen === "frame_pointers") return byFramePointers("ustack_by says so");
-  if (chosen === "tables" ? !hasUnwindTargets : framePointers === undefined)
-    return byFramePointers("no process is named by -p, -c, --dwarf-pid or --tree");
   const lack = tablesLack(kernel);
   if (lack !== undefined) return byFramePointers(`unwinding by tables ${lack}`);
-  if (chosen === "tables" || framePointers === undefined) return { by: "tables", why: "ustack_by says so" };
+  if (chosen === "tables") return { by: "tables", why: "ustack_by says so" };
+  if (framePointers === undefined) return byFramePointers("no program was looked at");
   const { kept, why } = framePointers();
   return kept ? byFramePointers(why) : { by: "tables", why };
 }

@@ -37,7 +37,8 @@ const hints: Readonly<Record<number, string>> = {
   [ESRCH]: "this kernel has no such function, or the process has ended",
   [EADDRNOTAVAIL]: "several functions of the kernel have that name, and this one needs an address",
   [EINVAL]:
-    "the kernel allows no probe there: the function may be inlined, marked notrace, or not begin where its symbol does",
+    // On arm64 kprobes do not share ftrace's place, 4 or 8 bytes into a function: kernel/kprobes.c, check_ftrace_location().
+    "the kernel allows no probe there: the function may be inlined, marked notrace, or not begin where its symbol does; on arm64 one of its first instructions is ftrace's",
   [EMFILE]: "raise the limit of open files (ulimit -n) or attach to fewer places",
   [EOPNOTSUPP]: "this kernel cannot trace that place, or the machine has no such counter",
 };

@@ -3,7 +3,7 @@ import type { BinOp, BlockId, Value } from "../ir/ir.js";
 import type { Dest, Place } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
 import type { Type } from "../types/type.js";
-import { align8, cSizeOf, layoutOf, residence, sizeOf } from "../wire/layout.js";
+import { align8, cSizeOf, fieldIndex, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import { compareMemory } from "./compare-memory.js";
 import { argPlace, argValue } from "./context.js";
 import { addToEntry, placeOfEntry, readEntry, totalOf } from "./maps.js";
@@ -367,15 +367,12 @@ function memoryInto(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean
       lowerBlock(p, e.body);
       lowerInto(p, e.value, dest, clean, as);
       return;
+    case "nothing":
+      if (clean) b.zero(dest.base, dest.offset, align8(sizeOf(as)));
+      return;
     default:
       copyPlace(p, e, dest, clean, as);
   }
-}
-
-/** Where item `i` of a tuple goes in another: fields of records by their names, in whatever order they are. */
-function fieldIndex(from: Type, i: number, to: Type): number {
-  if (from.kind !== "tuple" || to.kind !== "tuple" || from.names === undefined || to.names === undefined) return i;
-  return to.names.indexOf(from.names[i] ?? "");
 }
 
 /** Whether all that is in a value lies at the same place in both types. */

@@ -15,7 +15,7 @@ import {
   BPF_MAP_TYPE_RINGBUF,
   BPF_MAP_TYPE_STACK_TRACE,
 } from "../abi/bpf.js";
-import type { Config } from "../language/config.js";
+import { type Config, defaultConfig } from "../language/config.js";
 import type { TypedMap } from "../language/typed.js";
 import type { StackType } from "../types/type.js";
 import { align8 } from "../wire/layout.js";
@@ -75,6 +75,8 @@ const overflowEntries = 8192;
 /** Values up to here are allocated before the programs run; larger ones when their key comes, or maps would be huge. */
 const preallocatedValue = 512;
 const pageSize = 4096;
+/** Records with stacks are ten times as large as others; the tables of stacks that they do without took as much memory. */
+const largerForStacks = 4;
 
 /** All maps of an object, in a fixed order. */
 export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[] {
@@ -91,7 +93,9 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
     ...(initial === undefined ? {} : { initial, frozen: true }),
   });
   if (object.actions.length > 0) {
-    const size = 2 ** Math.ceil(Math.log2(config.perf_rb_pages * pageSize));
+    const isChosen = config.perf_rb_pages !== defaultConfig.perf_rb_pages;
+    const pages = config.perf_rb_pages * (object.stacksTravel && !isChosen ? largerForStacks : 1);
+    const size = 2 ** Math.ceil(Math.log2(pages * pageSize));
     specs.push({
       name: systemMaps.events,
       type: BPF_MAP_TYPE_RINGBUF,
@@ -170,8 +174,8 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
 }
 
 /** What programs unwind stacks with. */
-function unwindSpecs({ unwoundDepths, script }: ObjectBuilder, config: Config): readonly Spec[] {
-  if (unwoundDepths.size === 0) return [];
+function unwindSpecs({ unwinds, unwoundDepths, script }: ObjectBuilder, config: Config): readonly Spec[] {
+  if (!unwinds) return [];
   const hash = (name: string, keySize: number, valueSize: number, maxEntries: number, flags: number): Spec => ({
     name,
     type: BPF_MAP_TYPE_HASH,

@@ -18,7 +18,9 @@ export class ObjectBuilder {
   readonly texts: string[] = [];
   /** Stack maps by name. */
   readonly stackMaps = new Map<string, { readonly depth: number; readonly buildIds: boolean }>();
-  /** Depths of the stacks that programs unwind by tables. */
+  /** Programs unwind stacks by tables. */
+  unwinds = false;
+  /** Depths of those that are kept in maps. */
   readonly unwoundDepths = new Set<number>();
   /** Of stacks that may be kept outside of the stack maps. */
   readonly overflowDepths = new Set<number>();
@@ -32,6 +34,8 @@ export class ObjectBuilder {
   readonly tables = new Map<string, Uint8Array>();
   zeroSize = 8;
   usesStart = false;
+  /** Records have frames of stacks in them. */
+  stacksTravel = false;
   userAddresses = false;
 
   /** Programs tell when a helper fails. */

@@ -17,7 +17,10 @@ export const lowerProcessTree = (kernel: KernelView, object: ObjectBuilder): rea
     { on: freed, lower: lowerFree },
   ]);
 
-/** A child of the tree's processes is one of them. While user space looks for those that are there, all forks are noted. */
+/**
+ * A child of the tree's processes is one of them. While user space looks for those that are there, forks of all others are
+ * noted: were those of the tree noted, too, one that forks all the time would give it always more to look at.
+ */
 function lowerBirth(reader: TaskReader, object: ObjectBuilder): IrFunction {
   const b = new FunctionBuilder("tree_birth", "program");
   const zero = b.const(0);
@@ -26,7 +29,7 @@ function lowerBirth(reader: TaskReader, object: ObjectBuilder): IrFunction {
   const parent = b.slotAddr(b.slot(4, 4, "parent"));
   b.store(4, child, 0, reader.pid(b));
   b.store(4, parent, 0, b.bin("lshr", b.call("get_current_pid_tgid", []), b.const(32)));
-  const add = (map: string) => (): void => {
+  const add = (map: string): void => {
     const result = b.call("map_update_elem", [b.map(map), child, parent, zero]);
     // Results of map helpers are 32 bits wide up to Linux 6.3.
     b.when("slt", b.ext(4, true, result), zero, "else", () =>
@@ -35,8 +38,13 @@ function lowerBirth(reader: TaskReader, object: ObjectBuilder): IrFunction {
   };
   // First noted, then looked up: user space adds a process first and reads the notes then, so that one of the two sees it.
   const noting = b.load(8, false, b.mapValue(systemMaps.treeState, treeState.noting), 0);
-  b.when("ne", noting, zero, "else", add(systemMaps.births));
-  b.when("ne", b.call("map_lookup_elem", [b.map(systemMaps.tree), parent]), zero, undefined, add(systemMaps.tree));
+  b.when("ne", noting, zero, "else", () => add(systemMaps.births));
+  b.when("ne", b.call("map_lookup_elem", [b.map(systemMaps.tree), parent]), zero, undefined, () => {
+    add(systemMaps.tree);
+    b.when("ne", noting, zero, "else", () => {
+      b.call("map_delete_elem", [b.map(systemMaps.births), child]);
+    });
+  });
   b.ret(zero);
   return b.finish();
 }

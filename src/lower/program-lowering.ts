@@ -20,9 +20,10 @@ import { copyEntry, countEntries, deleteEntry, findEntry, keyOf } from "./maps.j
 import { copyFrom, forgetPointer, readC, readForeign } from "./memory.js";
 import type { ObjectBuilder } from "./object-builder.js";
 import { sendBytes, sendFields } from "./records.js";
+import { ShownStacks } from "./shown-stacks.js";
 import { limitToTasks } from "./task-filter.js";
 import { typedAddress } from "./typed-pointers.js";
-import { variablesReadUnset } from "./unset-variables.js";
+import { variablesReadUnassigned, variablesReadUnset } from "./unset-variables.js";
 
 /** Which part of a program may use scratch memory; looking it up costs each event, so it comes as late as it can. */
 export type ScratchStage = "never" | "body" | "predicate";
@@ -47,6 +48,7 @@ export class ProgramLowering implements Lowering {
   private readonly facts: LoopFacts;
   private readonly layout: FrameLayout;
   private readonly unset: ReadonlySet<string>;
+  readonly shownStacks: ShownStacks;
   private fn: FunctionState;
   private callbackCount = 0;
   private readonly scratchStage: ScratchStage;
@@ -73,6 +75,7 @@ export class ProgramLowering implements Lowering {
     this.scratchStage = scratchStage;
     this.facts = loopFacts(program, () => object.kernel.feature("bpfLoop") !== "no");
     this.unset = variablesReadUnset(program);
+    this.shownStacks = new ShownStacks(program, [variablesReadUnassigned(program), this.facts.captured]);
     this.layout = frameLayout(program, this.facts, stackLimit);
     this.fn = newFunction(new FunctionBuilder(program.name, "program"), false);
     watchHelpers(this, this.b);
@@ -450,6 +453,10 @@ export class ProgramLowering implements Lowering {
 
   overflowMap(depth: number): string {
     return this.object.overflowMap(depth);
+  }
+
+  noteUnwinding(): void {
+    this.object.unwinds = true;
   }
 
   unwoundMap(depth: number): string {

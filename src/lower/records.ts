@@ -2,25 +2,40 @@
 
 import type { Value } from "../ir/ir.js";
 import { type Action, recordHeader } from "../language/action.js";
+import { ownId } from "../language/builtins/process-id.js";
 import type { Dest } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
 import { endsAction, occursInExpression } from "../language/typed-walk.js";
-import { align8, layoutOf, residence, sizeOf } from "../wire/layout.js";
-import { systemMaps } from "../wire/map-storage.js";
+import type { StackType } from "../types/type.js";
+import { align8, framesFollow, layoutOf, residence, sizeOf, stackLayout } from "../wire/layout.js";
+import { buildIdFrame, systemMaps } from "../wire/map-storage.js";
 import type { ProgramLowering } from "./program-lowering.js";
+import { type FreshStack, withoutStacks } from "./shown-stacks.js";
 
-/** Sends the values of expressions, one after the other by layoutOf; `onFull` instead of counting the loss. */
+/** Records of stacks up to here are written into the ring as large as they can become. */
+const wholeRecord = 192;
+
+/**
+ * Sends the values of expressions, one after the other by layoutOf; `onFull` instead of counting the loss. Behind them stand
+ * the frames of the stacks among them that this run of the program takes.
+ */
 export function sendFields(
   p: ProgramLowering,
   action: (size: number, offsets: readonly number[]) => Action,
-  fields: readonly TypedExpr[],
+  values: readonly TypedExpr[],
   onFull?: () => void,
 ): void {
   const { b } = p;
   const layout = layoutOf(
-    fields.map((f) => f.type),
+    values.map((value) => value.type),
     recordHeader,
   );
+  const stacks: FreshStack[] = [];
+  const fields = values.map((value, i) => {
+    const fresh = p.shownStacks.freshIn(value);
+    for (const stack of fresh) stacks.push({ ...stack, offset: (layout.offsets[i] ?? 0) + stack.offset });
+    return withoutStacks(value, fresh);
+  });
   // Registers first, and whatever may jump out of the program: once reserved, a record must be submitted.
   const ready = fields.map((field) => {
     if (residence(field.type) === "register") return p.value(field);
@@ -29,7 +44,8 @@ export function sendFields(
     p.into(field, temporary, false);
     return temporary;
   });
-  const index = p.object.addAction((size) => action(size, layout.offsets), layout.size);
+  const largest = stacks.reduce((size, { type }) => size + framesSize(type), layout.size);
+  const index = p.object.addAction((size) => action(size, layout.offsets), largest);
   const fill = (record: Value): void => {
     for (const [i, field] of fields.entries()) {
       const offset = layout.offsets[i] ?? 0;
@@ -39,7 +55,67 @@ export function sendFields(
       else b.copy(record, offset, done.base, done.offset, sizeOf(field.type));
     }
   };
-  sendRecord(p, index, layout.size, fill, onFull);
+  if (stacks.length > 0) p.object.stacksTravel = true;
+  if (stacks.length === 0) sendRecord(p, index, layout.size, fill, onFull);
+  else if (largest <= wholeRecord && !stacks.some(({ type }) => type.unwound === true))
+    sendRecord(
+      p,
+      index,
+      largest,
+      (record) => {
+        fill(record);
+        let at = layout.size;
+        for (const stack of stacks) {
+          addFrames(p, record, stack, b.const(at));
+          at += framesSize(stack.type);
+        }
+      },
+      onFull,
+    );
+  else sendLong(p, index, layout.size, largest, fill, stacks, onFull);
+}
+
+/** A record that is as long as the stacks behind its fields are: the ring takes it from other memory. */
+function sendLong(
+  p: ProgramLowering,
+  index: number,
+  size: number,
+  largest: number,
+  fill: (record: Value) => void,
+  stacks: readonly FreshStack[],
+  onFull: () => void = () => p.countLoss("ring-full"),
+): void {
+  const { b } = p;
+  const record = p.address(p.temporary(largest, "record"));
+  b.store(8, record, 0, b.const(index));
+  fill(record);
+  const end = stacks.reduce((at, stack) => b.bin("add", at, addFrames(p, record, stack, at)), b.const(size));
+  const result = b.call("ringbuf_output", [b.map(systemMaps.events), record, end, b.const(0)]);
+  b.when("ne", result, b.const(0), "else", onFull);
+}
+
+/** Bytes of all frames that a stack can have. */
+const framesSize = ({ mode, depth }: StackType): number => depth * (mode === "build_id" ? buildIdFrame.size : 8);
+
+/** Takes a stack of a record, its frames to stand at `at` from the record's start; answers their bytes. */
+function addFrames(p: ProgramLowering, record: Value, { offset, type, builtin }: FreshStack, at: Value): Value {
+  const { b } = p;
+  if (builtin.takeFrames === undefined) throw new Error(`internal: ${builtin.name} takes no frames`);
+  const result = builtin.takeFrames(p, type, b.bin("add", record, at));
+  const [id, bytes] = [b.newVariable(), b.newVariable()];
+  b.write(id, result);
+  b.write(bytes, b.const(0));
+  // What is negative says why there are none.
+  b.when("sge", result, b.const(0), "then", () => {
+    const follow = b.const(BigInt(framesFollow) << 32n);
+    b.write(id, b.bin("or", b.bin("sub", at, b.const(offset)), follow));
+    b.write(bytes, result);
+  });
+  b.store(8, record, offset + stackLayout.id, b.read(id));
+  b.store(4, record, offset + stackLayout.pid, type.user ? ownId(p, true) : b.const(0));
+  const count = b.bin("udiv", b.read(bytes), b.const(framesSize(type) / type.depth));
+  b.store(4, record, offset + stackLayout.frames, count);
+  return b.read(bytes);
 }
 
 /** Sends data that `fill` writes. */

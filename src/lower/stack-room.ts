@@ -23,8 +23,9 @@ function stacksIn(type: Type, counts: (stack: StackType) => boolean): number {
 }
 
 /**
- * Room for the stacks of one kind: as many as the keys and values of all maps can have, but `least`. Much room is not filled before it
- * is used; the little that most scripts need is, so that it is there in interrupts and costs nobody an allocation.
+ * Room for the stacks of one kind: as many as the keys and values of all maps can have, at least `least`. Much room is not
+ * filled before it is used; the little that most scripts need is, so that it is there in interrupts and costs nobody an
+ * allocation.
  */
 export function roomForStacks(
   maps: ReadonlyMap<string, TypedMap>,

@@ -6,6 +6,7 @@ import { arithmetic, branchOn, eitherWay, lowerInto } from "./expressions.js";
 import { overMap, rangeByHelper } from "./loops.js";
 import { addToEntry, assignEntry, modifyEntry, withAggregate } from "./maps.js";
 import type { ProgramLowering } from "./program-lowering.js";
+import { withoutStacks } from "./shown-stacks.js";
 
 export function lowerBlock(p: ProgramLowering, body: readonly TypedStatement[]): void {
   for (const statement of body) {
@@ -110,7 +111,7 @@ function evaluate(p: ProgramLowering, e: TypedExpr): void {
 
 function assignVariable(p: ProgramLowering, name: string, type: TypedExpr["type"], value: TypedExpr): void {
   if (residence(type) === "register") p.writeVariable(name, p.value(value));
-  else lowerInto(p, value, p.home(name), true, type);
+  else lowerInto(p, withoutStacks(value, p.shownStacks.onlyShown(name), type), p.home(name), true, type);
 }
 
 function update(p: ProgramLowering, s: Extract<TypedStatement, { kind: "update" }>): void {

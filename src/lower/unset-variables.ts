@@ -5,8 +5,13 @@ import type { MapAccess, TypedArg, TypedExpr, TypedProgram, TypedStatement } fro
  * Variables that some way through the program reads before they are assigned: `if (c) { $s = comm; } print($s)`. They
  * begin as zeros; the others need not be written twice.
  */
-export function variablesReadUnset(program: TypedProgram): ReadonlySet<string> {
-  const walk = new Walk();
+export const variablesReadUnset = (program: TypedProgram): ReadonlySet<string> => readUnset(program, true);
+
+/** The same with those that are declared, as zeros. */
+export const variablesReadUnassigned = (program: TypedProgram): ReadonlySet<string> => readUnset(program, false);
+
+function readUnset(program: TypedProgram, declaringSets: boolean): ReadonlySet<string> {
+  const walk = new Walk(declaringSets);
   const set = new Set<string>();
   if (program.predicate !== undefined) walk.expression(program.predicate, set);
   walk.block(program.body, set);
@@ -16,6 +21,11 @@ export function variablesReadUnset(program: TypedProgram): ReadonlySet<string> {
 /** `set` is what is assigned at that point on every way to it. */
 class Walk {
   readonly unset = new Set<string>();
+  private readonly declaringSets: boolean;
+
+  constructor(declaringSets: boolean) {
+    this.declaringSets = declaringSets;
+  }
 
   block(body: readonly TypedStatement[], set: Set<string>): void {
     for (const statement of body) this.statement(statement, set);
@@ -67,7 +77,8 @@ class Walk {
         this.maybe(set, (copy) => this.block(s.body, copy.add(s.variable)));
         return;
       case "declare":
-        set.add(s.variable);
+        if (this.declaringSets) set.add(s.variable);
+        else set.delete(s.variable);
         return;
       case "unroll":
         this.maybe(set, (copy) => this.block(s.body, copy));

@@ -24,6 +24,18 @@ export function stackKeyText(stack: StackValue): string {
 }
 
 function renderStack(stack: StackValue, indent: string): string {
+  const { shown, mode, user } = stack;
+  if (shown === undefined) return makeText(stack, indent);
+  const form = `${mode} ${user} ${indent}`;
+  if (shown.text === undefined || shown.form !== form) {
+    // In one piece: put together of many, it would keep each of them in memory.
+    shown.text = Buffer.from(makeText(stack, indent)).toString();
+    shown.form = form;
+  }
+  return shown.text;
+}
+
+function makeText(stack: StackValue, indent: string): string {
   let text = "\n";
   const { frames } = stack;
   for (const frame of frames) {

@@ -3,6 +3,7 @@ import { callFrames, renderDiagnostic } from "../base/diagnostics.js";
 import { positionOf, type Span } from "../base/span.js";
 import type { Loss } from "../wire/event.js";
 import { mostTreeProcesses } from "../wire/map-storage.js";
+import { mostUnwound } from "../wire/unwind.js";
 import type { MapSnapshot } from "../wire/value.js";
 import { errnoText } from "./errno-text.js";
 import type { OutputEvent, Rendered } from "./event.js";
@@ -72,10 +73,12 @@ function lossText({ reason, subject, count }: Loss): string {
       return `${count} processes of the tree were not followed: it has more than the ${mostTreeProcesses} that are kept`;
     case "unwind-no-process":
       return `WARNING: No DWARF unwind data available for this process: ${count} stacks went by frame pointers. -p, -c and --dwarf-pid name the processes that tables are read for`;
+    case "unwind-processes-full":
+      return `${count} user stacks went by frame pointers: ${mostUnwound} processes are unwound by tables at one time`;
     case "unwind-unmapped":
-      return `${count} user stacks are cut: what was mapped where their code is could not be found out`;
+      return `${count} user stacks are cut, or by frame pointers: what was mapped where their code is could not be found out`;
     case "unwind-no-table":
-      return `${count} user stacks are cut: they were taken before the tables of a file were there`;
+      return `${count} user stacks are cut, or by frame pointers: they were taken before the tables of a file were there`;
     case "unwind-no-rule":
       return `${count} user stacks are cut: no table says how a piece of their code is left (code made at run time, assembly, programs of 32 bits)`;
     case "unwind-unreadable":

@@ -6,6 +6,7 @@ import { check } from "./syscall-error.js";
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;
+const MAP_FIXED = 0x10;
 
 /**
  * Memory that a descriptor gave, until it is disposed. Then nobody may have a view of its buffer any more: V8 does not let
@@ -13,22 +14,35 @@ const MAP_SHARED = 1;
  */
 export class Mapping implements Disposable {
   private readonly sys: Sys;
+  private readonly fd: Fd;
   readonly address: number;
   private readonly length: number;
+  private readonly protection: number;
   private held: ArrayBuffer | undefined;
 
   constructor(sys: Sys, fd: Fd, offset: number, length: number, access: "read" | "write") {
     this.sys = sys;
+    this.fd = fd;
     this.length = length;
-    const protection = access === "read" ? PROT_READ : PROT_READ | PROT_WRITE;
-    const result = sys.call("mmap", 0, length, protection, MAP_SHARED, fd.raw, offset);
-    this.address = check(result, () => `mmap(${length} bytes of ${fd.what})`);
+    this.protection = access === "read" ? PROT_READ : PROT_READ | PROT_WRITE;
+    this.address = this.map(0, MAP_SHARED, offset);
     this.held = sys.view(this.address, length);
   }
 
   get buffer(): ArrayBuffer {
     if (this.held === undefined) throw new Error("internal: a mapping is used after it was unmapped");
     return this.held;
+  }
+
+  /** Has another part of what the descriptor gives in the same place. */
+  move(offset: number): void {
+    if (this.held !== undefined) this.map(this.address, MAP_SHARED | MAP_FIXED, offset);
+  }
+
+  private map(address: number, flags: number, offset: number): number {
+    const { sys, fd, length, protection } = this;
+    const result = sys.call("mmap", address, length, protection, flags, fd.raw, offset);
+    return check(result, () => `mmap(${length} bytes of ${fd.what})`);
   }
 
   [Symbol.dispose](): void {

@@ -1,13 +1,16 @@
-import { cString, memory, zeroed } from "../abi/struct.js";
+import { cString, cStrings, type Memory, memory, zeroed } from "../abi/struct.js";
 import { Fd } from "./fd.js";
 import type { Sys } from "./sys.js";
 import { check } from "./syscall-error.js";
 
-// include/uapi/linux/prctl.h, asm-generic/resource.h, linux/eventfd.h.
+// include/uapi/linux/prctl.h, asm-generic/resource.h, linux/eventfd.h, linux/memfd.h,
+// asm-generic/fcntl.h.
 const PR_SET_NAME = 15;
 export const RLIMIT_NOFILE = 7;
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
+const MFD_CLOEXEC = 1;
+const F_SETFD = 2;
 
 /** The calling thread's name in ps(1) and /proc/PID/comm, cut at 15 bytes. */
 export function setName(sys: Sys, name: string): void {
@@ -41,6 +44,24 @@ export function setLimit(sys: Sys, resource: number, limit: Limit): void {
 
 export function kill(sys: Sys, pid: number, signal: number): void {
   check(sys.call("kill", pid, signal), () => `kill(${pid}, ${signal})`);
+}
+
+/** A file in memory without a path (memfd_create(2), since 3.17), closed by execve(2). Throws SyscallError. */
+export function memoryFile(sys: Sys, name: string): Fd {
+  return Fd.own(sys, check(sys.call("memfd_create", cString(name), MFD_CLOEXEC), "memfd_create"), name);
+}
+
+/** Keeps a descriptor across execve(2). */
+export function keepOpen(sys: Sys, fd: number): void {
+  sys.call("fcntl", fd, F_SETFD, 0);
+}
+
+/** execve(2): the process becomes another program, unless this throws SyscallError. */
+export function execute(sys: Sys, path: string, args: readonly string[], environment: readonly string[]): never {
+  const list = (texts: readonly string[]): Memory => cStrings(texts, sys.addressOf);
+  const result = sys.call("execve", cString(path), list(args), list(environment));
+  check(result, () => `execve(${path})`);
+  throw new Error("internal: execve has returned");
 }
 
 /** A counter that is readable while it is not 0. */

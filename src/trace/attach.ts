@@ -7,7 +7,8 @@ import { openKernelView } from "../kernel/kernel-view.js";
 import { checkPrivileges } from "../kernel/privileges.js";
 import { openSys } from "../sys/ffi.js";
 import type { TraceEvent } from "../wire/event.js";
-import { framePointersOf } from "./frame-pointers.js";
+import { lookAtFramePointers } from "./frame-pointers.js";
+import { ownProgramAmong, tracesItself } from "./probed-files.js";
 import { resolveTargets, type TargetOptions } from "./task-targets.js";
 import { Trace } from "./trace.js";
 
@@ -63,11 +64,12 @@ export async function attach(script: string, options: AttachOptions = {}): Promi
     unsafe: options.unsafe ?? false,
     pid: options.pid,
     filter: targets.filter,
-    framePointers: framePointersOf({ pids: [options.pid, targets.root], program: undefined }),
+    framePointers: () => lookAtFramePointers({ pids: [options.pid, targets.root], program: undefined }),
     imports: importFiles,
     headers: openHeaders({ directories: options.includePath ?? [], release: kernel.release, arch: kernel.arch }),
   });
   if (compiled === undefined) throw new ScriptError(diagnostics);
+  const own = ownProgramAmong(compiled.script.targets);
   const queue = new EventQueue();
   const { pid } = options;
   const trace = new Trace({ sys, kernel, compiled, pid, targets, onEvent: (event) => queue.push(event) });
@@ -92,12 +94,21 @@ export async function attach(script: string, options: AttachOptions = {}): Promi
   }
   if (options.signal?.aborted === true) stop();
   return {
-    warnings: diagnostics,
+    warnings: own === undefined ? diagnostics : [...diagnostics, warningOf(own)],
     stop,
     [Symbol.asyncIterator]: () => queue.iterate(close),
     [Symbol.asyncDispose]: close,
   };
 }
+
+const warningOf = (own: string): Diagnostic => ({
+  severity: "warning",
+  code: "own-program",
+  span: undefined,
+  message: tracesItself(own),
+  hint: "pid limits a trace to another process; or run this program by a copy of Node.js",
+  notes: [],
+});
 
 /** Events between the trace, which calls, and the loop, which asks. */
 class EventQueue {

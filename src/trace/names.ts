@@ -8,15 +8,16 @@ import { readValue } from "../load/map-reader.js";
 import { formatTime } from "../output/format-time.js";
 import { KernelSymbols } from "../symbols/kernel-symbols.js";
 import { type MissingName, type Symbolized, unknown } from "../symbols/symbolized.js";
-import { UserSymbols } from "../symbols/user-symbols.js";
+import { type Lookup, UserSymbols } from "../symbols/user-symbols.js";
 import type { Sys } from "../sys/sys.js";
 import type { StackType } from "../types/type.js";
 import type { ResolvedStack, Resolver, SymbolText } from "../wire/decode.js";
 import { buildIdFrame, firstOverflowId, overflowMapName, stackMapName } from "../wire/map-storage.js";
 import { unwoundLayout, unwoundMapName } from "../wire/unwind.js";
-import type { Frame } from "../wire/value.js";
+import type { Frame, ShownStack } from "../wire/value.js";
 import { cgroupPaths } from "./cgroups.js";
 import { readPasswd } from "./passwd.js";
+import { RecentStacks } from "./recent-stacks.js";
 
 export interface NamesOptions {
   /** Directories with debugging information of programs, searched first. */
@@ -41,6 +42,8 @@ export class Names implements Resolver, Disposable {
   private readonly whenShown: boolean;
   /** The stack that was named last: who looks at it once more gets the same. */
   private shown: { readonly late: LateStack; readonly frames: readonly Frame[] } | undefined;
+  private readonly recent = new RecentStacks<MissingName>();
+  private readonly addresses = new AddressPool();
   private readonly reasons = new Map<MissingName, number>();
   private readonly showsCode: boolean;
   private readonly codes = new WeakMap<CodePlace, ShownCode>();
@@ -104,8 +107,12 @@ export class Names implements Resolver, Disposable {
   }
 
   private counted(found: Symbolized): Symbolized {
-    if (found.kind === "unknown") this.reasons.set(found.reason, (this.reasons.get(found.reason) ?? 0) + 1);
+    if (found.kind === "unknown") this.count(found.reason);
     return found;
+  }
+
+  private count(reason: MissingName): void {
+    this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
   }
 
   cgroupPath(id: bigint, pattern: number): string {
@@ -142,7 +149,7 @@ export class Names implements Resolver, Disposable {
           ? {}
           : { missing: id === -17n ? "another stack has the same hash" : `bpf_get_stackid failed: ${id}` }),
       };
-    const { user, depth, mode, unwound = false } = type;
+    const { depth, mode, unwound = false } = type;
     const key = new Uint8Array(8);
     new DataView(key.buffer).setBigUint64(0, id, true);
     // Those that programs put there themselves begin with their number of frames; both layouts of them are the same.
@@ -151,54 +158,107 @@ export class Names implements Resolver, Disposable {
     const bytes = readValue(this.sys, this.loaded.map(map), counted === undefined ? key.subarray(0, 4) : key);
     if (bytes === undefined) return { frames: [], missing: "the stack is no longer in the kernel's map" };
     const view = new DataView(bytes.buffer, bytes.byteOffset);
-    if (mode === "build_id") return { frames: buildIdFrames(view) };
-    const addresses: bigint[] = [];
-    const first = counted === undefined ? 0 : unwoundLayout.frames;
-    const count = counted === undefined ? depth : Number(view.getBigUint64(unwoundLayout.count, true));
-    for (let i = 0; i < Math.min(count, depth); i++) {
-      const address = view.getBigUint64(first + 8 * i, true);
-      if (address === 0n) break;
-      addresses.push(address);
-    }
-    if (mode === "raw")
-      return { frames: addresses.map((address) => ({ address, symbol: undefined, offset: 0n, module: undefined })) };
+    const at = counted === undefined ? 0 : unwoundLayout.frames;
+    const count = counted === undefined ? depth : Math.min(Number(view.getBigUint64(unwoundLayout.count, true)), depth);
+    if (!this.whenShown || mode === "raw" || mode === "build_id") return this.frames(view, at, count, pid, type);
+    return this.late(this.addresses.take(view, at, count), pid, type.user);
+  }
+
+  frames(view: DataView, at: number, count: number, pid: number, { user, mode }: StackType): ResolvedStack {
+    if (mode === "build_id") return { frames: buildIdFrames(view, at, count) };
+    if (mode === "raw") return { frames: addressesAt(view, at, count).map(bare) };
     const since = this.since();
-    if (!this.whenShown) return { frames: this.frames(addresses, pid, user, since, true) };
-    return new LateStack(BigUint64Array.from(addresses), (late) => {
+    const state = !this.whenShown ? undefined : user ? this.users.usualState(pid, since) : this.kernel.state;
+    const known = state === undefined ? undefined : this.recent.find(state, view, at, count);
+    if (known !== undefined) {
+      for (const reason of known.reasons) this.count(reason);
+      return this.late(known.addresses, pid, user, known.shown);
+    }
+    const addresses = addressesAt(view, at, count);
+    const usual = user ? this.users.resolveUsual(pid, addresses, this.lookup(since)) : undefined;
+    const found = usual ?? this.resolve(addresses, pid, user, since);
+    const reasons = found.flatMap((each) => (each.kind === "unknown" ? [each.reason] : []));
+    for (const reason of reasons) this.count(reason);
+    // Of the kernel's addresses those without a name are looked for again.
+    const lasts = user ? usual !== undefined : reasons.length === 0;
+    const shown = lasts && state !== undefined ? this.recent.keep(state, view, at, count, reasons) : undefined;
+    return { frames: this.framesOf(addresses, found), ...(shown === undefined ? {} : { shown }) };
+  }
+
+  /** Stacks of maps may be many: their names come when they are shown. Those of one that has its text already are counted. */
+  private late(addresses: BigUint64Array, pid: number, user: boolean, shown?: ShownStack): ResolvedStack {
+    const since = this.since();
+    return new LateStack(addresses, shown, (late) => {
       if (this.shown?.late !== late) {
-        const frames = this.frames([...late.addresses], pid, user, since, !late.isCounted);
+        const each = [...late.addresses];
+        const found = this.resolve(each, pid, user, since);
+        if (!late.isCounted) for (const one of found) this.counted(one);
         late.isCounted = true;
-        this.shown = { late, frames };
+        this.shown = { late, frames: this.framesOf(each, found) };
       }
       return this.shown.frames;
     });
   }
 
-  private frames(
-    addresses: readonly bigint[],
-    pid: number,
-    user: boolean,
-    since: bigint,
-    counts: boolean,
-  ): readonly Frame[] {
-    const found = user
-      ? this.users.resolveStack(pid, addresses, { code: this.showsCode, since })
+  private resolve(addresses: readonly bigint[], pid: number, user: boolean, since: bigint): readonly Symbolized[] {
+    return user
+      ? this.users.resolveStack(pid, addresses, this.lookup(since))
       : addresses.map((address) => this.kernel.resolve(address));
-    return addresses.map((address, i) => {
-      const each = found[i] ?? unknown("unmapped");
-      return this.frame(address, counts ? this.counted(each) : each);
-    });
+  }
+
+  private lookup(since: bigint): Lookup {
+    return { code: this.showsCode, since };
+  }
+
+  private framesOf(addresses: readonly bigint[], found: readonly Symbolized[]): readonly Frame[] {
+    return addresses.map((address, i) => this.frame(address, found[i] ?? unknown("unmapped")));
   }
 }
+
+/** Up to the first that is none: the kernel's maps have as many places as a stack can have frames. */
+function lengthOf(view: DataView, at: number, count: number): number {
+  let length = 0;
+  while (length < count && view.getBigUint64(at + 8 * length, true) !== 0n) length++;
+  return length;
+}
+
+const addressesAt = (view: DataView, at: number, count: number): readonly bigint[] =>
+  Array.from({ length: lengthOf(view, at, count) }, (_, i) => view.getBigUint64(at + 8 * i, true));
+
+/** Words of 32 bits that are allocated at once. */
+const poolWords = 1 << 16;
+
+/** Addresses of many stacks, in few pieces of memory: a buffer each would take as much as what is in it. */
+class AddressPool {
+  private words = new Uint32Array(0);
+  private used = 0;
+
+  take(view: DataView, at: number, count: number): BigUint64Array {
+    const length = 2 * lengthOf(view, at, count);
+    if (this.used + length > this.words.length) {
+      this.words = new Uint32Array(Math.max(poolWords, length));
+      this.used = 0;
+    }
+    const { words, used } = this;
+    for (let i = 0; i < length; i++) words[used + i] = view.getUint32(at + 4 * i, true);
+    this.used += length;
+    return new BigUint64Array(words.buffer, 4 * used, length / 2);
+  }
+}
+
+const bare = (address: bigint): Frame => ({ address, symbol: undefined, offset: 0n, module: undefined });
 
 /** A stack whose frames are named when somebody asks for them, each time; only the first counts what has no name. */
 class LateStack implements ResolvedStack {
   readonly addresses: BigUint64Array;
-  isCounted = false;
+  readonly shown: ShownStack | undefined;
+  isCounted: boolean;
   private readonly name: (late: LateStack) => readonly Frame[];
 
-  constructor(addresses: BigUint64Array, name: (late: LateStack) => readonly Frame[]) {
+  constructor(addresses: BigUint64Array, shown: ShownStack | undefined, name: (late: LateStack) => readonly Frame[]) {
     this.addresses = addresses;
+    this.shown = shown;
+    this.isCounted = shown !== undefined;
     this.name = name;
   }
 
@@ -218,9 +278,9 @@ const sourceOf = (place: SourcePlace | undefined): { readonly source?: string } 
   place === undefined ? {} : { source: `${place.file}:${place.line}` };
 
 /** Frames up to the first empty one; where a file has no build id the kernel gives the address. */
-function buildIdFrames(view: DataView): readonly Frame[] {
+function buildIdFrames(view: DataView, start: number, count: number): readonly Frame[] {
   const frames: Frame[] = [];
-  for (let at = 0; at + buildIdFrame.size <= view.byteLength; at += buildIdFrame.size) {
+  for (let at = start; at < start + count * buildIdFrame.size; at += buildIdFrame.size) {
     const status = view.getInt32(at + buildIdFrame.status, true);
     if (status === 0) break;
     const offset = view.getBigUint64(at + buildIdFrame.offset, true);

@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { zeroed } from "../abi/struct.js";
 import { parseProcStat } from "../formats/proc-stat.js";
+import { allProcesses } from "../kernel/process-files.js";
 import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
 import { readMap } from "../load/map-reader.js";
 import { mapDelete, mapGetNextKey, mapUpdate } from "../sys/map-calls.js";
@@ -9,8 +10,9 @@ import { systemMaps, treeState } from "../wire/map-storage.js";
 
 /**
  * Puts a process and its descendants of now into the map of the tree; the tracker programs are attached already. None is
- * missed: programs note every birth meanwhile, so that a child is either found here or added by the program, which looks
- * for the parent in the map after it has noted the child. A process whose parent has ended before is nobody's descendant.
+ * missed: programs note births meanwhile, so that a child is either found here or added by the program, which looks for the
+ * parent in the map after it has noted the child, and takes the note back if it has added it. A process whose parent has
+ * ended before is nobody's descendant.
  */
 export function seedTree(sys: Sys, loaded: LoadedObject, root: number): void {
   const tree = loaded.map(systemMaps.tree);
@@ -69,10 +71,9 @@ export function descendants(
 
 function readParents(): Map<number, number> {
   const parents = new Map<number, number>();
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const parent = parseProcStat(readStat(Number(name)))?.parent;
-    if (parent !== undefined) parents.set(Number(name), parent);
+  for (const pid of allProcesses()) {
+    const parent = parseProcStat(readStat(pid))?.parent;
+    if (parent !== undefined) parents.set(pid, parent);
   }
   return parents;
 }

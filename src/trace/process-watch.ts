@@ -1,7 +1,7 @@
-import { readdirSync } from "node:fs";
 import { ProcessRecords } from "../events/process-records.js";
 import type { PerfRecord } from "../formats/perf-records.js";
 import { readCpus } from "../kernel/cpus.js";
+import { allProcesses } from "../kernel/process-files.js";
 import type { UserSymbols } from "../symbols/user-symbols.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
@@ -43,7 +43,7 @@ export class ProcessWatch implements Disposable {
   }
 
   private async seed(users: UserSymbols): Promise<void> {
-    const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+    const pids = allProcesses();
     if (pids.length > fewProcesses) return;
     let until = 0;
     for (const pid of pids) {
@@ -52,7 +52,7 @@ export class ProcessWatch implements Disposable {
         until = performance.now() + sliceMilliseconds;
       }
       if (this.stopped) return;
-      users.seed(Number(pid));
+      users.seed(pid);
     }
   }
 

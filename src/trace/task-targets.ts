@@ -1,11 +1,12 @@
 // What the targets of the command line and of attach() mean on this machine: names to numbers, containers to directories.
 
-import { closeSync, openSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { zeroed } from "../abi/struct.js";
 import { BeetraceError } from "../base/errors.js";
 import { nearest } from "../base/nearest.js";
 import { containerPath } from "../formats/container-path.js";
+import { allProcesses } from "../kernel/process-files.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { TaskFilter } from "../language/task-filter.js";
 import type { LoadedObject } from "../load/loaded-object.js";
@@ -173,21 +174,20 @@ function containerDirectory(id: string): string {
 
 /** Where a process of the container says that it is, if no mounted hierarchy of version 2 has it. */
 function containerElsewhere(id: string): string | undefined {
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    for (const line of readProcessGroups(name)) {
+  for (const pid of allProcesses()) {
+    for (const line of readProcessGroups(pid)) {
       // cgroups(7): hierarchy-ID:controller-list:cgroup-path.
       const [hierarchy = "", controllers = "", ...path] = line.split(":");
       if (containerPath(path.join(":"), id) === undefined) continue;
       return hierarchy === "0"
-        ? `process ${name} is in ${path.join(":")}, which is below no mounted cgroup file system`
-        : `process ${name} is in it in a hierarchy of version 1 (${controllers}), and programs know version 2 only`;
+        ? `process ${pid} is in ${path.join(":")}, which is below no mounted cgroup file system`
+        : `process ${pid} is in it in a hierarchy of version 1 (${controllers}), and programs know version 2 only`;
     }
   }
   return undefined;
 }
 
-function readProcessGroups(process: string): readonly string[] {
+function readProcessGroups(process: number): readonly string[] {
   try {
     return readFileSync(`/proc/${process}/cgroup`, "utf8").split("\n");
   } catch {

@@ -1,17 +1,16 @@
-import { spawnSync } from "node:child_process";
-import { closeSync, openSync, readSync } from "node:fs";
 import { Disposables } from "../base/disposable.js";
 import type { MapSpec } from "../bpf/object.js";
 import type { Compiled } from "../compile.js";
 import { RingFollower } from "../events/ring-follower.js";
 import { RingReader } from "../events/ring-reader.js";
+import { allProcesses } from "../kernel/process-files.js";
 import type { Host } from "../language/action.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Moment, Target } from "../language/probe.js";
+import { looksAtTasks } from "../language/task-filter.js";
 import { AttachError } from "../load/attach-error.js";
 import { KernelAttachPort } from "../load/attach-port.js";
 import { type LoadedObject, loadObject } from "../load/loaded-object.js";
-import { errnoText } from "../output/errno-text.js";
 import { formatTime } from "../output/format-time.js";
 import type { Sys } from "../sys/sys.js";
 import type { Type } from "../types/type.js";
@@ -19,11 +18,12 @@ import type { TraceEvent } from "../wire/event.js";
 import { startWords, systemMaps } from "../wire/map-storage.js";
 import type { Value } from "../wire/value.js";
 import { attachOrder } from "./attach-order.js";
-import { Captures } from "./captures.js";
 import type { Child } from "./child.js";
+import { Effects } from "./effects.js";
 import { readIterator } from "./iterators.js";
 import { readLosses, readLostExit } from "./losses.js";
 import { Names, wallMicroseconds } from "./names.js";
+import { probedFiles } from "./probed-files.js";
 import { isThere, isTreeGone, seedTree } from "./process-tree.js";
 import { ProcessWatch } from "./process-watch.js";
 import { type Measured, measure, type ProgramRun } from "./programs.js";
@@ -56,7 +56,7 @@ export interface TraceOptions {
   /** Processes that dw_ustack is to know beside these. */
   readonly unwound?: readonly number[] | undefined;
   /** Tasks that it is limited to, for which `compiled` was made. */
-  readonly targets?: Pick<TaskTargets, "root" | "cgroups"> | undefined;
+  readonly targets?: Pick<TaskTargets, "root" | "cgroups" | "filter"> | undefined;
 }
 
 /** One of the programs of runPrograms(). */
@@ -80,9 +80,6 @@ const pidCheckMilliseconds = 100;
 /** Processes of a tree are looked up one by one at each so many of these looks. */
 const looksPerSweep = 10;
 
-/** How long commands of system() are still run after Ctrl-C. */
-const endMilliseconds = 1000;
-
 /** Milliseconds between looks at the mappings of the traced process, at first and at most. */
 const rememberFirst = 5;
 const rememberLast = 1000;
@@ -98,15 +95,12 @@ export class Trace implements Disposable {
   private readonly names: Names;
   /** There if addresses of processes will have to be named. */
   private readonly watcher: ProcessWatch | undefined;
-  private readonly captures = this.owned.use(new Captures());
+  private readonly effects: Effects;
   private readonly host: Host;
   private readonly ring: RingReader | undefined;
   private readonly unwinding: Unwinding | undefined;
   private exiting = false;
   private hurried = false;
-  /** When commands of system() are no longer run, in milliseconds of performance.now(). */
-  private commandsUntil = Number.POSITIVE_INFINITY;
-  private commandsLeftOut = 0;
   private exitCode = 0;
   /** Iterators are being read, which an exit() in them does not end. */
   private iterating = false;
@@ -155,12 +149,20 @@ export class Trace implements Disposable {
         }),
       );
     this.maps = new ScriptMaps(sys, script.maps, this.loaded);
+    this.effects = this.owned.use(
+      new Effects({
+        emit: (event) => this.emit(event),
+        flush: () => this.options.afterTurn?.(),
+        maxCatBytes: config.max_cat_bytes,
+      }),
+    );
     this.host = this.makeHost();
     const events = object.maps.find((map) => map.name === systemMaps.events);
+    const largest = Math.max(...compiled.actions.map(({ size }) => size));
     this.ring =
       events === undefined
         ? undefined
-        : this.owned.use(RingReader.open(sys, this.loaded.map(events.name).fd, events.maxEntries));
+        : this.owned.use(RingReader.open(sys, this.loaded.map(events.name).fd, events.maxEntries, largest));
   }
 
   [Symbol.dispose](): void {
@@ -316,9 +318,8 @@ export class Trace implements Disposable {
     this.port[Symbol.dispose]();
     // All that was recorded is told, however long it takes. Only commands, which may take as long as they like, have an
     // end when somebody waits at the keyboard.
-    if (this.hurried) this.commandsUntil = performance.now() + endMilliseconds;
-    this.drain();
-    this.commandsUntil = Number.POSITIVE_INFINITY;
+    if (this.hurried) this.effects.hurried(() => this.drain());
+    else this.drain();
     this.handling = true;
     this.runMoment("end");
     this.drain();
@@ -331,7 +332,8 @@ export class Trace implements Disposable {
     this.options.child?.end();
     const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
     for (const [subject, count] of missedCalls) losses.push({ reason: "missed-calls", subject, count });
-    if (this.commandsLeftOut > 0) losses.push({ reason: "unhandled", count: BigInt(this.commandsLeftOut) });
+    const { commandsLeftOut } = this.effects;
+    if (commandsLeftOut > 0) losses.push({ reason: "unhandled", count: BigInt(commandsLeftOut) });
     const { missedProcesses } = this.names.users;
     const lostRecords = this.watcher?.lost() ?? this.names.users.lostRecords;
     if (lostRecords > 0n) losses.push({ reason: "mappings-lost", count: lostRecords });
@@ -437,8 +439,13 @@ export class Trace implements Disposable {
     }
     if (targets?.root !== undefined) seedTree(sys, this.loaded, targets.root);
     if (this.unwinding === undefined) return;
-    for (const each of [pid, targets?.root, ...unwound]) if (each !== undefined) this.unwinding.follow(each);
+    const named = [pid, targets?.root, ...unwound].flatMap((each) => each ?? []);
+    for (const each of named) this.unwinding.follow(each);
     if (child !== undefined) this.unwinding.expect(child.pid, child.program);
+    // Those who come by the first time find tables there.
+    for (const file of probedFiles(compiled.script.targets)) this.unwinding.expectFile(file);
+    const isLimited = named.length > 0 || (targets !== undefined && looksAtTasks(targets.filter));
+    if (!isLimited) void this.unwinding.seed(allProcesses());
   }
 
   /** Ends the trace when there is nothing left of what it is limited to. */
@@ -454,8 +461,7 @@ export class Trace implements Disposable {
   }
 
   private makeHost(): Host {
-    const { names, maps } = this;
-    const { config } = this.options.compiled;
+    const { names, maps, effects } = this;
     return {
       cut: names.cut,
       kernelSymbol: (address) => names.kernelSymbol(address),
@@ -466,6 +472,7 @@ export class Trace implements Disposable {
       cgroupPath: (id, pattern) => names.cgroupPath(id, pattern),
       formatTime: (nanoseconds, format) => names.formatTime(nanoseconds, format),
       stack: (id, pid, type) => names.stack(id, pid, type),
+      frames: (view, at, count, pid, type) => names.frames(view, at, count, pid, type),
       emit: (event) => this.emit(event),
       snapshot: (map) => maps.snapshotToPrint(map, names),
       entry: (map, key): Value | undefined => maps.entry(map, key, names),
@@ -481,39 +488,11 @@ export class Trace implements Disposable {
         const now = wallMicroseconds();
         return formatTime(format, Number(now / 1000n), Number(now % 1_000_000n));
       },
-      runCommand: (command) => {
-        if (performance.now() > this.commandsUntil) {
-          this.commandsLeftOut++;
-          return;
-        }
-        // What was said before must stand before what the command says itself on standard error.
-        this.options.afterTurn?.();
-        const { stdout, error } = spawnSync("/bin/sh", ["-c", command], {
-          stdio: ["inherit", "pipe", "inherit"],
-          encoding: "utf8",
-          maxBuffer: 1 << 26,
-        });
-        if (error !== undefined) this.emit({ kind: "warning", message: `system("${command}"): ${error.message}` });
-        if (stdout !== null) this.emit({ kind: "system", text: stdout });
-      },
+      runCommand: (command) => effects.runCommand(command),
       wantTables: () => this.unwinding?.wish(),
-      writePacket: (path, nanoseconds, bytes, originalLength) => {
-        const wall = wallMicroseconds() * 1000n - process.hrtime.bigint() + nanoseconds;
-        try {
-          this.captures.write(path, wall, bytes, originalLength);
-        } catch (error) {
-          this.emit({ kind: "error", message: `failed to write file '${path}': ${(error as Error).message}` });
-        }
-      },
-      readFile: (path) => {
-        try {
-          this.emit({ kind: "cat", text: readPrefix(path, config.max_cat_bytes) });
-        } catch (error) {
-          const { errno = 0 } = error as NodeJS.ErrnoException;
-          const message = `failed to open file '${path}' (${errnoText(Math.abs(errno))})`;
-          this.emit({ kind: "error", message });
-        }
-      },
+      writePacket: (path, nanoseconds, bytes, originalLength) =>
+        effects.writePacket(path, nanoseconds, bytes, originalLength),
+      readFile: (path) => effects.readFile(path),
     };
   }
 }
@@ -533,21 +512,4 @@ function withStartTime(map: MapSpec): MapSpec {
 function holdsUserAddresses(type: Type): boolean {
   if (type.kind === "tuple") return type.items.some(holdsUserAddresses);
   return type.kind === "usym" || (type.kind === "stack" && type.user);
-}
-
-/** The first bytes of a file; files of /proc have no size to ask for. */
-function readPrefix(path: string, limit: number): string {
-  const fd = openSync(path, "r");
-  try {
-    const bytes = Buffer.alloc(limit);
-    let length = 0;
-    while (length < limit) {
-      const read = readSync(fd, bytes, length, limit - length, null);
-      if (read === 0) break;
-      length += read;
-    }
-    return bytes.toString("utf8", 0, length);
-  } finally {
-    closeSync(fd);
-  }
 }

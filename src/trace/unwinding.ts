@@ -31,6 +31,12 @@ const lastLook = 100;
 /** Looks between those at the mappings of the processes. */
 const looksPerRead = 10;
 
+/** Processes whose mappings are read at the beginning; more of them are met one by one. */
+const mostSeeded = 1024;
+
+/** Milliseconds in which they are, before others have their turn. */
+const sliceMilliseconds = 5;
+
 /** Processes that are met at one look. */
 const mostMet = 32;
 
@@ -62,6 +68,7 @@ export class Unwinding implements Disposable {
   private readonly counts = new Map<number, number>();
   private countedFrom = 0;
   private isFull = false;
+  private isOver = false;
 
   constructor(sys: Sys, loaded: LoadedObject, options: UnwindingOptions) {
     this.sys = sys;
@@ -73,6 +80,7 @@ export class Unwinding implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.isOver = true;
     clearTimeout(this.timer);
     this.tables[Symbol.dispose]();
   }
@@ -89,6 +97,11 @@ export class Unwinding implements Disposable {
     if (this.options.isToldOfExec) this.readProcess(pid);
     else this.putProcess(pid, []);
     this.followed.add(pid);
+    this.expectFile(program);
+  }
+
+  /** The same of a program or library, whoever runs it. */
+  expectFile(program: string): void {
     for (const { path } of [{ path: program }, ...filesOfProgram(program)]) {
       try {
         this.tables.expect(path);
@@ -96,6 +109,26 @@ export class Unwinding implements Disposable {
         // What the process maps in the end tells; such a file has its table a moment later.
         if (!isSystemError(error) && !(error instanceof SyscallError)) throw error;
       }
+    }
+  }
+
+  /**
+   * What processes have mapped, beside other work. Their files have tables when somebody asks for them: to make those of all
+   * takes seconds, and most of them are of no use.
+   */
+  async seed(pids: readonly number[]): Promise<void> {
+    let until = 0;
+    for (const pid of pids.slice(0, mostSeeded)) {
+      if (performance.now() >= until) {
+        await new Promise((resolve) => setImmediate(resolve));
+        until = performance.now() + sliceMilliseconds;
+      }
+      if (this.isOver) return;
+      const image = readProcessImage(procRoot, pid);
+      if (image === undefined || image === "denied") continue;
+      const maps = image.maps.filter(isCode);
+      // Kernel threads have none.
+      if (maps.length > 0) this.putRead(pid, maps, image.identity);
     }
   }
 
@@ -175,10 +208,14 @@ export class Unwinding implements Disposable {
     const maps = image.maps.filter(isCode);
     for (const map of maps)
       if (map.inode !== 0n) this.tables.add(keyOfMap(map), map.path ?? "", () => openMappedFile(procRoot, pid, map));
-    this.putProcess(pid, maps);
+    this.putRead(pid, maps, image.identity);
     this.options.remember(pid);
+  }
+
+  private putRead(pid: number, maps: readonly ProcMap[], identity: string): void {
+    this.putProcess(pid, maps);
     // It has ended or executed a program meanwhile, of which the kernel's programs were told before.
-    if (readIdentity(procRoot, pid) !== image.identity) this.forget(pid);
+    if (readIdentity(procRoot, pid) !== identity) this.forget(pid);
   }
 
   private forget(pid: number): void {

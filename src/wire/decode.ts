@@ -4,13 +4,14 @@ import {
   bufferHeader,
   cgroupPathLayout,
   cSizeOf,
+  framesFollow,
   inetLayout,
   layoutOf,
   stackLayout,
   timestampLayout,
   usymLayout,
 } from "./layout.js";
-import type { Frame, Value } from "./value.js";
+import type { Frame, ShownStack, Value } from "./value.js";
 
 /** Names for the numbers that the kernel half sends; the user space of a trace knows them. */
 export interface Resolver {
@@ -25,13 +26,17 @@ export interface Resolver {
   /** Paths of a cgroup in the mounted hierarchies; `pattern` is 1 + the index of a text, or 0. */
   cgroupPath(id: bigint, pattern: number): string;
   stack(id: bigint, pid: number, type: StackType): ResolvedStack;
+  /** A stack whose `count` frames stand at `at`, where they are only now. */
+  frames(view: DataView, at: number, count: number, pid: number, type: StackType): ResolvedStack;
 }
 
 /** With `addresses` the frames are named each time they are asked for. */
 export interface ResolvedStack {
   readonly frames: readonly Frame[];
-  readonly addresses?: BigUint64Array;
+  readonly addresses?: BigUint64Array | undefined;
   readonly missing?: string;
+  /** See Value. */
+  readonly shown?: ShownStack | undefined;
 }
 
 /** A name, or an address and why it has none. */
@@ -124,21 +129,12 @@ export function decoderFor(type: Type): Decoder {
     }
     case "stack":
       return (view, at, resolver) => {
-        const id = view.getBigInt64(at + stackLayout.id, true);
         const pid = view.getUint32(at + stackLayout.pid, true);
         const { user, mode } = type;
-        const found = resolver.stack(id, pid, type);
-        const { addresses } = found;
-        if (addresses === undefined) return { kind: "stack", user, mode, ...found };
-        return {
-          kind: "stack",
-          user,
-          mode,
-          addresses,
-          get frames() {
-            return found.frames;
-          },
-        };
+        const found = stackAt(view, at, pid, type, resolver);
+        return found.addresses === undefined
+          ? { kind: "stack", user, mode, ...found }
+          : new StackNamedLater(user, mode, found);
       };
     case "ksym":
       return (view, at, resolver) => ({ kind: "symbol", ...resolver.kernelSymbol(view.getBigUint64(at, true)) });
@@ -189,6 +185,39 @@ export function decoderFor(type: Type): Decoder {
     default:
       return assertNever(type);
   }
+}
+
+/** A map may have tens of thousands: an object with a getter of its own would take a hidden class each. */
+class StackNamedLater {
+  readonly kind = "stack";
+  readonly user: boolean;
+  readonly mode: StackType["mode"];
+  private readonly found: ResolvedStack;
+
+  constructor(user: boolean, mode: StackType["mode"], found: ResolvedStack) {
+    this.user = user;
+    this.mode = mode;
+    this.found = found;
+  }
+
+  get addresses(): BigUint64Array | undefined {
+    return this.found.addresses;
+  }
+
+  get shown(): ShownStack | undefined {
+    return this.found.shown;
+  }
+
+  get frames(): readonly Frame[] {
+    return this.found.frames;
+  }
+}
+
+function stackAt(view: DataView, at: number, pid: number, type: StackType, resolver: Resolver): ResolvedStack {
+  const start = at + stackLayout.id;
+  if (view.getInt32(start + 4, true) !== framesFollow) return resolver.stack(view.getBigInt64(start, true), pid, type);
+  const count = view.getUint32(at + stackLayout.frames, true);
+  return resolver.frames(view, at + view.getUint32(start, true), count, pid, type);
 }
 
 /** A decoder for bytes as C lays them out: whole structures and arrays that were copied. */

@@ -11,6 +11,7 @@ export interface Loss {
     | "loop-too-long"
     | "tree-full"
     | "unwind-no-process"
+    | "unwind-processes-full"
     | "unwind-unmapped"
     | "unwind-no-table"
     | "unwind-no-rule"

@@ -48,10 +48,15 @@ export function residence(type: Type): Residence {
 }
 
 /**
- * `{ i64 stackId; u32 pid; u32 frames }`; a negative id is the error of bpf_get_stackid. The number of frames is only
- * there in scripts that ask for it, else 0.
+ * `{ i64 stackId; u32 pid; u32 frames }`; a negative id is the error of bpf_get_stackid. The number of frames is there
+ * in scripts that ask for it, and where the frames travel ({@link framesFollow}), else 0.
  */
 export const stackLayout = { id: 0, pid: 8, frames: 12, size: 16 } as const;
+/**
+ * The upper half of the id of a stack whose frames travel in the same record; the lower half is how many bytes behind the
+ * stack itself they begin. No hash of a stack is negative, no error so far below zero.
+ */
+export const framesFollow = -0x8000_0000;
 /** `{ u64 address; u32 pid; u32 unused }` */
 export const usymLayout = { address: 0, pid: 8, size: 16 } as const;
 /** `{ u64 family; u8 address[16] }`, the address in network order. */
@@ -215,3 +220,9 @@ export const isAggregate = (type: Type): type is AggregateType =>
 /** A tuple without names: as the only key of a map it is a key of several parts. */
 export const isPlainTuple = (type: Type): type is Extract<Type, { kind: "tuple" }> =>
   type.kind === "tuple" && type.names === undefined;
+
+/** Where item `i` of a tuple goes in another: fields of records by their names, in whatever order they are. */
+export function fieldIndex(from: Type, i: number, to: Type): number {
+  if (from.kind !== "tuple" || to.kind !== "tuple" || from.names === undefined || to.names === undefined) return i;
+  return to.names.indexOf(from.names[i] ?? "");
+}

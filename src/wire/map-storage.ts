@@ -85,6 +85,7 @@ export const lossCounters = [
   "loop-too-long",
   "tree-full",
   "unwind-no-process",
+  "unwind-processes-full",
   "unwind-unmapped",
   "unwind-no-table",
   "unwind-no-rule",

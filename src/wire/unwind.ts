@@ -30,8 +30,8 @@ export const processSize: number = processLayout.mappings + mostMappings * mappi
 /** Constant bytes: a process that has nothing mapped. */
 export const emptyProcess = { map: "unwind_empty", size: processSize } as const;
 
-/** Processes that can be unwound at one time. */
-export const mostUnwound = 1024;
+/** Processes that can be unwound at one time; each takes {@link processSize} bytes when it is met. */
+export const mostUnwound = 8192;
 
 /** What the kernel knows a file by: the inode's number, and s_dev of its file system. */
 export const fileKey = { inode: 0, device: 8, size: 16 } as const;

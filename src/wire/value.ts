@@ -13,6 +13,12 @@ export interface Frame {
   readonly inlined?: readonly { readonly symbol: string; readonly source?: string }[];
 }
 
+/** The text that frames were shown as last, and in which form: made once for as long as the same stack comes. */
+export interface ShownStack {
+  form?: string;
+  text?: string;
+}
+
 /** A decoded value of the language: what a printf argument, a map key or a map value is in user space. */
 export type Value =
   /** What the language has no type for: a floating point member of a structure. */
@@ -33,9 +39,11 @@ export type Value =
       readonly mode: "bpftrace" | "perf" | "raw" | "build_id";
       readonly frames: readonly Frame[];
       /** Of the frames, where these are named each time they are asked for. */
-      readonly addresses?: BigUint64Array;
+      readonly addresses?: BigUint64Array | undefined;
       /** Why there are no frames. */
       readonly missing?: string;
+      /** Of a stack that comes again and again. */
+      readonly shown?: ShownStack | undefined;
     }
   /** ksym, usym, username, probe, func, inet, timestamp: shown as text. `unnamed`: why that is an address only. */
   | { readonly kind: "symbol"; readonly value: string; readonly unnamed?: string }

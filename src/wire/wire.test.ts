@@ -17,6 +17,10 @@ const resolver: Resolver = {
   formatTime: (nanoseconds, format) => `${nanoseconds}@${format}`,
   cgroupPath: (id, pattern) => `cgroup${id}:${pattern}`,
   stack: (id, pid, { user, depth, mode }) => ({ frames: [], missing: `${id} ${pid} ${user} ${depth} ${mode}` }),
+  frames: (view, at, count, pid) => ({
+    frames: [],
+    missing: `${pid}: ${Array.from({ length: count }, (_, i) => view.getBigUint64(at + 8 * i, true))}`,
+  }),
 };
 
 const words = (...values: readonly bigint[]): DataView => {
@@ -263,3 +267,14 @@ test("aggregates add up what the processors counted", () => {
     ]),
   });
 });
+
+test("a stack's frames by the map that keeps them, or in the same record", () => {
+  const type: Type = { kind: "stack", user: true, mode: "bpftrace", depth: 5 };
+  const pidAndCount = 7n | (2n << 32n);
+  assert.deepEqual(decode(type, words(5n, pidAndCount)), { ...stackOf, missing: "5 7 true 5 bpftrace" });
+  assert.deepEqual(decode(type, words(-14n, pidAndCount)), { ...stackOf, missing: "-14 7 true 5 bpftrace" });
+  const record = words(0n, -(1n << 63n) + 24n, pidAndCount, 0n, 11n, 12n, 13n);
+  assert.deepEqual(decode(type, record, 8), { ...stackOf, missing: "7: 11,12" });
+});
+
+const stackOf = { kind: "stack", user: true, mode: "bpftrace", frames: [] } as const;

@@ -19,7 +19,7 @@ for (const { name, size } of [
     });
     using loaded = loadObject(sys, { maps: [counters, ring(size)], programs: [reads] }, kernel);
     const map = loaded.map("ring");
-    using reader = RingReader.open(sys, map.fd, map.spec.maxEntries);
+    using reader = RingReader.open(sys, map.fd, map.spec.maxEntries, 4096);
     let records = 0;
     const count = (view: DataView, offset: number, length: number) => {
       assert.equal(length, 16);
@@ -52,7 +52,7 @@ kernelTest("an idle follower stops at once, and a record that comes late is seen
   const reads = recordPerSyscall(kernel.syscallNumber("kill") ?? -1).program({ name: "x", type: "raw_tracepoint" });
   using loaded = loadObject(sys, { maps: [counters, ring(4096)], programs: [reads] }, kernel);
   const map = loaded.map("ring");
-  using reader = RingReader.open(sys, map.fd, map.spec.maxEntries);
+  using reader = RingReader.open(sys, map.fd, map.spec.maxEntries, 4096);
   using port = new KernelAttachPort(sys, loaded);
   port.rawTracepoint("x", { name: "sys_enter" }, 0n);
   const got = await new Promise<number>((resolve) => {
@@ -69,7 +69,7 @@ kernelTest("an exception of the handler ends the following and is reported", asy
   const reads = recordPerSyscall(kernel.syscallNumber("read") ?? -1).program({ name: "reads", type: "raw_tracepoint" });
   using loaded = loadObject(sys, { maps: [counters, ring(1 << 16)], programs: [reads] }, kernel);
   const map = loaded.map("ring");
-  using reader = RingReader.open(sys, map.fd, map.spec.maxEntries);
+  using reader = RingReader.open(sys, map.fd, map.spec.maxEntries, 4096);
   using port = new KernelAttachPort(sys, loaded);
   port.rawTracepoint("reads", { name: "sys_enter" }, 0n);
   const follower = new RingFollower(sys, map.fd, reader, () => {

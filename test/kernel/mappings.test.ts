@@ -1,7 +1,7 @@
 // Names of addresses in processes that have long ended when their stacks are shown.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -19,6 +19,17 @@ function runs(file: string, count: number): void {
   const { status } = spawnSync("/bin/sh", ["-c", `i=0; while [ $i -lt ${count} ]; do ${file}; i=$((i+1)); done`]);
   assert.equal(status, 0);
 }
+
+/** Whether a process has a file open. */
+const isOpenIn = (pid: number, path: string): boolean =>
+  readdirSync(`/proc/${pid}/fd`).some((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`) === path;
+    } catch {
+      // Closed meanwhile.
+      return false;
+    }
+  });
 
 const count = (text: string, pattern: RegExp): number => [...text.matchAll(pattern)].length;
 
@@ -44,9 +55,11 @@ for (const [name, func, offset] of [
     const copy = join(folder, `${name}-removed`);
     copyFileSync(program, copy);
     const script = `uprobe:${copy}:${func} { @[pid, ustack(1)] = count(); }`;
-    const { out, err } = await trace(["-e", script], async () => {
+    const { out, err } = await trace(["-e", script], async (tracer) => {
       runs(copy, times);
-      await pause(100);
+      // On a slow machine it has been busy with other things until then.
+      for (let i = 0; i < 1000 && !isOpenIn(tracer.pid, copy); i++) await pause(20);
+      assert.ok(isOpenIn(tracer.pid, copy), "the tracer has not opened the program");
       rmSync(copy);
     });
     const lost = collided(err);

@@ -77,10 +77,13 @@ test("stacks for other programs: folded, speedscope, pprof, and for people: svg,
   assert.match(terminal.err, /-f pprof writes no text\nHINT: -o profile\.pb\.gz says where to/);
 });
 
-test("code that Node.js compiles while it runs", async () => {
+test("code that Node.js compiles while it runs", { skip: sameEverywhere }, async () => {
   const source =
     "function burn(n) { return n < 2 ? n : burn(n - 1) + burn(n - 2); } console.log('x'); for (;;) burn(25);";
+  // It writes a log of V8 where it is, too.
+  const folder = mkdtempSync(join(tmpdir(), "stacks-"));
   const child: ChildProcess = spawn(process.execPath, ["--perf-basic-prof", "-e", source], {
+    cwd: folder,
     stdio: ["ignore", "pipe", "ignore"],
   });
   const map = `/tmp/perf-${child.pid}.map`;
@@ -95,6 +98,7 @@ test("code that Node.js compiles while it runs", async () => {
   } finally {
     child.kill("SIGKILL");
     rmSync(map, { force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 });
 
@@ -120,4 +124,42 @@ test("every one of more stacks than the kernel's table has places for", { skip: 
   const { out, err } = await run("-q", "-e", script, "-c", ways);
   assert.equal(err, "");
   assert.equal(out.trim(), "(32768, 32768)");
+});
+
+test("every one of many stacks is printed, whatever there are", { skip: skip || sameEverywhere }, async () => {
+  const ways = fixture("elf", "paths15");
+  const script = `uprobe:${ways}:leaf { printf("|%s", ustack(raw, 20)); }`;
+  const { out, err } = await run("-q", "-e", script, "-c", ways);
+  assert.equal(err, "");
+  const stacks = out
+    .trim()
+    .split(/\s*\|\s*/)
+    .slice(1);
+  assert.equal(stacks.length, 3 * 32768);
+  const counts = new Map<string, number>();
+  for (const stack of stacks) counts.set(stack, (counts.get(stack) ?? 0) + 1);
+  assert.deepEqual([counts.size, new Set(counts.values())], [32768, new Set([3])]);
+});
+
+test("a stack that is printed is the one that is kept", { skip }, async () => {
+  const ways = fixture("elf", "paths");
+  const kinds = ["ustack", "kstack", "ustack(3)", "ustack(perf)", "ustack(raw, 40)", "ustack(build_id)"];
+  if (process.arch === "x64") kinds.push("dw_ustack");
+  const probes = kinds.map(
+    (stack, i) =>
+      `uprobe:${ways}:leaf /@n${i}++ < 3/ { @stacks${i}[${stack}] = count(); printf("<${i} %s>", ${stack}); }`,
+  );
+  const script = `${probes.join("\n")} END { ${kinds.map((_, i) => `clear(@n${i});`).join(" ")} }`;
+  const { out, err, status } = await run("-q", "-e", script, "-c", ways);
+  assert.equal(status, 0, err);
+  assert.doesNotMatch(err, /lost/i);
+  for (const [i, stack] of kinds.entries()) {
+    const printed = [...out.matchAll(new RegExp(`<${i} ([^>]*)>`, "g"))].map(([, text]) => text);
+    const entries = out.matchAll(new RegExp(`^@stacks${i}\\[([^@]*)\\]: (\\d+)$`, "gm"));
+    const kept = [...entries].map(([, text, n]) => [text, Number(n)] as const);
+    assert.equal(printed.length, 3, `${stack}: ${out}`);
+    for (const [text, n] of kept) assert.equal(printed.filter((each) => each === text).length, n, `${stack}: ${out}`);
+    const all = kept.reduce((sum, [, n]) => sum + n, 0);
+    assert.equal(all, 3, `${stack}: ${out}`);
+  }
 });

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
+import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 
 /** The checkout, seen from build/js/test/support. */
@@ -10,6 +11,16 @@ export const program = join(root, "dist/beetrace.js");
 
 /** Far more than any run takes on a real machine; an emulated one is twenty times slower. */
 const limitMilliseconds = 120_000;
+
+/** What a failed test has left behind keeps its file from ending, for longer than all other tests take. */
+const endMilliseconds = 20_000;
+after(() => {
+  const end = (): never => {
+    console.error("something that a test has started is still there; this file fails for it");
+    process.exit(1);
+  };
+  setTimeout(end, endMilliseconds).unref();
+});
 
 export interface Run {
   readonly out: string;
@@ -104,34 +115,51 @@ interface Info {
 
 let cached: Info | undefined;
 
-/** What the program says of the kernel. */
+/** What the program says of the kernel; asked once in a run of all files (scripts/run-tests.mjs). */
 export function info(): Info {
   if (cached === undefined) {
-    const { stdout, stderr, status } = spawnSync(process.execPath, [program, "--info", "-f", "json"], {
-      encoding: "utf8",
-    });
-    if (status !== 0) throw new Error(`--info failed: ${stderr}`);
-    cached = JSON.parse(stdout) as Info;
+    const folder = process.env["BEETRACE_TESTS_FOLDER"];
+    const kept = folder === undefined ? undefined : join(folder, "info.json");
+    const isKept = kept !== undefined && existsSync(kept);
+    const said = isKept ? readFileSync(kept, "utf8") : askForInfo();
+    if (kept !== undefined && !isKept) writeFileSync(kept, said);
+    cached = JSON.parse(said) as Info;
   }
   return cached;
+}
+
+function askForInfo(): string {
+  const { stdout, stderr, status } = spawnSync(process.execPath, [program, "--info", "-f", "json"], {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`--info failed: ${stderr}`);
+  return stdout;
 }
 
 /** The reason to skip a test that needs a feature, or false. */
 export const lacks = (feature: string): string | false =>
   info().features[feature] === "yes" ? false : `this kernel has no ${feature} (${info().system.kernel})`;
 
-/** Lines of a text without the empty ones. */
 /** Why not, for a test of what came with that kernel and cannot be asked for. */
 export const sinceLinux = (major: number, minor: number): string | false => {
   const [has = 0, hasMinor = 0] = release().split(".").map(Number);
   return has > major || (has === major && hasMinor >= minor) ? false : `not before Linux ${major}.${minor}`;
 };
 
+/** Lines of a text without the empty ones. */
 export const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
 
-/** Whether this is QEMU without KVM, some twenty times slower than the machine. */
-export const isEmulated = (): boolean => readFileSync("/proc/cpuinfo", "latin1").includes("QEMU TCG");
+/** Whether this is QEMU without KVM, some twenty times slower than the machine; scripts/virtual-machine.mjs says so, too. */
+export const isEmulated = (): boolean =>
+  process.env["BEETRACE_TESTS_EMULATED"] === "1" || readFileSync("/proc/cpuinfo", "latin1").includes("QEMU TCG");
 
-/** The reason to skip where it would only take time; a test that needs no other kernel than the machine's own. */
+/**
+ * The reason to skip where it would only take time: a test that needs no other kernel than the machine's own, as it is about what
+ * beetrace does itself. That every kernel accepts such programs is seen by verifier.test.ts.
+ */
 export const sameEverywhere: string | false =
   isEmulated() && "the same on every kernel, and slow where the processor is emulated";
+
+/** The same of a test that needs what this machine's own kernel may lack: one of the emulated kernels runs it (scripts/test.mjs). */
+export const sameElsewhere: string | false =
+  process.env["BEETRACE_TESTS_ELSEWHERE"] === "1" && "the same on another kernel, under which it runs";

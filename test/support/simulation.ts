@@ -140,7 +140,8 @@ export class Simulation {
       const view = viewOf(record);
       const action = this.compiled.actions[Number(view.getBigUint64(0, true))];
       assert.ok(action, "a record names no action");
-      assert.equal(record.length, action.size);
+      // Frames of stacks take as many bytes as they are.
+      assert.ok(record.length <= action.size);
       action.run(this.host, view, 0);
     }
   }
@@ -247,6 +248,12 @@ export class Simulation {
       cgroupPath: (id, pattern) => `<cgroup ${id} ${pattern}>`,
       stack: (id, pid, { user, depth }) => ({
         frames: [{ address: id, symbol: `${user ? "user" : "kernel"} ${pid} ${depth}`, offset: 0n, module: undefined }],
+      }),
+      frames: (view, at, count, pid, { user, mode }) => ({
+        frames: Array.from({ length: count }, (_, i) => {
+          const address = view.getBigUint64(at + (mode === "build_id" ? 32 : 8) * i, true);
+          return { address, symbol: `${user ? "user" : "kernel"} ${pid}`, offset: 0n, module: undefined };
+        }),
       }),
     };
   }

@@ -1,6 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 
+/** Debian's: what PATH finds may be a shell script that runs others first. */
+export const python = "/usr/bin/python3";
+
 /** `dd` that reads `count` bytes one by one and writes them one by one. */
 export const dd = (count: number): string => `dd if=/dev/zero of=/dev/null bs=1 count=${count} status=none`;
 

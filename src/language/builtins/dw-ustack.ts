@@ -1,7 +1,7 @@
 import type { Builtin, CheckContext } from "../builtin.js";
 import { tablesLack } from "../user-stacks.js";
 import { stackParams, stackType } from "./stack-type.js";
-import { lowerUnwoundStack } from "./unwind-stack.js";
+import { lowerUnwoundStack, takeUnwoundFrames } from "./unwind-stack.js";
 
 function checkUsable({ kernel, diags, span, hasUnwindTargets }: CheckContext): void {
   const refuse = (message: string, hint: string): void =>
@@ -31,6 +31,7 @@ export const dwUstack: Builtin = {
   },
   into: (l, _args, type, dest) => {
     if (type.kind !== "stack") throw new Error("internal: a stack without depth");
-    lowerUnwoundStack(l, type, dest, true);
+    lowerUnwoundStack(l, type, dest, "targets");
   },
+  takeFrames: (l, type, to) => takeUnwoundFrames(l, type, to, "targets"),
 };

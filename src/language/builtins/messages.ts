@@ -31,6 +31,7 @@ function formatted(
     name,
     doc,
     params: formatParams,
+    shows: true,
     ...extra,
     result: (context, args) => {
       checkFormat(context, name, literalText(args, 0), expressions(args.slice(1)));
@@ -141,6 +142,7 @@ const debugf: Builtin = {
     "debugf",
     `Writes to the kernel's trace buffer (trace_pipe of tracefs), at once and formatted by the kernel: at most ${mostDebugValues} values, of %d %i %u %x %p %s and their long forms. For debugging: slow, and shared by the whole system.`,
     () => undefined,
+    { shows: false },
   ),
   result: (context, args) => {
     const values = expressions(args.slice(1));

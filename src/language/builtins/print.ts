@@ -12,6 +12,7 @@ import { literalNumber, valueArg } from "./define.js";
 
 export const print: Builtin = {
   name: "print",
+  shows: true,
   params: [
     { name: "value or map", kind: "printable" },
     { name: "top", kind: "literal-int", optional: true },

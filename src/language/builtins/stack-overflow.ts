@@ -10,6 +10,7 @@ const BPF_NOEXIST = 1;
 
 /** uapi/linux/bpf.h. */
 export const BPF_F_USER_STACK: bigint = 1n << 8n;
+export const BPF_F_USER_BUILD_ID: bigint = 1n << 11n;
 
 /** Odd, with many bits: 2^64 divided by the golden ratio. */
 const multiplier = 0x9e3779b97f4a7c15n;

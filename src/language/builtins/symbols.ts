@@ -2,15 +2,16 @@
 import type { Value } from "../../ir/ir.js";
 import type { Type } from "../../types/type.js";
 import { stackLayout, usymLayout } from "../../wire/layout.js";
+import { buildIdFrame } from "../../wire/map-storage.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
 import type { TypedArg } from "../typed.js";
 import { builtin, valueArg } from "./define.js";
 import { dwUstack } from "./dw-ustack.js";
 import { ownId } from "./process-id.js";
-import { BPF_F_USER_STACK, keepElsewhere } from "./stack-overflow.js";
+import { BPF_F_USER_BUILD_ID, BPF_F_USER_STACK, keepElsewhere } from "./stack-overflow.js";
 import { stackParams, stackType } from "./stack-type.js";
-import { lowerUnwoundStack } from "./unwind-stack.js";
+import { lowerUnwoundStack, takeUnwoundFrames } from "./unwind-stack.js";
 
 /** The kernel walks the stack once more: a stack map tells programs nothing of what is in it. */
 function frameCount(l: Lowering, depth: number, user: boolean): Value {
@@ -40,8 +41,7 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
     into: (l, _args, type, dest) => {
       if (type.kind !== "stack") throw new Error("internal: a stack without depth");
       if (type.unwound === true) {
-        // Whoever has not chosen tables gets of other processes what ustack has always been.
-        lowerUnwoundStack(l, type, dest, l.config.ustack_by === "tables");
+        lowerUnwoundStack(l, type, dest, "all");
         return;
       }
       if (user) l.noteUserAddresses();
@@ -64,6 +64,15 @@ function stack(name: string, aliases: readonly string[], user: boolean, doc: str
         else keepElsewhere(l, type.depth, flags, { base: dest.base, offset: dest.offset + stackLayout.id });
       });
     },
+    takeFrames: (l, type, to) => {
+      if (type.unwound === true) return takeUnwoundFrames(l, type, to, "all");
+      if (user) l.noteUserAddresses();
+      const { b } = l;
+      const byBuildIds = type.mode === "build_id";
+      const flags = user ? BPF_F_USER_STACK | (byBuildIds ? BPF_F_USER_BUILD_ID : 0n) : 0n;
+      const size = type.depth * (byBuildIds ? buildIdFrame.size : 8);
+      return b.call("get_stack", [b.ctx(), to, b.const(size), b.const(flags)]);
+    },
   };
 }
 
@@ -84,7 +93,7 @@ const ustack = stack(
   "ustack",
   [],
   true,
-  "The user stack of the current process: ustack, ustack(depth), ustack(mode, depth); the mode build_id shows build ids of files with offsets in them. By frame pointers, or, where the program of -p, -c, --dwarf-pid or --tree keeps none, by unwinding tables; the setting ustack_by decides otherwise.",
+  "The user stack of the current process: ustack, ustack(depth), ustack(mode, depth); the mode build_id shows build ids of files with offsets in them. By frame pointers, or, where programs keep none, by unwinding tables; the setting ustack_by decides otherwise.",
 );
 
 const ksym = builtin({

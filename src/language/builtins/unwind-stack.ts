@@ -53,15 +53,30 @@ function register(l: Lowering, name: string): number {
   return offset;
 }
 
+/**
+ * Whose stacks go by tables: all processes', which are met one by one, or those of the processes that the trace was started for.
+ * What there are none for is taken by frame pointers, and counted.
+ */
+export type Whose = "all" | "targets";
+
 interface Unwound {
-  /** The key of its record, or an errno. */
+  /** What `keep` has answered, or an errno. */
   readonly id: Value;
   /** Number of frames. */
   readonly count: Value;
 }
 
+/** What is done with frames, which stand in scratch memory; answers what the stack is then known by. */
+type Keep = (scratch: Value, count: Value) => Value;
+
+interface Unwinding {
+  readonly depth: number;
+  readonly whose: Whose;
+  readonly keep: Keep;
+}
+
 /** Unwinds the stack of the current task. */
-function unwind(l: Lowering, depth: number, countsOthers: boolean): Unwound {
+function unwind(l: Lowering, how: Unwinding): Unwound {
   const { b } = l;
   const members = membersOf(l);
   const [id, count] = [b.newVariable(), b.newVariable()];
@@ -78,7 +93,7 @@ function unwind(l: Lowering, depth: number, countsOthers: boolean): Unwound {
       b.when("ne", pc, b.const(0), "then", () => {
         const sp = b.load(8, false, registers, register(l, "sp"));
         const fp = b.load(8, false, registers, register(l, "bp"));
-        const unwound = unwindFrom(l, depth, members, countsOthers, { pc, sp, fp });
+        const unwound = unwindFrom(l, how, members, { pc, sp, fp });
         b.write(id, unwound.id);
         b.write(count, unwound.count);
       });
@@ -89,9 +104,8 @@ function unwind(l: Lowering, depth: number, countsOthers: boolean): Unwound {
 
 function unwindFrom(
   l: Lowering,
-  depth: number,
+  { depth, whose, keep }: Unwinding,
   members: KernelMembers,
-  countsOthers: boolean,
   { pc, sp, fp }: { readonly pc: Value; readonly sp: Value; readonly fp: Value },
 ): Unwound {
   const { b } = l;
@@ -113,7 +127,8 @@ function unwindFrom(
   const key = b.slotAddr(b.slot(4, 4, "process"));
   b.store(4, key, 0, process);
   const find = (): Value => b.call("map_lookup_elem", [b.map(unwindMaps.processes), key]);
-  const known = l.unwindsAll ? findOrAdd(l, key, find) : find();
+  const all = whose === "all" || l.unwindsAll;
+  const known = all ? findOrAdd(l, key, find) : find();
   const [id, count] = [b.newVariable(), b.newVariable()];
   b.write(id, b.const(noStack));
   b.write(count, b.const(0));
@@ -123,15 +138,19 @@ function unwindFrom(
       const frames = byTables(l, depth, members, { scratch, process: known });
       b.store(8, scratch, recordAt + unwoundLayout.count, frames);
       tellOfStop(l, scratch, key);
-      b.write(count, frames);
-      b.write(id, store(l, depth, scratch));
+      const take = (from: Value, found: Value): void => {
+        b.write(count, found);
+        b.write(id, keep(from, found));
+      };
+      if (whose === "all") takeLonger(l, depth, { scratch, frames, take });
+      else take(scratch, frames);
     },
     () => {
-      if (countsOthers) l.countLoss("unwind-no-process");
+      l.countLoss(all ? "unwind-processes-full" : "unwind-no-process");
       const found = byKernel(l, depth, scratch);
       b.when("sgt", found, b.const(0), "then", () => {
         b.write(count, found);
-        b.write(id, store(l, depth, scratch));
+        b.write(id, keep(scratch, found));
       });
     },
   );
@@ -152,6 +171,40 @@ function byTables(
   const lookup = l.subprogram("mapping", (inner) => lowerMappingLookup(inner, members));
   const step = l.subprogram("unwind", (inner) => lowerUnwindStep(inner, depth, members, lookup));
   return b.call("loop", [b.const(depth), b.funcRef(step), together, b.const(0)]);
+}
+
+/**
+ * Of processes that nobody has named tables are made when a stack asks for them: until they are there, what frame pointers lead to
+ * counts, if that is more. For a program that keeps them it is all of the stack.
+ */
+function takeLonger(
+  l: Lowering,
+  depth: number,
+  {
+    scratch,
+    frames,
+    take,
+  }: { readonly scratch: Value; readonly frames: Value; readonly take: (from: Value, found: Value) => void },
+): void {
+  const { b } = l;
+  const stop = b.load(8, false, scratch, scratchWords.stop);
+  const [byTable, done] = [b.newBlock(), b.newBlock()];
+  const lacks = b.bin("or", b.cmp("eq", stop, b.const(stops.noTable)), b.cmp("eq", stop, b.const(stops.unmapped)));
+  b.when("ne", lacks, b.const(0), "else", () => {
+    const other = l.address(l.temporary(scratchSize(depth), "frame pointers"));
+    const found = byKernel(l, depth, other);
+    b.when("sgt", found, frames, undefined, () => {
+      take(other, found);
+      b.jump(done);
+    });
+  });
+  b.jump(byTable);
+  b.seal(byTable);
+  b.setBlock(byTable);
+  take(scratch, frames);
+  b.jump(done);
+  b.seal(done);
+  b.setBlock(done);
 }
 
 /** The same as the kernel has it, by frame pointers; below 1 if there is none. */
@@ -236,19 +289,41 @@ function store(l: Lowering, depth: number, scratch: Value): Value {
   return id;
 }
 
-/**
- * Puts the user stack of the current task by unwinding tables into `dest`. Of processes without tables it is the kernel's, by
- * frame pointers; `countsOthers` has those counted.
- */
-export function lowerUnwoundStack(l: Lowering, type: StackType, dest: Dest, countsOthers: boolean): void {
-  l.noteUserAddresses();
+/** Puts the user stack of the current task by unwinding tables into `dest`. */
+export function lowerUnwoundStack(l: Lowering, type: StackType, dest: Dest, whose: Whose): void {
   const { b } = l;
-  // What these helpers answer is no affair of the script's.
-  const { afterCall } = b;
-  b.afterCall = undefined;
-  const { id, count } = unwind(l, type.depth, countsOthers);
-  b.afterCall = afterCall;
+  const keep: Keep = (scratch) => store(l, type.depth, scratch);
+  const { id, count } = unwindQuietly(l, { depth: type.depth, whose, keep });
   b.store(8, dest.base, dest.offset + stackLayout.id, id);
   b.store(4, dest.base, dest.offset + stackLayout.pid, ownId(l, true));
   b.store(4, dest.base, dest.offset + stackLayout.frames, count);
+}
+
+/** Puts the frames of that stack at an address; answers their bytes, or an errno. */
+export function takeUnwoundFrames(l: Lowering, { depth }: StackType, to: Value, whose: Whose): Value {
+  const { b } = l;
+  const keep: Keep = (scratch, count) => {
+    const bytes = b.newVariable();
+    b.write(bytes, b.const(0));
+    // It is never more, which the verifier cannot know.
+    b.when("ule", count, b.const(depth), "then", () => {
+      b.write(bytes, b.bin("shl", count, b.const(3)));
+      const frames = b.bin("add", scratch, b.const(recordAt + unwoundLayout.frames));
+      b.call("probe_read_kernel", [to, b.read(bytes), frames]);
+    });
+    return b.read(bytes);
+  };
+  return unwindQuietly(l, { depth, whose, keep }).id;
+}
+
+/** What the helpers answer is no affair of the script's. */
+function unwindQuietly(l: Lowering, how: Unwinding): Unwound {
+  l.noteUserAddresses();
+  l.noteUnwinding();
+  const { b } = l;
+  const { afterCall } = b;
+  b.afterCall = undefined;
+  const unwound = unwind(l, how);
+  b.afterCall = afterCall;
+  return unwound;
 }

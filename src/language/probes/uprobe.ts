@@ -8,6 +8,7 @@ import {
   asMulti,
   attachPlaces,
   canBeMulti,
+  fileOf,
   listedFiles,
   runsLastFirst,
   type UserPlace,
@@ -133,6 +134,7 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
       return attachPlaces(port, program, variant, ret, places, items);
     },
     listsFile: true,
+    fileOf,
     runsLastFirst,
     listedByType: ret,
     needs: "uprobe",

@@ -7,6 +7,7 @@ import {
   asMulti,
   attachPlaces,
   canBeMulti,
+  fileOf,
   listedFiles,
   runsLastFirst,
   type UserPlace,
@@ -163,6 +164,7 @@ export const usdt: Probe = {
   },
   listsFile: true,
   needs: "uprobe",
+  fileOf,
   runsLastFirst,
   *list(kernel, parts, pid) {
     for (const found of list(kernel, parts, pid)) yield fullName(found);

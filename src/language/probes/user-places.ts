@@ -23,6 +23,12 @@ export const canBeMulti = (kernel: KernelView, pid: number | undefined): boolean
 /** consumer_add(), kernel/events/uprobes.c, v5.15 to v6.18: new consumers of a place go to the front of its list. */
 export const runsLastFirst = true;
 
+/** The file of a place that is not limited to one process. */
+export function fileOf(place: unknown): string | undefined {
+  const { path, pid } = place as UserPlace;
+  return pid === undefined ? path : undefined;
+}
+
 /** Attaches a program to places; places and items go together. */
 export function attachPlaces(
   port: AttachPort,
