@@ -1,6 +1,6 @@
 // What the tests need from Debian: packages on this machine, and kernel packages of other releases.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Something that this machine does not give; stages that need it are skipped with this reason. */
@@ -85,18 +85,20 @@ async function archives() {
 
 const debianKey = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/** apt with lists of its own for one Debian release, in `folder`; nothing of this machine's apt changes. */
+/**
+ * apt with lists of its own for one Debian release, in `folder`; nothing of this machine's apt changes. `architecture`:
+ * Debian's name of the machine, if it is not this one; then nothing counts as installed.
+ */
 export class ReleaseArchive {
-  constructor(folder) {
+  constructor(folder, architecture) {
     this.folder = folder;
+    this.status = architecture === undefined ? "/var/lib/dpkg/status" : join(folder, "status");
     this.options = [
       ...["Dir::State", "Dir::Cache"].flatMap((name) => ["-o", `${name}=${join(folder, name.slice(5).toLowerCase())}`]),
-      ...[
-        "-o",
-        "Dir::State::status=/var/lib/dpkg/status",
-        "-o",
-        `Dir::Etc::sourcelist=${join(folder, "sources.list")}`,
-      ],
+      ...["-o", `Dir::State::status=${this.status}`, "-o", `Dir::Etc::sourcelist=${join(folder, "sources.list")}`],
+      ...(architecture === undefined
+        ? []
+        : ["-o", `APT::Architecture=${architecture}`, "-o", `APT::Architectures=${architecture}`]),
       ...["-o", `Dir::Etc::sourceparts=${join(folder, "parts")}`, "-o", "Dir::Etc::preferencesparts=/dev/null"],
       // The folder may be one that apt's own user cannot write.
       ...["-o", "APT::Sandbox::User=root", "-o", "Acquire::Languages=none", "-o", "Acquire::Retries=3"],
@@ -111,6 +113,7 @@ export class ReleaseArchive {
     for (const name of ["state/lists/partial", "cache/archives/partial", "parts"]) {
       mkdirSync(join(this.folder, name), { recursive: true });
     }
+    if (!existsSync(this.status)) writeFileSync(this.status, "");
     const key = existsSync(debianKey) ? `[signed-by=${debianKey}] ` : "";
     const line = ({ address }, suite) => `deb ${key}${address} ${suite} main\n`;
     const updates = security === undefined || release === "sid" ? "" : line(security, `${release}-security`);
@@ -139,5 +142,13 @@ export class ReleaseArchive {
       .slice(1);
     await output("apt-get", [...this.options, "-qq", "download", name], { cwd: cache });
     await output("dpkg-deb", ["-x", join(cache, file), folder]);
+  }
+
+  /** Downloads and unpacks packages and all that they depend on into a folder. Their scripts do not run. */
+  async unpackWithDependencies(names, folder) {
+    await output("apt-get", [...this.options, "-qq", "-y", "--no-install-recommends", "-d", "install", ...names]);
+    const archives = join(this.folder, "cache/archives");
+    const files = readdirSync(archives).filter((file) => file.endsWith(".deb"));
+    for (const file of files) await output("dpkg-deb", ["-x", join(archives, file), folder]);
   }
 }

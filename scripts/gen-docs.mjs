@@ -97,6 +97,12 @@ running, which must be one of the targets; **-p**, the probe is attached to the 
 \`-c\` alone limits what can be attached to a process (user probes, software and hardware events, watchpoints) to the
 command, and nothing else, as in bpftrace, where \`-c 'sleep 10'\` is a way to trace everything for ten seconds; \`--tree -c\`
 limits all probes.
+
+beetrace runs on Node.js. A script with user probes in the very file that it runs from (\`uprobe:/usr/bin/node:*\`) would trace
+beetrace itself, whose calls make events whose handling makes calls; therefore beetrace copies that file into memory and goes
+on in the copy, where the probes are not. It takes the time to start once more and 100 MB. Where that cannot be
+(\`vm.memfd_noexec\`, a script from a pipe, \`attach()\` of the library) a warning says so; \`-p\` limits a trace to another
+process, too.
 `,
   [pageScriptsFile]: await pageScripts(),
 };

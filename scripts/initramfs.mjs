@@ -60,10 +60,11 @@ function unpacked(path) {
 
 /**
  * `command` is a shell script that runs on this machine's files (`share` says how they come: 9p or virtiofs), its output
- * goes to the second serial line, its status to the third. `bare`: only what every system has is mounted; tracefs,
- * debugfs and bpf are not. `modules`: where the guest finds the kernel's modules, a path of this machine.
+ * goes to one serial line, its status to another (`lines`). `bare`: only what every system has is mounted; tracefs,
+ * debugfs and bpf are not. `modules`: where the guest finds the kernel's modules, a path of this machine. `disk`: its
+ * root is on a disk, and of this machine's files it has those `folders` at their places.
  */
-export function initramfs({ busybox, moduleList, modules, share, bare, command }) {
+export function initramfs({ busybox, moduleList, modules, share, disk, folders, lines, bare, command }) {
   const mountShare =
     share === "9p"
       ? "mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=262144 hostroot /lower"
@@ -71,7 +72,9 @@ export function initramfs({ busybox, moduleList, modules, share, bare, command }
   const bindModules =
     modules === undefined
       ? ":"
-      : `mkdir -p "lib/modules/$(uname -r)"; mount --bind ".${modules}" "lib/modules/$(uname -r)"`;
+      : `mkdir -p "lib/modules/$(uname -r)"; mount --bind "${disk ? "/lower" : "."}${modules}" "lib/modules/$(uname -r)"`;
+  const overlay = (name, from, to) => `mkdir -p /upper/${name}.files /upper/${name}.work ${to}
+mount -t overlay overlay -o lowerdir=${from},upperdir=/upper/${name}.files,workdir=/upper/${name}.work ${to} || fail "no overlay"`;
   const more = bare
     ? ""
     : `mount -t tracefs tracefs sys/kernel/tracing
@@ -89,9 +92,10 @@ mount -t devtmpfs dev /dev
 for module in $(cat /modules/order); do insmod "/modules/$module" || fail "cannot load $module"; done
 ${mountShare} || fail "cannot mount this machine's files"
 mount -t tmpfs -o size=80% ram /upper
-mkdir -p /upper/files /upper/work /upper/root
-mount -t overlay overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work /upper/root || fail "no overlay"
+${disk ? 'mount -t ext4 -o ro /dev/vda /base || fail "cannot mount the root"' : ""}
+${overlay("root", disk ? "/base" : "/lower", "/upper/root")}
 cd /upper/root
+${folders.map((folder, at) => overlay(`folder${at}`, `/lower${folder}`, `/upper/root${folder}`)).join("\n")}
 mount -t proc proc proc
 mount -t sysfs sys sys
 mount -t devtmpfs dev dev
@@ -108,18 +112,18 @@ hostname vm
 cp /command run/command
 cp /bin/busybox run/busybox
 cp /last run/last
-stty -F /dev/ttyS1 raw -echo
-stty -F /dev/ttyS2 raw -echo
+stty -F /dev/${lines.output} raw -echo
+stty -F /dev/${lines.status} raw -echo
 exec switch_root . /run/busybox sh /run/last
 `;
   // The root of the mount namespace, not that of a chroot: in one, nobody could mount or make a user namespace.
-  const last = `/bin/sh /run/command </dev/null >/dev/ttyS1 2>&1
-echo "$?" >/dev/ttyS2
+  const last = `/bin/sh /run/command </dev/null >/dev/${lines.output} 2>&1
+echo "$?" >/dev/${lines.status}
 /run/busybox sync
 /run/busybox poweroff -f
 `;
   return cpio([
-    ...["bin", "dev", "proc", "sys", "lower", "upper", "modules"].map(directory),
+    ...["bin", "dev", "proc", "sys", "lower", "base", "upper", "modules"].map(directory),
     { path: "dev/console", mode: S_IFCHR | 0o600, device: [5, 1] },
     file("bin/busybox", busybox, 0o755),
     ...moduleList.map(({ name, data }) => file(`modules/${name}`, data)),

@@ -1,7 +1,9 @@
 // Runs compiled test files one after the other and prints one line per test for test.mjs, which may be on the other side
 // of a virtual machine's serial line:
 //   node scripts/run-tests.mjs [--seconds PER_FILE] [--concurrency N] FILE.test.js...
-import { relative } from "node:path";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
 import { run } from "node:test";
 import { inspect, parseArgs } from "node:util";
 import { encodeResult } from "./test-results.mjs";
@@ -12,6 +14,11 @@ const { values, positionals } = parseArgs({
 });
 
 const print = (result) => process.stdout.write(encodeResult(result));
+// What the files of one run need not find out each for itself, which takes seconds where the processor is emulated.
+const folder = mkdtempSync(join(tmpdir(), "beetrace-tests-"));
+process.env["BEETRACE_TESTS_FOLDER"] = folder;
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+
 let failed = false;
 const queue = [...positionals];
 await Promise.all(Array.from({ length: Number(values.concurrency) }, worker));

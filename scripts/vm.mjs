@@ -1,12 +1,13 @@
 // Runs a command as root under another kernel, on this machine's files (what it writes does not last):
-//   npm run vm -- [--kernel 6.1|6.12|newest|everything|FILE] [--memory MB] [--cpus N] [--seconds N] [--bare] -- COMMAND...
+//   npm run vm -- [--kernel 6.1|6.12|newest|arm64|everything|FILE] [--memory MB] [--cpus N] [--seconds N] [--bare] -- COMMAND...
 // Its output and its exit status come back; 124 means that the time was over, 125 that the
 // guest gave no answer, 69 that this machine cannot run it.
+// arm64 is Debian's 6.12 for that processor, with a root of its packages and this checkout in its place.
 // --bare leaves tracefs, debugfs and bpf unmounted; --log prints what the kernel said.
 import { parseArgs } from "node:util";
 import { installPackages, Unavailable } from "./debian.mjs";
-import { findKernel } from "./kernels.mjs";
-import { packages, runInVm } from "./virtual-machine.mjs";
+import { findKernel, machineOf } from "./kernels.mjs";
+import { packagesFor, runInVm } from "./virtual-machine.mjs";
 import { statuses } from "./vm-status.mjs";
 
 // Not what slowness alone brings: soft lockups and RCU stalls.
@@ -30,7 +31,7 @@ if (positionals.length === 0) {
 }
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(130));
 try {
-  const { missing, reason } = await installPackages(packages, say);
+  const { missing, reason } = await installPackages(packagesFor(machineOf(values.kernel)), say);
   if (missing.length > 0) throw new Unavailable(`without ${missing.join(" ")}: ${reason}`);
   const kernel = await findKernel(values.kernel, { say });
   const run = await runInVm(kernel, positionals, {

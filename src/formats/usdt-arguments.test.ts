@@ -105,6 +105,8 @@ test("what is not understood says why", () => {
   assert.match(reasons("8@1-2-3(%rax)")[0]!, /displacement/);
   assert.match(reasons("8@[x0, x1, ror 2]", "arm64")[0]!, /index/);
   assert.match(reasons("8@d0", "arm64")[0]!, /floating point/);
+  // GCC 14 writes this for a variable of the file at -O2.
+  assert.match(reasons("-8@[x3, #:lo12:.LANCHOR0]", "arm64")[0]!, /LANCHOR0 is GCC's own label.*-fno-section-anchors/);
 });
 
 test("symbols become addresses, or distances from the probe where the file can be loaded anywhere", () => {

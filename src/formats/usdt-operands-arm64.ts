@@ -29,6 +29,9 @@ function memoryOperand(parts: readonly string[]): UsdtOperand {
   // The base holds the symbol's page, the symbol all of its address.
   const low = /^#?:lo12:(.+)$/.exec(second ?? "")?.[1];
   const symbol = low === undefined ? undefined : parseSymbol(low);
+  // Labels of GCC itself, from which variables that stand side by side are reached; the assembler drops their names.
+  if (symbol !== undefined && /^\.LANCHOR\d+$/.test(symbol.symbol))
+    return unknown(`${symbol.symbol} is GCC's own label, which the file does not name; -fno-section-anchors avoids it`);
   if (symbol !== undefined && third === undefined)
     return { kind: "memory", address: { base: undefined, index: undefined, ...symbol } };
   const register = registerOf(second ?? "");

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fixture } from "../fixtures/path.js";
-import { lines, run } from "../support/run.js";
+import { lines, run, sameEverywhere } from "../support/run.js";
 
 const skip = process.arch === "x64" ? false : "the fixtures are programs for x86-64";
 
@@ -30,7 +30,7 @@ for (const name of ["typed4", "typed5", "typedz"]) {
     ]);
   });
 
-  test(`${name}: single ones, their members, and behind their pointers`, { skip }, async () => {
+  test(`${name}: single ones, their members, and behind their pointers`, { skip: skip || sameEverywhere }, async () => {
     const script = `
 uprobe:BIN:pointers {
   $n = args.node;
@@ -49,7 +49,7 @@ uprobe:BIN:floats { print((args.a, args.d)); }`;
     ]);
   });
 
-  test(`${name}: in variables, maps and keys`, { skip }, async () => {
+  test(`${name}: in variables, maps and keys`, { skip: skip || sameEverywhere }, async () => {
     const script = `uprobe:BIN:returns { $a = args; @a = args; @k[args] = $a.b; @s[1, args] = (args, "x"); print(@a.b); }`;
     assert.deepEqual(
       (await shown(program, script)).filter((line) => line !== ""),
@@ -62,7 +62,9 @@ uprobe:BIN:floats { print((args.a, args.d)); }`;
     );
   });
 
-  test(`${name}: the program's types in casts, unless the script has its own`, { skip }, async () => {
+  test(`${name}: the program's types in casts, unless the script has its own`, {
+    skip: skip || sameEverywhere,
+  }, async () => {
     const script = "{ print(((struct node *)arg0).high); let $s: struct small; print(sizeof(struct large)); }";
     assert.deepEqual(await shown(program, `uprobe:BIN:pointers ${script}`), ["99", "40"]);
     assert.deepEqual(
@@ -75,14 +77,16 @@ uprobe:BIN:floats { print((args.a, args.d)); }`;
   });
 }
 
-test("methods: this, references, and an object that is passed by its address", { skip }, async () => {
+test("methods: this, references, and an object that is passed by its address", {
+  skip: skip || sameEverywhere,
+}, async () => {
   const script = `
 uprobe:BIN:*grow* { print((args.this.size, args.this.weight, args.by)); }
 uprobe:BIN:*pack* { print((args.box.size, args.owned.id, *args.count)); print(args.owned); }`;
   assert.deepEqual(await shown(fixture("elf", "classes"), script), ["(0, 3, 4)", "(4, 5, 6)", "{ .id = 5 }"]);
 });
 
-test("an instruction of a line of the source", { skip }, async () => {
+test("an instruction of a line of the source", { skip: skip || sameEverywhere }, async () => {
   const text = readFileSync(fixture("elf", "typed.c"), "utf8");
   const line = text.split("\n").findIndex((each) => each.startsWith("KEEP struct large returns")) + 1;
   const program = fixture("elf", "typed5");
@@ -92,18 +96,18 @@ test("an instruction of a line of the source", { skip }, async () => {
   assert.equal(values[0], values[1]);
 });
 
-test("functions of several signatures under one wildcard", { skip }, async () => {
+test("functions of several signatures under one wildcard", { skip: skip || sameEverywhere }, async () => {
   const script = 'uprobe:BIN:many,uprobe:BIN:plain,uprobe:BIN:returns { printf("%s %d %d\\n", func, args.a, args.b); }';
   assert.deepEqual(await shown(fixture("elf", "typed5"), script), ["plain -1 98", "many 1 2", "returns 11 12"]);
 });
 
-test("-lv shows parameters", async () => {
+test("-lv shows parameters", { skip: sameEverywhere }, async () => {
   const name = `uprobe:${fixture("elf", "typedz")}:floats`;
   const { out } = await run("-lv", name);
   assert.deepEqual(lines(out), [name, "    int a", "    double b", "    float c", "    int d", "    struct mixed m"]);
 });
 
-test("what cannot be read says why", async () => {
+test("what cannot be read says why", { skip: sameEverywhere }, async () => {
   const error = async (script: string): Promise<string> => (await run("-e", script)).err;
   const typed = fixture("elf", "typed5");
   assert.match(await error(`uprobe:${typed}:floats { print(args.b); }`), /'b' .* floating point register/);

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { lacks, lines, pause, run } from "../support/run.js";
+import { lacks, lines, pause, run, sameEverywhere } from "../support/run.js";
 
 const skip = lacks("iter");
 
@@ -48,7 +48,7 @@ test("comm(PID): the name of another process, and of none", { skip }, async () =
   }
 });
 
-test("every thread of every process, by itself; the script ends", { skip }, async () => {
+test("every thread of every process, by itself; the script ends", { skip: skip || sameEverywhere }, async () => {
   const { out, status } = await run("-e", "iter:task { @[ctx.task.tgid] = count(); } end { print(1); }");
   assert.equal(status, 0);
   assert.match(out, new RegExp(`^@\\[${process.pid}\\]: ${readdirSync("/proc/self/task").length}$`, "m"));
@@ -107,7 +107,7 @@ test("nothing is lost, however small the ring, and nothing runs twice", { skip }
 });
 
 test("exit() ends the action for one object, of which others only printf is seen; the exit status is its own", {
-  skip,
+  skip: skip || sameEverywhere,
 }, async () => {
   const script = 'iter:task { printf("%d\\n", ctx.task.tgid); print("once"); exit(3); @never = 1; }';
   const { out, status } = await run("-q", "-e", script);
@@ -143,7 +143,7 @@ test("a pinned iterator runs for whoever reads its file", { skip }, async () => 
   }
 });
 
-test("a pin outside of a bpf file system is refused clearly", { skip }, async () => {
+test("a pin outside of a bpf file system is refused clearly", { skip: skip || sameEverywhere }, async () => {
   const folder = mkdtempSync(join("/tmp", "beetrace-"));
   try {
     const { err, status } = await run("-e", `iter:task:${folder}/list { printf("%d\\n", ctx.task.pid); }`);
@@ -164,7 +164,7 @@ test("every iterator that is listed can be read, or the message says why not", {
   }
 });
 
-test("-l lists them, and -lv what they have", { skip }, async () => {
+test("-l lists them, and -lv what they have", { skip: skip || sameEverywhere }, async () => {
   const { out } = await run("-lv", "iter:task_*");
   const listed = out.split("\n");
   assert.ok(listed.includes("iter:task_file"));

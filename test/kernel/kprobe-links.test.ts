@@ -1,7 +1,7 @@
 // Links for many functions: entries and returns of the same ones in one (sessions), and names that several functions share.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lacks, lines, trace } from "../support/run.js";
+import { lacks, lines, sameElsewhere, trace } from "../support/run.js";
 import { shell } from "../support/workload.js";
 
 const skip = lacks("kprobe");
@@ -26,7 +26,9 @@ test("both actions run at each call, and know where they are", { skip }, async (
   }
 });
 
-test("an action of the returns with loops, scratch memory and an early end", { skip }, async () => {
+test("an action of the returns with loops, scratch memory and an early end", {
+  skip: skip || sameElsewhere,
+}, async () => {
   const script = `
     kprobe:hrtimer_nanosleep ${mine} { $i = 0; while ($i < 5) { @in += $i; $i++; } if (@in > 0) { return; } @in = 0; }
     kretprobe:hrtimer_nanosleep ${mine} { for ($j : 0..4) { @out += $j; } printf("%s %s\\n", comm, str(kaddr("linux_banner"), 20)); }`;

@@ -9,6 +9,7 @@ import { Elf } from "../../src/formats/elf.js";
 import { fixture } from "../fixtures/path.js";
 import { zipArchive } from "../fixtures/zip.js";
 import { lacks, lines, run, sameEverywhere, trace } from "../support/run.js";
+import { python } from "../support/workload.js";
 
 const skip = process.arch === "x64" ? lacks("uprobe") : "the fixtures are programs for x86-64";
 const folder = mkdtempSync(join(tmpdir(), "beetrace-uprobes-"));
@@ -27,7 +28,7 @@ const error = async (...args: string[]): Promise<string> => {
   return err;
 };
 
-test("a pattern of files: each once, whatever its names", { skip }, async () => {
+test("a pattern of files: each once, whatever its names", { skip: skip || sameEverywhere }, async () => {
   const { out, err } = await trace(["-e", `uprobe:${folder}/*o*:fire { @[probe] = count(); }`], () => {
     runs("one", 3);
     runs("two", 5);
@@ -39,7 +40,7 @@ test("a pattern of files: each once, whatever its names", { skip }, async () => 
   );
 });
 
-test("actions at one place run in the order of the script", { skip }, async () => {
+test("actions at one place run in the order of the script", { skip: skip || sameEverywhere }, async () => {
   for (const place of [`uprobe:${program}:fire`, `uretprobe:${program}:fire`, `usdt:${program}:memory`]) {
     const script = ["one", "two", "three"].map((word) => `${place} { printf("${word} "); }`).join(" ");
     const { out, err } = await run("-q", "-e", script, "-c", program);
@@ -79,7 +80,9 @@ test("a program in an archive is probed there", { skip: skip || sameEverywhere }
   assert.match(await error("-e", `uprobe:"${archive}!/bin/other":fire { }`), /has no file 'bin\/other'/);
 });
 
-test("no probe in the middle of an instruction, outside of a function, or where none is known", { skip }, async () => {
+test("no probe in the middle of an instruction, outside of a function, or where none is known", {
+  skip: skip || sameEverywhere,
+}, async () => {
   const elf = Elf.parse(readFileSync(program), program);
   const address = elf.function("fire")!.address;
   assert.match(await error("-e", `uprobe:${program}:fire+2 { }`), /into middle of instruction: fire\+2[\s\S]*--unsafe/);
@@ -159,7 +162,7 @@ for i in range(7):
   const code = join(folder, "threads.py");
   writeFileSync(code, threads);
   const script = "uprobe:libpthread:pthread_create { @ = count(); }";
-  const { out, err } = await run("-e", script, "-c", `python3 ${code}`);
+  const { out, err } = await run("-e", script, "-c", `${python} ${code}`);
   assert.match(out, /^@: 7$/m, err);
   assert.match(err, /WARNING: libpthread has no function 'pthread_create': libc has it since glibc 2\.34/);
 });
