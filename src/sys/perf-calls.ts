@@ -30,9 +30,15 @@ export function perfDisable(sys: Sys, event: Fd): void {
   );
 }
 
+/** How often what an event counts has happened (of one that was opened with no read format). */
+export const perfReadCount = (sys: Sys, event: Fd): bigint => readWord(sys, event, 0);
+
 /** How many records of an event that was opened with PERF_FORMAT_LOST, and with no other format, found no room. */
-export function perfReadLost(sys: Sys, event: Fd): bigint {
-  const bytes = zeroed(16);
+export const perfReadLost = (sys: Sys, event: Fd): bigint => readWord(sys, event, 1);
+
+/** One of the words of 64 bits that read(2) of an event gives: struct read_format, perf_event_open(2). */
+function readWord(sys: Sys, event: Fd, index: number): bigint {
+  const bytes = zeroed(8 * (index + 1));
   check(sys.call("read", event.raw, memory(bytes), bytes.length), () => `read(${event.what})`);
-  return new DataView(bytes.buffer).getBigUint64(8, true);
+  return new DataView(bytes.buffer).getBigUint64(8 * index, true);
 }

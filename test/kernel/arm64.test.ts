@@ -130,15 +130,19 @@ test("kstack and ustack", { skip: without("kprobe") }, async () => {
 });
 
 test("profile and interval", { skip }, async () => {
+  // A timer that finds its processor late goes on with what is to come: on a busy host there are fewer samples, never more.
   const { out, err } = await run(
     "-q",
     "-e",
-    `profile:hz:49 { @[cpu] = count(); } interval:ms:500 { @ticks = count(); @now = nsecs; } interval:s:3 { exit(); }`,
+    `BEGIN { @from = nsecs; }
+     profile:hz:49 { @[cpu] = count(); }
+     interval:ms:500 { @ticks++; if (@ticks == 6) { printf("took %d\\n", nsecs - @from); exit(); } }`,
   );
-  const ticks = Number(/^@ticks: (\d+)$/m.exec(out)?.[1]);
-  assert.ok(ticks >= 4 && ticks <= 6, out + err);
+  const seconds = Number(/^took (\d+)$/m.exec(out)?.[1]) / 1e9;
+  assert.ok(seconds >= 3, out + err);
+  assert.match(out, /^@ticks: 6$/m);
   const samples = [...out.matchAll(/^@\[\d+\]: (\d+)$/gm)].map(([, n]) => Number(n));
-  assert.ok(samples.length > 0 && samples.every((n) => n >= 75 && n <= 150), out + err);
+  assert.ok(samples.length > 0 && samples.every((n) => n >= 10 && n <= 49 * (seconds + 0.5)), out + err);
 });
 
 test("-p, and watchpoints of what is written and of what runs", { skip: without("breakpoint") }, async () => {

@@ -45,3 +45,9 @@ test("what cannot be watched is said", () => {
   for (const mode of ["r", "ww", "rwx", "", "q"])
     assert.match(said(`w:4096:1:${mode}`), /is no way to watch memory; on x86_64 there are w, rw, x/, mode);
 });
+
+test("a machine that never tells of a hit gets none", () => {
+  const { candidates, messages } = bindProbe("w:4096:1:w", { features: { breakpoint: "no" } });
+  assert.deepEqual(candidates, []);
+  assert.match(messages.join("; "), /does not tell of hardware breakpoints/);
+});

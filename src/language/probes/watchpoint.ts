@@ -1,5 +1,5 @@
 import type { Candidate, Probe } from "../probe.js";
-import { parseCount, wrongForm } from "./common.js";
+import { noMatches, parseCount, wrongForm } from "./common.js";
 
 const forms = ["watchpoint:ADDRESS:LENGTH:MODE"];
 
@@ -53,6 +53,12 @@ export const watchpoint: Probe = {
         `'${access}' is no way to watch memory; on ${context.kernel.arch} there are ${known.join(", ")}`,
       );
     }
+    if (context.kernel.feature("breakpoint") === "no")
+      return noMatches(
+        context,
+        "this machine does not tell of hardware breakpoints: the processor has none, or the virtual machine that this is takes them and never says that one was hit",
+        "a uprobe at the code that writes there may do",
+      );
     const place: Place = {
       address,
       length: Number(length),
