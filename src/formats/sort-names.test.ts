@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { randomNumbers } from "../../test/fixtures/fuzz.js";
-import { sortNames } from "./sort-names.js";
+import { sortAllNames, sortNames } from "./sort-names.js";
 
 function sorted(names: readonly string[]): readonly string[] {
   const starts: number[] = [];
@@ -35,4 +35,14 @@ test("any names, as sort() has them", () => {
 test("the last name may lack its end, and a start may be outside", () => {
   const bytes = Buffer.from("b\0a");
   assert.deepEqual([...sortNames(bytes, Uint32Array.of(0, 2, 99))], [99, 2, 0]);
+});
+
+test("names end where they are said to", () => {
+  const bytes = Buffer.from("b [m]\na\nb\nbc");
+  assert.deepEqual([...sortAllNames(bytes, Uint32Array.of(8, 10, 6, 0), 0x20)], [6, 0, 8, 10]);
+  assert.equal(sortNames(bytes, Uint32Array.of(0, 6, 8, 10), 0x20).length, 3);
+  assert.deepEqual(
+    Array.from(sortNames(bytes, Uint32Array.of(10, 6, 8), 0x20), (start) => bytes[start + 1]),
+    [0x0a, 0x0a, 0x63],
+  );
 });

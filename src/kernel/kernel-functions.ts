@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { BeetraceError } from "../base/errors.js";
-import type { Kallsyms } from "../formats/kallsyms.js";
-import { parseTraceableFunctions } from "../formats/traceable-functions.js";
-import { type KernelFunction, KernelFunctions, kernelModule } from "../language/kernel-functions.js";
+import type { Kallsyms, KallsymsEntry } from "../formats/kallsyms.js";
+import { TraceableFunctions } from "../formats/traceable-functions.js";
+import { type FunctionList, type KernelFunction, KernelFunctions, kernelModule } from "../language/kernel-functions.js";
 import type { Missing } from "../language/kernel-view.js";
 
 /**
@@ -16,10 +16,10 @@ export function readKernelFunctions(
   const forbidden = new Set(readBlacklist());
   for (const file of tracefs === undefined ? [] : ["available_filter_functions_addrs", "available_filter_functions"]) {
     const text = readBytes(`${tracefs}/${file}`);
-    if (text !== undefined && text.length > 0) return new KernelFunctions(parseTraceableFunctions(text), forbidden);
+    if (text !== undefined && text.length > 0) return new KernelFunctions(new TraceableFunctions(text), forbidden);
   }
   const symbols = kallsyms();
-  return "missing" in symbols ? symbols : new KernelFunctions(functionSymbols(symbols), forbidden);
+  return "missing" in symbols ? symbols : new KernelFunctions(symbolList(symbols), forbidden);
 }
 
 /** The functions that a file of the user's lists. Throws BeetraceError if it cannot be read. */
@@ -33,23 +33,27 @@ export function listedFunctions(path: string): KernelFunctions {
       hint: "--traceable-functions takes a file with a line `FUNCTION` or `FUNCTION [MODULE]` for each",
     });
   }
-  return new KernelFunctions(parseTraceableFunctions(bytes), new Set(readBlacklist()), true);
+  return new KernelFunctions(new TraceableFunctions(bytes).check(), new Set(readBlacklist()), true);
 }
 
-function* functionSymbols(symbols: Kallsyms): Generator<KernelFunction> {
-  for (const symbol of symbols.entries())
-    if (isTraceable(symbol)) yield { name: symbol.name, module: symbol.module ?? kernelModule, address: undefined };
+function symbolList(symbols: Kallsyms): FunctionList {
+  const find = (name: string): readonly KernelFunction[] => [...symbols.find(name)].filter(isTraceable).map(functionOf);
+  const names = (): readonly string[] =>
+    [...new Set([...symbols.entries()].filter(isTraceable).map(({ name }) => name))].sort();
+  return { find, names, matching: (matches) => names().filter(matches).flatMap(find) };
 }
+
+const functionOf = ({ name, module }: KallsymsEntry): KernelFunction => ({
+  name,
+  module: module ?? kernelModule,
+  address: undefined,
+});
 
 /** What is no function: padding before functions, and code that BPF, kprobes and ftrace made themselves. */
-function isTraceable(symbol: {
-  readonly name: string;
-  readonly type: string;
-  readonly module: string | undefined;
-}): boolean {
-  if (symbol.type !== "t" && symbol.type !== "T" && symbol.type !== "w" && symbol.type !== "W") return false;
-  if (symbol.module === "bpf" || symbol.module?.startsWith("__builtin__")) return false;
-  return !symbol.name.startsWith("__pfx_") && !symbol.name.startsWith("__cfi_");
+function isTraceable({ name, type, module }: KallsymsEntry): boolean {
+  if (type !== "t" && type !== "T" && type !== "w" && type !== "W") return false;
+  if (module === "bpf" || module?.startsWith("__builtin__")) return false;
+  return !name.startsWith("__pfx_") && !name.startsWith("__cfi_");
 }
 
 /** Lines of `0xSTART-0xEND\tname`: kernel/kprobes.c, kprobe_blacklist_seq_show(), v6.18. */

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { KernelFunctions } from "./kernel-functions.js";
+import { functionList, KernelFunctions } from "./kernel-functions.js";
 
 const fn = (name: string, module = "vmlinux", address?: bigint) => ({ name, module, address });
 
 test("functions are found by name, however many share it", () => {
-  const functions = new KernelFunctions([fn("b"), fn("a"), fn("b", "m"), fn("b", "vmlinux", 5n)]);
+  const functions = new KernelFunctions(functionList([fn("b"), fn("a"), fn("b", "m"), fn("b", "vmlinux", 5n)]));
   assert.deepEqual(functions.names, ["a", "b"]);
   assert.deepEqual(functions.find("b"), [fn("b"), fn("b", "m"), fn("b", "vmlinux", 5n)]);
   assert.deepEqual(functions.find("a"), [fn("a")]);
@@ -14,7 +14,7 @@ test("functions are found by name, however many share it", () => {
 
 test("what must not be traced is not there, and is counted with its reason", () => {
   const functions = new KernelFunctions(
-    [fn("a"), fn("rcu_read"), fn("default_idle"), fn("kprobe_x")],
+    functionList([fn("a"), fn("rcu_read"), fn("default_idle"), fn("kprobe_x")]),
     new Set(["kprobe_x"]),
   );
   assert.deepEqual(functions.names, ["a"]);

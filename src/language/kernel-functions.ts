@@ -9,58 +9,68 @@ export interface KernelFunction {
   readonly address: bigint | undefined;
 }
 
+/** Where they come from: lists are long, and most scripts ask for one name. */
+export interface FunctionList {
+  /** All of that name, in the order of the list: static ones of several files or modules may share one. */
+  find(name: string): readonly KernelFunction[];
+  /** Sorted, each once. */
+  names(): readonly string[];
+  /** All with such names, in that order. */
+  matching(matches: (name: string) => boolean): readonly KernelFunction[];
+}
+
+/** A list that is at hand. */
+export function functionList(functions: Iterable<KernelFunction>): FunctionList {
+  const all = [...functions];
+  const names = (): readonly string[] => [...new Set(all.map(({ name }) => name))].sort();
+  const find = (wanted: string): readonly KernelFunction[] => all.filter(({ name }) => name === wanted);
+  return { find, names, matching: (matches) => names().filter(matches).flatMap(find) };
+}
+
 /** Functions of the kernel and its modules that probes can be set on. */
 export class KernelFunctions {
-  /** Sorted, each name once. */
-  readonly names: readonly string[];
-  private readonly byName: ReadonlyMap<string, readonly KernelFunction[] | KernelFunction>;
-  /** What the kernel would trace, but must not be: why, by name. */
-  private readonly refused: ReadonlyMap<string, string>;
+  private readonly list: FunctionList;
+  /** What the kernel would trace, but must not be. */
+  private readonly forbidden: ReadonlySet<string>;
+  private sorted: readonly string[] | undefined;
 
   /** Nothing else is to be tried: the user has listed them. */
   readonly exclusive: boolean;
 
-  constructor(functions: Iterable<KernelFunction>, forbidden: ReadonlySet<string> = new Set(), exclusive = false) {
+  constructor(list: FunctionList, forbidden: ReadonlySet<string> = new Set(), exclusive = false) {
+    this.list = list;
+    this.forbidden = forbidden;
     this.exclusive = exclusive;
-    const byName = new Map<string, KernelFunction[] | KernelFunction>();
-    const refused = new Map<string, string>();
-    for (const fn of functions) {
-      const reason = dangerOf(fn.name, forbidden);
-      if (reason !== undefined) refused.set(fn.name, reason);
-      else {
-        const known = byName.get(fn.name);
-        if (known === undefined) byName.set(fn.name, fn);
-        else if (Array.isArray(known)) known.push(fn);
-        else byName.set(fn.name, [known, fn]);
-      }
-    }
-    for (const name of forbidden) refused.set(name, forbiddenReason);
-    this.byName = byName;
-    this.refused = refused;
-    this.names = [...byName.keys()].sort();
   }
 
-  /** All functions of that name: static ones of several files or modules may share one. */
+  /** Sorted, each name once. */
+  get names(): readonly string[] {
+    this.sorted ??= this.list.names().filter((name) => dangerOf(name, this.forbidden) === undefined);
+    return this.sorted;
+  }
+
+  /** All functions of that name. */
   find(name: string): readonly KernelFunction[] {
-    const found = this.byName.get(name);
-    return found === undefined ? [] : isList(found) ? found : [found];
+    return dangerOf(name, this.forbidden) === undefined ? this.list.find(name) : [];
+  }
+
+  /** All functions with such names, sorted by name. */
+  matching(matches: (name: string) => boolean): readonly KernelFunction[] {
+    return this.list.matching((name) => dangerOf(name, this.forbidden) === undefined && matches(name));
   }
 
   /** Why no probe may be set on a function, or undefined. */
   refusal(name: string): string | undefined {
-    return this.refused.get(name);
+    const reason = dangerOf(name, this.forbidden);
+    return this.forbidden.has(name) || (reason !== undefined && this.list.find(name).length > 0) ? reason : undefined;
   }
 
   /** How many functions a wildcard would have met that must not be traced. */
   countRefused(matches: (name: string) => boolean): number {
-    let count = 0;
-    for (const name of this.refused.keys()) if (matches(name)) count++;
-    return count;
+    const listed = this.list.names().filter((name) => dangerOf(name, this.forbidden) !== undefined);
+    return [...new Set([...listed, ...this.forbidden])].filter(matches).length;
   }
 }
-
-const isList = (found: readonly KernelFunction[] | KernelFunction): found is readonly KernelFunction[] =>
-  Array.isArray(found);
 
 const forbiddenReason = "the kernel forbids probes in it (/sys/kernel/debug/kprobes/blacklist)";
 

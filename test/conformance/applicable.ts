@@ -52,6 +52,11 @@ const kernelNeeds: readonly { readonly text: RegExp; readonly fact: string; read
     reason: "the kernel refuses fentry and fexit programs",
   },
   { text: probeTypes("hardware|h"), fact: "hardware_events", reason: "the machine has no hardware counters" },
+  {
+    text: /(?:^|[\s,;}'"])(?:watchpoint|asyncwatchpoint|w|aw):(?:\d|'?\$)/m,
+    fact: "breakpoint",
+    reason: "the machine does not tell of hardware breakpoints",
+  },
   { text: /\b__module_get\b/, fact: modulesFact, reason: "the kernel has no modules" },
   {
     text: /\bpercpu_kaddr\(|awk .*jiffies.*\/proc\/kallsyms/,

@@ -29,8 +29,8 @@ export function matchingFunctions(
   { module, symbol }: FunctionPattern,
 ): readonly KernelFunction[] {
   const inModule = compileGlob(module ?? "*");
-  const names = hasWildcard(symbol) ? functions.names.filter(compileGlob(symbol)) : [symbol];
-  return names.flatMap((name) => functions.find(name)).filter((fn) => inModule(fn.module));
+  const found = hasWildcard(symbol) ? functions.matching(compileGlob(symbol)) : functions.find(symbol);
+  return found.filter((fn) => inModule(fn.module));
 }
 
 /** Says how many functions a wildcard leaves out because they must not be traced. */
