@@ -27,7 +27,7 @@ import type { Type } from "../types/type.js";
 import { helpText, OptionError, type Options, parseOptions, UsageError, usageText } from "./options.js";
 import { Output } from "./output.js";
 import { runPrograms } from "./programs.js";
-import { Writer } from "./writer.js";
+import { printError, Writer } from "./writer.js";
 
 /** Exit status of a run that failed before or while it traced. */
 const failure = 1;
@@ -71,7 +71,7 @@ async function main(args: readonly string[]): Promise<number> {
     compiled = result.compiled;
     if (compiled === undefined) return failure;
     if (compiled.script.targets.length === 0) return nothingToAttach(wanted, options);
-    checkFormat(options, compiled);
+    await checkFormat(options, compiled);
     const output = new Output(options, source);
     using trace = new Trace({
       sys,
@@ -128,10 +128,10 @@ function textOrJson({ format, mode }: Options): "text" | "json" {
 }
 
 /** Tells at once what would be of no use at the end. */
-function checkFormat({ format, mode, outputFile }: Options, { script }: Compiled): void {
+async function checkFormat({ format, mode, outputFile }: Options, { script }: Compiled): Promise<void> {
   if (mode !== "run") return;
   const page = format === "svg" || format === "html";
-  if (page && outputFile === undefined && process.stdout.isTTY)
+  if (page && outputFile === undefined && (await import("node:tty")).isatty(1))
     throw new UsageError(`-f ${format} would fill the terminal with markup`, {
       hint: `-o ${format === "svg" ? "profile.svg" : "report.html"} says where to write it`,
     });
@@ -183,7 +183,7 @@ function compileScript(
     options.dump.size === 0
       ? undefined
       : (stage: "ast" | "types" | "ir" | "bytecode", title: string, text: string): void => {
-          if (options.dump.has(stage)) process.stdout.write(`// ${stage}: ${title}\n${text}\n\n`);
+          if (options.dump.has(stage)) print(`// ${stage}: ${title}\n${text}\n\n`);
         };
   const wanted = new Wanted(options);
   const result = compile(source, kernel, {
@@ -221,7 +221,7 @@ function nothingToAttach(wanted: Wanted, options: Options): number {
   if (nothing instanceof BeetraceError) throw nothing;
   // As bpftrace: on standard output.
   if (!options.quiet) print("No probes to attach\n");
-  process.stderr.write(`HINT: ${nothing.hint}\n`);
+  printError(`HINT: ${nothing.hint}\n`);
   return failure;
 }
 
@@ -244,7 +244,7 @@ async function leaveProgram(own: string, sys: Sys, { script, warnings }: Options
       why = error.message;
     }
   }
-  if (warnings) process.stderr.write(`WARNING: ${tracesItself(own)}: no copy of it could be run, ${why}\n`);
+  if (warnings) printError(`WARNING: ${tracesItself(own)}: no copy of it could be run, ${why}\n`);
 }
 
 /** What `-- --help` prints: each parameter of the script with its default and what it says of itself. */
@@ -295,7 +295,7 @@ function report(diagnostics: readonly Diagnostic[], suppressed: number, options:
   const shown = diagnostics.filter((d) => d.severity === "error" || options.warnings);
   let text = shown.map((d) => `${renderDiagnostic(d)}\n`).join("");
   if (suppressed > 0) text += `${suppressed} more errors\n`;
-  process.stderr.write(text);
+  printError(text);
 }
 
 async function list(options: Options, kernel: KernelView): Promise<number> {
@@ -307,7 +307,7 @@ async function list(options: Options, kernel: KernelView): Promise<number> {
   const diags = new Diagnostics();
   const script = options.script ?? (isFile(pattern) ? { name: pattern, file: pattern } : undefined);
   if (script === undefined && looksLikeFile(pattern))
-    process.stderr.write(
+    printError(
       `WARNING: It appears that '${pattern}' is a filename but the file does not exist. Treating '${pattern}' as a search pattern.\n`,
     );
   const lines =
@@ -324,7 +324,7 @@ async function list(options: Options, kernel: KernelView): Promise<number> {
   // bpftrace, too, calls it no error that nothing matches.
   if (!found && !diags.failed) {
     const why = whyNothing(pattern, kernel, pid);
-    process.stderr.write(`No probe matches '${pattern}'${why === undefined ? "" : `: ${why}`}.\n`);
+    printError(`No probe matches '${pattern}'${why === undefined ? "" : `: ${why}`}.\n`);
   }
   return diags.failed ? failure : 0;
 }
@@ -333,14 +333,14 @@ async function list(options: Options, kernel: KernelView): Promise<number> {
 function describe(compiled: Compiled): void {
   for (const { name, type, code } of compiled.object.programs) {
     const targets = compiled.script.programs.find((program) => program.name === name)?.targets ?? [];
-    process.stderr.write(
+    printError(
       `${name}: BPF program of type ${type}, ${code.length / 8} instructions, for ${targets.map((target) => target.name).join(", ")}\n`,
     );
   }
   const { userStacks } = compiled;
-  if (userStacks !== undefined) process.stderr.write(`ustack goes by ${userStacks.by}: ${userStacks.why}\n`);
+  if (userStacks !== undefined) printError(`ustack goes by ${userStacks.by}: ${userStacks.why}\n`);
   for (const { name, maxEntries, keySize, valueSize } of compiled.object.maps) {
-    process.stderr.write(`map ${name}: ${maxEntries} entries, keys of ${keySize} bytes, values of ${valueSize}\n`);
+    printError(`map ${name}: ${maxEntries} entries, keys of ${keySize} bytes, values of ${valueSize}\n`);
   }
 }
 
@@ -388,7 +388,7 @@ main(process.argv.slice(2)).then(
   },
   (error: unknown) => {
     const verbose = process.argv.some((arg) => /^(?:-[a-zA-Z]*v|--verbose$)/.test(arg));
-    process.stderr.write(explain(error, verbose));
+    printError(explain(error, verbose));
     process.exitCode = failure;
   },
 );

@@ -2,6 +2,7 @@ import { benchJson, benchText, type ProgramResult, testJson, testText } from "..
 import { renderText } from "../output/text.js";
 import { hasPassed } from "../trace/programs.js";
 import type { Trace } from "../trace/trace.js";
+import { printError } from "./writer.js";
 
 /** --test and --bench: runs the programs, tells each result, and answers the exit status. */
 export function runPrograms(
@@ -30,7 +31,7 @@ export function runPrograms(
     if (measured === undefined) return;
     if (measured.failed) {
       failed.push(name);
-      process.stderr.write(`ERROR: Benchmark '${name}' failed.\n`);
+      printError(`ERROR: Benchmark '${name}' failed.\n`);
     } else tell({ names, index, ...measured, passed: true, output: "" });
   });
   output.close();

@@ -86,3 +86,18 @@ export class Writer {
     if (this.owned) closeSync(this.fd);
   }
 }
+
+/**
+ * Writes to standard error at once. Not by process.stderr, which makes a pipe non-blocking (libuv, uv_pipe_open()): the programs
+ * that share it, `grep` in `{ beetrace ...; } 2>&1 | grep x >&2` for one, would fail with EAGAIN.
+ */
+export function printError(text: string): void {
+  const writer = new Writer(2, () => undefined);
+  try {
+    writer.write(text);
+    writer.close();
+  } catch (error) {
+    // Nobody is left who could be told.
+    if (!(error instanceof BeetraceError)) throw error;
+  }
+}

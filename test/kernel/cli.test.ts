@@ -24,6 +24,20 @@ test("a script that begins with #!/usr/bin/env beetrace runs by its name", { ski
   assert.equal(stdout, "hello you\n\n\n", stderr);
 });
 
+test("the streams that it was given stay as they are: who shares them must not meet EAGAIN", {
+  skip: sameEverywhere,
+}, async () => {
+  const tracer = new Tracer(["-v", "-e", 'BEGIN { warnf("said") } interval:s:60 { }']);
+  await tracer.attached();
+  await tracer.says("said");
+  for (const stream of [1, 2]) {
+    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/${tracer.pid}/fdinfo/${stream}`, "utf8"))?.[1];
+    // O_NONBLOCK, uapi/asm-generic/fcntl.h.
+    assert.equal(Number.parseInt(flags ?? "", 8) & 0o4000, 0, `descriptor ${stream}: ${flags}`);
+  }
+  await tracer.stop();
+});
+
 test("V8 takes the code that the build has kept; without it, or with another one, the program is compiled", {
   skip: sameEverywhere,
 }, () => {
