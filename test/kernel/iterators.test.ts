@@ -8,31 +8,31 @@ import { lacks, lines, pause, run, sameEverywhere } from "../support/run.js";
 
 const skip = lacks("iter");
 
-/** A process that sleeps, with files of its own. */
-async function sleeper(
+/** A process that has stopped itself, with files of its own: what its loader has opened and mapped is as it stays. */
+async function stopped(
   stdio: readonly (number | "ignore")[] = ["ignore"],
 ): Promise<ChildProcess & { readonly pid: number }> {
-  const child = spawn("sleep", ["1000"], { stdio: [...stdio] });
+  const child = spawn("/bin/sh", ["-c", "kill -STOP $$"], { stdio: [...stdio] });
   const { pid } = child;
   assert.ok(pid !== undefined);
-  while (!readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("sleep")) await pause(5);
+  while (!/\) T /.test(readFileSync(`/proc/${pid}/stat`, "latin1"))) await pause(5);
   return Object.assign(child, { pid });
 }
 
 test("the tasks of a process", { skip }, async () => {
-  const child = await sleeper();
+  const child = await stopped();
   try {
     const script = 'iter:task { printf("%s %d\\n", ctx.task.comm, ctx.task.pid); @n = count(); }';
     const { out, err, status } = await run("-q", "-e", script, "-p", `${child.pid}`);
     // Behind the last task the pointer is null: that round ends at its first use.
-    assert.deepEqual([lines(out), err, status], [[`sleep ${child.pid}`, "@n: 1"], "", 0]);
+    assert.deepEqual([lines(out), err, status], [[`sh ${child.pid}`, "@n: 1"], "", 0]);
   } finally {
-    child.kill();
+    child.kill("SIGKILL");
   }
 });
 
 test("comm(PID): the name of another process, and of none", { skip }, async () => {
-  const child = await sleeper();
+  const child = await stopped();
   try {
     const script = "iter:task { @ = comm($1); @none = comm(4194305); }";
     const { out, err } = await run("-q", "-e", script, "-p", `${child.pid}`, `${child.pid}`);
@@ -41,10 +41,10 @@ test("comm(PID): the name of another process, and of none", { skip }, async () =
       assert.match(err, /comm\(PID\) needs bpf_task_from_pid\(\), which this kernel has not/);
       return;
     }
-    assert.deepEqual(lines(out), ["@: sleep", "@none: N/A"]);
+    assert.deepEqual(lines(out), ["@: sh", "@none: N/A"]);
     assert.match(err, /^(?:\S+ WARNING: No such process \(pid=4194305\)\n)+$/);
   } finally {
-    child.kill();
+    child.kill("SIGKILL");
   }
 });
 
@@ -57,7 +57,7 @@ test("every thread of every process, by itself; the script ends", { skip: skip |
 
 test("the files of a process, 0 among them", { skip }, async () => {
   const file = openSync("/dev/null", "r");
-  const child = await sleeper([file, file, file, file, file]);
+  const child = await stopped([file, file, file, file, file]);
   closeSync(file);
   try {
     // One that the test runner leaves open may be among them.
@@ -72,12 +72,12 @@ test("the files of a process, 0 among them", { skip }, async () => {
       fds.map((fd) => (fd < 5 ? `${fd} null` : fd)),
     );
   } finally {
-    child.kill();
+    child.kill("SIGKILL");
   }
 });
 
 test("the mappings of a process", { skip }, async () => {
-  const child = await sleeper();
+  const child = await stopped();
   try {
     const script = 'iter:task_vma { printf("%lx-%lx\\n", ctx.vma.vm_start, ctx.vma.vm_end); }';
     const { out } = await run("-q", "-e", script, "-p", `${child.pid}`);
@@ -89,7 +89,7 @@ test("the mappings of a process", { skip }, async () => {
     assert.ok(expected.length > 5);
     assert.deepEqual(lines(out), expected);
   } finally {
-    child.kill();
+    child.kill("SIGKILL");
   }
 });
 
