@@ -20,6 +20,7 @@ test("functions by name, with their module, without those whose names are lost",
     { name: "vfs_open", module: "vmlinux", address: undefined },
     { name: "vfs_read", module: "vmlinux", address: undefined },
   ]);
+  assert.deepEqual(parse(listed).find("__ftrace_invalid_address___348"), []);
   assert.deepEqual(read(""), []);
   assert.deepEqual(read("\n\n"), []);
   assert.deepEqual(read("last_line"), [{ name: "last_line", module: "vmlinux", address: undefined }]);

@@ -86,7 +86,7 @@ export class TraceableFunctions {
     const { bytes } = this;
     const wanted = Buffer.from(name, "latin1");
     const found: TraceableFunction[] = [];
-    if (wanted.length === 0 || wanted.some((byte) => byte <= blank)) return found;
+    if (wanted.length === 0 || isLost(wanted, 0) || wanted.some((byte) => byte <= blank)) return found;
     for (let at = bytes.indexOf(wanted); at >= 0; at = bytes.indexOf(wanted, at + wanted.length)) {
       const end = bytes[at + wanted.length];
       if ((end === undefined || end <= blank) && this.isStart(at)) found.push(this.at(at, name));

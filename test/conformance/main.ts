@@ -74,7 +74,8 @@ const say = (text: string): void => {
 
 if (values.page !== undefined) {
   const reports = positionals.map((file) => parseReport(readFileSync(file, "utf8")));
-  writeFileSync(values.page, conformancePage({ reports: mergeReports(reports), reasons, required }));
+  const before = existsSync(values.page) ? readFileSync(values.page, "utf8") : undefined;
+  writeFileSync(values.page, conformancePage({ reports: mergeReports(reports), reasons, required, before }));
   process.exit(0);
 }
 const wanted = values.suite ?? values.tools;

@@ -9,9 +9,11 @@ export interface PageOptions {
   readonly reasons: Reasons;
   /** The suites that must pass, see docs: a score of their own. */
   readonly required: ReadonlySet<string>;
+  /** The page as it was: its sections on machines that the results say nothing of stay. */
+  readonly before?: string | undefined;
 }
 
-export function conformancePage({ reports, reasons, required }: PageOptions): string {
+export function conformancePage({ reports, reasons, required, before = "" }: PageOptions): string {
   const first = reports[0];
   if (first === undefined) throw new Error("no results to write a page of");
   return [
@@ -25,10 +27,23 @@ export function conformancePage({ reports, reasons, required }: PageOptions): st
     "The language's suites are those that say nothing of a probe type; a section without them is of a kernel on which only the",
     "others were run. Where a run was followed by one of some cases, after a change, each case has its last result.",
     "",
-    "This page is generated: `npm run conformance -- --page docs/conformance.md RESULTS...` with files that `--out` wrote.",
+    "This page is generated: `npm run conformance -- --page docs/conformance.md RESULTS...` with files that `--out` wrote;",
+    "sections of kernels that these say nothing of stay as they were, with their day.",
     "",
     ...reports.flatMap((report) => section(report, reasons, required)),
+    ...otherSections(before, new Set(reports.map(({ run }) => run.where))),
   ].join("\n");
+}
+
+const heading = ({ where, kernel }: Report["run"]): string =>
+  where === "live" ? `## Linux ${kernel}` : `## Linux ${kernel} (${where}, in a virtual machine)`;
+
+function otherSections(page: string, known: ReadonlySet<string>): string[] {
+  const sections = page.split(/^(?=## )/m).slice(1);
+  return sections.flatMap((text) => {
+    const where = /^## .*\((.*), in a virtual machine\)$/m.exec(text)?.[1] ?? "live";
+    return known.has(where) ? [] : text.split("\n");
+  });
 }
 
 function section({ run, cases }: Report, reasons: Reasons, required: ReadonlySet<string>): string[] {
@@ -41,7 +56,7 @@ function section({ run, cases }: Report, reasons: Reasons, required: ReadonlySet
   };
   const failed = cases.filter(({ status }) => status === "fail");
   return [
-    `## ${run.where === "live" ? `Linux ${run.kernel}` : `Linux ${run.kernel} (${run.where}, in a virtual machine)`}`,
+    heading(run),
     "",
     `${run.program}, ${run.day}.`,
     "",

@@ -263,6 +263,28 @@ test("the page has a table and the reasons of each kernel", () => {
   assert.ok(lines.includes("- no kprobes: `a.1`, `a.2`"));
 });
 
+test("a page that is written again keeps its sections on other machines, and those alone", () => {
+  const report = (where: string, status: "pass" | "fail", kernel = "6.1.0") => ({
+    run: { kernel, where, program: "beetrace 1", day: "2026-01-01" },
+    cases: [{ suite: "b", name: "1", status, seconds: 1 }],
+  });
+  const page = (reports: Parameters<typeof conformancePage>[0]["reports"], before?: string): string =>
+    conformancePage({ reports, reasons: {}, required: new Set(), before });
+  const before = page([report("live", "pass", "6.18.1"), report("6.1", "pass"), report("newest", "pass", "7.2")]);
+  const after = page([report("6.1", "fail"), report("live", "fail", "6.18.2")], before);
+  assert.deepEqual(after.match(/^## .*$/gm), [
+    "## Linux 6.1.0 (6.1, in a virtual machine)",
+    "## Linux 6.18.2",
+    "## Linux 7.2 (newest, in a virtual machine)",
+  ]);
+  assert.deepEqual(after.match(/^\| b \|.*$/gm), [
+    "| b | 0 | 1 | 0 | 0.0% |",
+    "| b | 0 | 1 | 0 | 0.0% |",
+    "| b | 1 | 0 | 0 | 100.0% |",
+  ]);
+  assert.equal(page([report("6.1", "fail"), report("live", "fail", "6.18.2")], after), after);
+});
+
 test("of several runs on one kernel each case has its last result", () => {
   const run = { kernel: "6.1.0", where: "6.1", program: "beetrace", day: "2026-01-01" };
   const record = (name: string, status: "pass" | "fail") => ({ suite: "call", name, status, seconds: 1 });
