@@ -1,5 +1,5 @@
 // docs/conformance.md, made of the results that runs have written with --out.
-import { type CaseRecord, percent, type Report, score, scores } from "./report.js";
+import { type CaseRecord, percent, type Report, type Score, scores } from "./report.js";
 
 /** Why a case fails though it applies, in the words of somebody who has looked. */
 export type Reasons = Readonly<Record<string, string>>;
@@ -9,13 +9,19 @@ export interface PageOptions {
   readonly reasons: Reasons;
   /** The suites that must pass, see docs: a score of their own. */
   readonly required: ReadonlySet<string>;
-  /** The page as it was: its sections on machines that the results say nothing of stay. */
+  /** The page as it was: what the results say nothing of stays. */
   readonly before?: string | undefined;
 }
 
 export function conformancePage({ reports, reasons, required, before = "" }: PageOptions): string {
-  const first = reports[0];
-  if (first === undefined) throw new Error("no results to write a page of");
+  if (reports.length === 0) throw new Error("no results to write a page of");
+  const earlier = parseSections(before);
+  const now = reports.map((report) => {
+    const section = sectionOf(report, reasons);
+    const old = earlier.find(({ where }) => where === section.where);
+    return old === undefined ? section : withOtherSuites(section, old);
+  });
+  const others = earlier.filter(({ where }) => !now.some((section) => section.where === where));
   return [
     "# Conformance",
     "",
@@ -27,74 +33,169 @@ export function conformancePage({ reports, reasons, required, before = "" }: Pag
     "The language's suites are those that say nothing of a probe type; a section without them is of a kernel on which only the",
     "others were run. Where a run was followed by one of some cases, after a change, each case has its last result.",
     "",
-    "This page is generated: `npm run conformance -- --page docs/conformance.md RESULTS...` with files that `--out` wrote;",
-    "sections of kernels that these say nothing of stay as they were, with their day.",
+    "This page is generated: `npm run conformance -- --page docs/conformance.md RESULTS...` with files that `--out` wrote. Suites",
+    "and kernels that these say nothing of stay as they were, with their day.",
     "",
-    ...reports.flatMap((report) => section(report, reasons, required)),
-    ...otherSections(before, new Set(reports.map(({ run }) => run.where))),
+    ...[...now, ...others].flatMap((section) => print(section, required)),
   ].join("\n");
 }
 
-const heading = ({ where, kernel }: Report["run"]): string =>
-  where === "live" ? `## Linux ${kernel}` : `## Linux ${kernel} (${where}, in a virtual machine)`;
-
-function otherSections(page: string, known: ReadonlySet<string>): string[] {
-  const sections = page.split(/^(?=## )/m).slice(1);
-  return sections.flatMap((text) => {
-    const where = /^## .*\((.*), in a virtual machine\)$/m.exec(text)?.[1] ?? "live";
-    return known.has(where) ? [] : text.split("\n");
-  });
+/** What the page has of one machine; texts are as they stand there. */
+interface Section {
+  readonly heading: string;
+  readonly where: string;
+  readonly program: string;
+  readonly rows: readonly Row[];
+  readonly lists: Readonly<Record<Title, readonly Group[]>>;
 }
 
-function section({ run, cases }: Report, reasons: Reasons, required: ReadonlySet<string>): string[] {
-  const wanted = cases.filter(({ suite }) => required.has(suite));
-  // Of dwunwind, which is about stacks, each case counts.
-  const others = cases.filter(({ suite }) => !required.has(suite) && suite !== "dwunwind");
-  const row = (name: string, records: readonly CaseRecord[]): string => {
-    const line = score(name, records);
-    return `| ${name} | ${line.pass} | ${line.fail} | ${line.notApplicable} | ${percent(line)} |`;
-  };
-  const failed = cases.filter(({ status }) => status === "fail");
-  return [
-    heading(run),
-    "",
-    `${run.program}, ${run.day}.`,
-    "",
-    "| suite | pass | fail | n/a | of those that apply |",
-    "| --- | ---: | ---: | ---: | ---: |",
-    ...scores(cases).map(({ suite }) =>
-      row(
-        suite,
-        cases.filter((record) => record.suite === suite),
+interface Row extends Score {
+  readonly day: string;
+}
+
+/** Cases, as `suite.name`, that share a reason. */
+interface Group {
+  readonly reason: string;
+  readonly names: readonly string[];
+}
+
+const titles = { fail: "Cases that fail", notApplicable: "Cases that do not apply" } as const;
+type Title = keyof typeof titles;
+
+function sectionOf({ run, cases }: Report, reasons: Reasons): Section {
+  const { where, kernel, program, day } = run;
+  return {
+    heading: where === "live" ? `Linux ${kernel}` : `Linux ${kernel} (${where}, in a virtual machine)`,
+    where,
+    program: `${program}, ${day}.`,
+    rows: scores(cases).map((row) => ({ ...row, day })),
+    lists: {
+      fail: groups(
+        cases.filter(({ status }) => status === "fail"),
+        ({ suite, name, reason = "" }) => reasons[`${suite}.${name}`] ?? shorten(reason),
       ),
-    ),
-    ...(wanted.length === 0 ? [] : [row("**the language's suites**", wanted)]),
-    ...(others.length === 0 ? [] : [row("**the suites of probes**", others)]),
-    row("**all**", cases),
+      notApplicable: groups(
+        cases.filter(({ status }) => status === "not-applicable"),
+        ({ reason = "" }) => reason,
+      ),
+    },
+  };
+}
+
+function groups(records: readonly CaseRecord[], reasonOf: (record: CaseRecord) => string): readonly Group[] {
+  const byReason = new Map<string, string[]>();
+  for (const record of records) {
+    const reason = escapeText(reasonOf(record));
+    const name = `${record.suite}.${record.name}`.replaceAll("`", "'");
+    byReason.set(reason, [...(byReason.get(reason) ?? []), name]);
+  }
+  return [...byReason].map(([reason, names]) => ({ reason, names }));
+}
+
+/** With the suites of an earlier section that the new one says nothing of. */
+function withOtherSuites(section: Section, old: Section): Section {
+  const measured = new Set(section.rows.map(({ suite }) => suite));
+  const isOther = (name: string): boolean => !measured.has(name.slice(0, name.indexOf(".")));
+  const merged = (title: Title): readonly Group[] => {
+    const all = new Map(section.lists[title].map(({ reason, names }) => [reason, names] as const));
+    for (const { reason, names } of old.lists[title]) {
+      const others = names.filter(isOther);
+      if (others.length > 0) all.set(reason, [...(all.get(reason) ?? []), ...others].sort());
+    }
+    return [...all].map(([reason, names]) => ({ reason, names }));
+  };
+  const rows = [...section.rows, ...old.rows.filter(({ suite }) => !measured.has(suite))];
+  return {
+    ...section,
+    rows: rows.sort((a, b) => (a.suite < b.suite ? -1 : 1)),
+    lists: { fail: merged("fail"), notApplicable: merged("notApplicable") },
+  };
+}
+
+const tableHead = [
+  "| suite | pass | fail | n/a | of those that apply | day |",
+  "| --- | ---: | ---: | ---: | ---: | --- |",
+];
+
+function print({ heading, program, rows, lists }: Section, required: ReadonlySet<string>): readonly string[] {
+  const line = (name: string, score: Score, day: string): string =>
+    `| ${name} | ${score.pass} | ${score.fail} | ${score.notApplicable} | ${percent(score)} | ${day} |`;
+  const sum = (name: string, some: readonly Row[]): readonly string[] =>
+    some.length === 0 ? [] : [line(`**${name}**`, total(some), "")];
+  return [
+    `## ${heading}`,
     "",
-    ...list(
-      "Cases that fail",
-      failed,
-      (record) => reasons[`${record.suite}.${record.name}`] ?? shorten(record.reason ?? ""),
+    program,
+    "",
+    ...tableHead,
+    ...rows.map((row) => line(row.suite, row, row.day)),
+    ...sum(
+      "the language's suites",
+      rows.filter(({ suite }) => required.has(suite)),
     ),
-    ...list(
-      "Cases that do not apply",
-      cases.filter(({ status }) => status === "not-applicable"),
-      (record) => record.reason ?? "",
+    // Of dwunwind, which is about stacks, each case counts.
+    ...sum(
+      "the suites of probes",
+      rows.filter(({ suite }) => !required.has(suite) && suite !== "dwunwind"),
     ),
+    ...sum("all", rows),
+    "",
+    ...(["fail", "notApplicable"] as const).flatMap((title) => printList(titles[title], lists[title])),
   ];
 }
 
-/** One line for each reason, with the cases that share it. */
-function list(title: string, records: readonly CaseRecord[], reasonOf: (record: CaseRecord) => string): string[] {
-  if (records.length === 0) return [];
-  const byReason = new Map<string, string[]>();
-  for (const record of records) {
-    const reason = reasonOf(record);
-    byReason.set(reason, [...(byReason.get(reason) ?? []), `${record.suite}.${record.name}`]);
-  }
-  const lines = [...byReason].map(([reason, names]) => `- ${escapeText(reason)}: ${names.map(code).join(", ")}`);
-  return [`### ${title}`, "", ...lines, ""];
+const total = (rows: readonly Score[]): Score => ({
+  suite: "",
+  pass: rows.reduce((sum, { pass }) => sum + pass, 0),
+  fail: rows.reduce((sum, { fail }) => sum + fail, 0),
+  notApplicable: rows.reduce((sum, { notApplicable }) => sum + notApplicable, 0),
+});
+
+const printList = (title: string, list: readonly Group[]): readonly string[] =>
+  list.length === 0
+    ? []
+    : [
+        `### ${title}`,
+        "",
+        ...list.map(({ reason, names }) => `- ${reason}: ${names.map((name) => `\`${name}\``).join(", ")}`),
+        "",
+      ];
+
+/** The sections of a page; those before 2026-11-29 had one day for all their suites. */
+function parseSections(page: string): readonly Section[] {
+  return page
+    .split(/^## /m)
+    .slice(1)
+    .map((text) => {
+      const [heading = "", , program = ""] = text.split("\n");
+      const [, lists = ""] = text.split(/^(?=### )([\s\S]*)/m);
+      return {
+        heading,
+        where: /\((.*), in a virtual machine\)$/.exec(heading)?.[1] ?? "live",
+        program,
+        rows: parseRows(text, / (\S+)\.$/.exec(program)?.[1] ?? ""),
+        lists: { fail: parseList(lists, titles.fail), notApplicable: parseList(lists, titles.notApplicable) },
+      };
+    });
+}
+
+const parseRows = (text: string, day: string): readonly Row[] =>
+  [...text.matchAll(/^\| ([^|*]+) \| (\d+) \| (\d+) \| (\d+) \| [^|]+ \|(?: ([^|]*) \|)?$/gm)].map(
+    ([, suite = "", pass, fail, notApplicable, own]) => ({
+      suite,
+      pass: Number(pass),
+      fail: Number(fail),
+      notApplicable: Number(notApplicable),
+      day: own ?? day,
+    }),
+  );
+
+function parseList(text: string, title: string): readonly Group[] {
+  const part = text.split(/^### /m).find((each) => each.startsWith(`${title}\n`)) ?? "";
+  return [...part.matchAll(/^- (.*?): ((?:`[^`]*`(?:, )?)+)$/gm)].map(([, reason = "", names = ""]) => ({
+    reason,
+    names: [...names.matchAll(/`([^`]*)`/g)].map(([, name = ""]) => name),
+  }));
 }
 
 const longest = 200;
@@ -106,4 +207,3 @@ function shorten(reason: string): string {
 }
 
 const escapeText = (text: string): string => text.replaceAll(/[\\`*_<>|[\]]/g, "\\$&");
-const code = (text: string): string => `\`${text.replaceAll("`", "'")}\``;

@@ -256,33 +256,53 @@ test("the page has a table and the reasons of each kernel", () => {
   });
   const lines = page.split("\n");
   assert.ok(lines.includes("## Linux 6.1.0 (6.1, in a virtual machine)"));
-  assert.ok(lines.includes("| b | 1 | 2 | 0 | 33.3% |"));
-  assert.ok(lines.includes("| **all** | 1 | 2 | 2 | 33.3% |"));
+  assert.ok(lines.includes("| b | 1 | 2 | 0 | 33.3% | 2026-01-01 |"));
+  assert.ok(lines.includes("| **all** | 1 | 2 | 2 | 33.3% |  |"));
   assert.ok(lines.includes("- wants \\| a\\_b: `b.2`"));
   assert.ok(lines.includes("- it cannot: `b.3`"));
   assert.ok(lines.includes("- no kprobes: `a.1`, `a.2`"));
 });
 
-test("a page that is written again keeps its sections on other machines, and those alone", () => {
-  const report = (where: string, status: "pass" | "fail", kernel = "6.1.0") => ({
-    run: { kernel, where, program: "beetrace 1", day: "2026-01-01" },
-    cases: [{ suite: "b", name: "1", status, seconds: 1 }],
+test("a page that is written again keeps what the results say nothing of: suites and machines", () => {
+  const report = (where: string, day: string, ...cases: readonly string[]) => ({
+    run: { kernel: `on ${where}`, where, program: "beetrace 1", day },
+    cases: cases.map((text) => {
+      const [suite = "", name = "", status = ""] = text.split(" ");
+      return { suite, name, status: status as "pass" | "fail" | "not-applicable", seconds: 1, reason: "it: `is` |" };
+    }),
   });
   const page = (reports: Parameters<typeof conformancePage>[0]["reports"], before?: string): string =>
-    conformancePage({ reports, reasons: {}, required: new Set(), before });
-  const before = page([report("live", "pass", "6.18.1"), report("6.1", "pass"), report("newest", "pass", "7.2")]);
-  const after = page([report("6.1", "fail"), report("live", "fail", "6.18.2")], before);
-  assert.deepEqual(after.match(/^## .*$/gm), [
-    "## Linux 6.1.0 (6.1, in a virtual machine)",
-    "## Linux 6.18.2",
-    "## Linux 7.2 (newest, in a virtual machine)",
+    conformancePage({ reports, reasons: {}, required: new Set(["b"]), before });
+  const first = page([
+    report("live", "2026-01-01", "a 1 fail", "b 1 pass", "c 1 not-applicable"),
+    report("6.1", "2026-01-01", "a 1 fail"),
   ]);
-  assert.deepEqual(after.match(/^\| b \|.*$/gm), [
-    "| b | 0 | 1 | 0 | 0.0% |",
-    "| b | 0 | 1 | 0 | 0.0% |",
-    "| b | 1 | 0 | 0 | 100.0% |",
+  const again = page([report("live", "2026-01-02", "b 1 fail", "b 2 not-applicable")], first);
+  const [, live = "", other = ""] = again.split(/^## /m);
+  assert.deepEqual(live.trim().split("\n").slice(0, 15), [
+    "Linux on live",
+    "",
+    "beetrace 1, 2026-01-02.",
+    "",
+    "| suite | pass | fail | n/a | of those that apply | day |",
+    "| --- | ---: | ---: | ---: | ---: | --- |",
+    "| a | 0 | 1 | 0 | 0.0% | 2026-01-01 |",
+    "| b | 0 | 1 | 1 | 0.0% | 2026-01-02 |",
+    "| c | 0 | 0 | 1 | - | 2026-01-01 |",
+    "| **the language's suites** | 0 | 1 | 1 | 0.0% |  |",
+    "| **the suites of probes** | 0 | 1 | 1 | 0.0% |  |",
+    "| **all** | 0 | 2 | 2 | 0.0% |  |",
+    "",
+    "### Cases that fail",
+    "",
   ]);
-  assert.equal(page([report("6.1", "fail"), report("live", "fail", "6.18.2")], after), after);
+  assert.deepEqual(live.match(/^- .*$/gm), ["- it: \\`is\\` \\|: `a.1`, `b.1`", "- it: \\`is\\` \\|: `b.2`, `c.1`"]);
+  assert.match(other, /^Linux on 6\.1 \(6\.1, in a virtual machine\)\n/);
+  // Nothing is lost or doubled on the way.
+  assert.equal(page([report("live", "2026-01-02", "b 1 fail", "b 2 not-applicable")], again), again);
+  // What is measured takes the place of what was.
+  const better = page([report("live", "2026-01-03", "a 1 pass", "b 1 pass", "c 1 pass")], again);
+  assert.equal(better.split(/^## /m)[1]?.includes("### "), false);
 });
 
 test("of several runs on one kernel each case has its last result", () => {
