@@ -9,6 +9,7 @@ export const reasons: Reasons = {
   "probe.kprobe_wildcard probe builtin": "wants at least ten programs; one serves all functions, however it uses probe",
   "probe.bpf_programs_limit": "one program serves all functions, so that the limit on attach points comes first",
   "other.bitfield_access_2": "signed bit fields have their sign; bpftrace reads all as unsigned",
+  "stdlib.comm from pid": "comm(PID) needs bpf_task_from_pid(), which kernels have since 6.2",
   "stdlib.assert_macro": "wants a place in the source of bpftrace's own library",
   "json-output.join_delim": "-c understands quotes, as a shell does; bpftrace splits at blanks and keeps them",
 };
