@@ -136,7 +136,7 @@ test("profile and interval", { skip }, async () => {
     "-e",
     `BEGIN { @from = nsecs; }
      profile:hz:49 { @[cpu] = count(); }
-     interval:ms:500 { @ticks++; if (@ticks == 6) { printf("took %d\\n", nsecs - @from); exit(); } }`,
+     interval:ms:500 { @ticks++; if (@ticks == 6) { printf("took %ld\\n", nsecs - @from); exit(); } }`,
   );
   const seconds = Number(/^took (\d+)$/m.exec(out)?.[1]) / 1e9;
   assert.ok(seconds >= 3, out + err);
