@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compileText, complaints, renderBrief, type ScriptOptions } from "../../test/support/compile-script.js";
 import { FixtureKernel } from "../../test/support/fixture-kernel.js";
-import { functionList, KernelFunctions } from "../language/kernel-functions.js";
+import { listedFunctions } from "../../test/support/listed-functions.js";
+import { KernelFunctions } from "../language/kernel-functions.js";
 
 /** Script, what it is told, and what it is compiled with. */
 type Case = readonly [script: string, told: readonly string[], options?: ScriptOptions];
@@ -244,7 +245,7 @@ test("names that a function has in other kernels are left out beside the one tha
     override kernelFunctions(): KernelFunctions {
       const names = ["__blk_account_io_start", "blk_mq_start_request", "vfs_read"];
       return new KernelFunctions(
-        functionList(names.map((name) => ({ name, module: "vmlinux", address: undefined }))),
+        listedFunctions(names.map((name) => ({ name, module: "vmlinux", address: undefined }))),
         new Set(),
       );
     }

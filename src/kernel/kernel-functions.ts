@@ -2,7 +2,13 @@ import { readFileSync } from "node:fs";
 import { BeetraceError } from "../base/errors.js";
 import type { Kallsyms, KallsymsEntry } from "../formats/kallsyms.js";
 import { TraceableFunctions } from "../formats/traceable-functions.js";
-import { type FunctionList, type KernelFunction, KernelFunctions, kernelModule } from "../language/kernel-functions.js";
+import {
+  type FunctionList,
+  functionList,
+  type KernelFunction,
+  KernelFunctions,
+  kernelModule,
+} from "../language/kernel-functions.js";
 import type { Missing } from "../language/kernel-view.js";
 
 /**
@@ -37,10 +43,12 @@ export function listedFunctions(path: string): KernelFunctions {
 }
 
 function symbolList(symbols: Kallsyms): FunctionList {
-  const find = (name: string): readonly KernelFunction[] => [...symbols.find(name)].filter(isTraceable).map(functionOf);
-  const names = (): readonly string[] =>
-    [...new Set([...symbols.entries()].filter(isTraceable).map(({ name }) => name))].sort();
-  return { find, names, matching: (matches) => names().filter(matches).flatMap(find) };
+  const functions = (entries: Iterable<KallsymsEntry>): readonly KernelFunction[] =>
+    [...entries].filter(isTraceable).map(functionOf);
+  return functionList(
+    () => functions(symbols.entries()).map(({ name }) => name),
+    (name) => functions(symbols.find(name)),
+  );
 }
 
 const functionOf = ({ name, module }: KallsymsEntry): KernelFunction => ({

@@ -19,12 +19,13 @@ export interface FunctionList {
   matching(matches: (name: string) => boolean): readonly KernelFunction[];
 }
 
-/** A list that is at hand. */
-export function functionList(functions: Iterable<KernelFunction>): FunctionList {
-  const all = [...functions];
-  const names = (): readonly string[] => [...new Set(all.map(({ name }) => name))].sort();
-  const find = (wanted: string): readonly KernelFunction[] => all.filter(({ name }) => name === wanted);
-  return { find, names, matching: (matches) => names().filter(matches).flatMap(find) };
+/** A list of what can be looked up by name; `names` come in any order, and as often as there are functions of that name. */
+export function functionList(
+  names: () => Iterable<string>,
+  find: (name: string) => readonly KernelFunction[],
+): FunctionList {
+  const sorted = (): readonly string[] => [...new Set(names())].sort();
+  return { find, names: sorted, matching: (matches) => sorted().filter(matches).flatMap(find) };
 }
 
 /** Functions of the kernel and its modules that probes can be set on. */

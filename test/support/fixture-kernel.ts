@@ -9,7 +9,7 @@ import { Elf } from "../../src/formats/elf.js";
 import { ElfFunctions } from "../../src/formats/elf-functions.js";
 import { parseTracepointFormat, type TracepointFormat } from "../../src/formats/tracepoint-format.js";
 import { usdtProbes } from "../../src/kernel/usdt-probes.js";
-import { functionList, KernelFunctions } from "../../src/language/kernel-functions.js";
+import { KernelFunctions } from "../../src/language/kernel-functions.js";
 import type {
   BpfFunction,
   KernelView,
@@ -21,6 +21,7 @@ import type {
 } from "../../src/language/kernel-view.js";
 import type { FeatureAnswer, FeatureName } from "../../src/language/needs.js";
 import { fixture } from "../fixtures/path.js";
+import { listedFunctions } from "./listed-functions.js";
 
 export interface FixtureOptions {
   readonly arch?: KernelView["arch"];
@@ -105,7 +106,7 @@ export class FixtureKernel implements KernelView {
       address: undefined,
     }));
     const ofModule = { name: "fixture_open", module: "fixture", address: undefined };
-    this.functions ??= new KernelFunctions(functionList([...own, ofModule]), new Set(["fixture_forbidden"]));
+    this.functions ??= new KernelFunctions(listedFunctions([...own, ofModule]), new Set(["fixture_forbidden"]));
     return this.functions;
   }
 
