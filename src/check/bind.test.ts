@@ -125,6 +125,13 @@ const cases: readonly Case[] = [
     ],
   ],
   [
+    "uretprobe:/fixture/tiny:chain { }",
+    [
+      "error unknown-probe 'uretprobe:/fixture/tiny:chain': No matches for uretprobe /fixture/tiny:chain. | /fixture/framed, which it is linked with, has one: uretprobe:/fixture/framed:chain | /fixture/tiny has no function 'chain'",
+      "error no-attach-points 'uretprobe:/fixture/tiny:chain { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
+    ],
+  ],
+  [
     "interval:s { }",
     [
       "error bad-attach-point 'interval:s': 'interval:s' does not say how often to fire | it is written interval:s:N or interval:ms:N or interval:us:N or interval:hz:N",

@@ -28,7 +28,7 @@ import { findBinary } from "./find-binary.js";
 import { listedFunctions, readKernelFunctions } from "./kernel-functions.js";
 import { missingCapabilities } from "./privileges.js";
 import { kfuncAllowed } from "./probe-program.js";
-import { searchPlaces } from "./process-files.js";
+import { filesOfProgram, searchPlaces } from "./process-files.js";
 import type { DebugPlaces } from "./separate-files.js";
 import { ensureTracefs, readEventFormat, readEvents } from "./tracefs.js";
 import { readUsdtProbes } from "./usdt-probes.js";
@@ -198,6 +198,10 @@ export class LiveKernelView implements KernelView {
     return this.once(`files ${pid} ${target}`, () =>
       findUserFiles(target, pid === undefined ? undefined : this.waiting?.pid === pid ? this.waiting : { pid }),
     );
+  }
+
+  librariesOf(path: string): readonly UserFile[] {
+    return this.once(`libraries ${path}`, () => (path.startsWith("/proc/") ? [] : filesOfProgram(path).slice(1)));
   }
 
   usdtProbes(path: string): readonly UsdtProbe[] | Missing {

@@ -133,6 +133,8 @@ export interface KernelView {
    * the process. With `pid` names are those of its file system, if that is not ours.
    */
   userFiles(target: string, pid: number | undefined): readonly UserFile[] | Missing;
+  /** The libraries that a program or library asks the dynamic linker for, and theirs; none of a file of another root. */
+  librariesOf(path: string): readonly UserFile[];
   /** The statically defined probes of an ELF file by its path, sorted; none if it has none. */
   usdtProbes(path: string): readonly UsdtProbe[] | Missing;
   /** Functions of an ELF file by its path. */

@@ -244,6 +244,10 @@ const mistakes: readonly Mistake[] = [
     says: [/stdin:1:\d+-\d+: ERROR: the kernel's verifier refused/, /infinite loop|too large|unreachable/],
   },
   { args: ["-e", "uprobe:/bin/bash:readlin { }"], says: [/has no function 'readlin'/, /did you mean 'readline'/] },
+  {
+    args: ["-e", "uprobe:/bin/bash:malloc { }"],
+    says: [/has no function 'malloc'/, /libc\.so\.6, which it is linked with, has one: uprobe:\S+libc\.so\.6:malloc\n/],
+  },
   { args: ["-e", "uprobe:/etc/passwd:f { }"], says: [/\/etc\/passwd cannot be probed/] },
   { args: ["-e", "uprobe:/no/such/file:f { }"], says: [/there is no program or library/] },
   { args: ["-e", "krpobe:vfs_read { }"], says: [/no probe type 'krpobe'/, /did you mean 'kprobe'/] },

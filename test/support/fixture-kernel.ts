@@ -174,6 +174,12 @@ export class FixtureKernel implements KernelView {
     return files.map((path) => ({ path, shown: path }));
   }
 
+  /** As if `tiny` were linked with `framed`. */
+  librariesOf(path: string): readonly UserFile[] {
+    const library = `${elfFolder}framed`;
+    return path === `${elfFolder}tiny` ? [{ path: library, shown: library }] : [];
+  }
+
   usdtProbes(path: string): readonly UsdtProbe[] | Missing {
     const elf = this.elf(path);
     return "missing" in elf ? elf : usdtProbes(elf, this.arch);

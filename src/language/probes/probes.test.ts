@@ -282,7 +282,10 @@ test("usdt: patterns of file, provider and name, and the counters of the files",
 
 test("uprobes where no instruction need begin are refused, unless somebody insists", () => {
   const said = (text: string, options: BindOptions = {}) => bindProbe(text, options).messages;
-  assert.deepEqual(said("uprobe:/fixture/tiny:10"), ["Could not resolve address: /fixture/tiny:0xa"]);
+  assert.deepEqual(said("uprobe:/fixture/tiny:10"), [
+    "Could not resolve address: /fixture/tiny:0xa",
+    "no function is there",
+  ]);
   assert.deepEqual(said("uprobe:/fixture/tiny:10", { unsafe: true }), []);
   assert.match(
     said("uprobe:/fixture/tiny:twice+1000")[0]!,

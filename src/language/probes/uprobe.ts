@@ -201,9 +201,27 @@ function findFunctions(target: string, pattern: FunctionPattern, context: BindCo
   const [only] = files;
   const where =
     files.length === 1 && only !== undefined ? `${only.shown} has no` : `none of ${files.length} files has a`;
+  const library = only === undefined || !pattern.exact ? undefined : libraryWith(pattern.text, only, context);
+  if (library !== undefined) {
+    const hint = `${library.shown}, which it is linked with, has one: ${probeName(context)}:${library.shown}:${pattern.text}`;
+    return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, [], hint);
+  }
   const more = empty ? "The file has no symbols; install its debug symbols." : undefined;
   return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, names, more);
 }
+
+/** The library that has the function which a program calls, but is not its own. */
+function libraryWith(name: string, program: UserFile, { kernel, pid }: BindContext): UserFile | undefined {
+  const linked = pid === undefined ? kernel.librariesOf(program.path) : kernel.userFiles("*", pid);
+  if ("missing" in linked) return undefined;
+  return linked.find(({ path }) => {
+    const listed = kernel.userFunctions(path);
+    return !("missing" in listed) && listed.find(name) !== undefined;
+  });
+}
+
+/** The probe type as the script has written it. */
+const probeName = ({ written }: BindContext): string => written.split(" ")[0] ?? written;
 
 /** Each place once. */
 function functionsOf(listed: UserFunctions, pattern: FunctionPattern): readonly UserFunction[] {
@@ -229,7 +247,7 @@ function functionsInLibc(target: string, pattern: FunctionPattern, context: Bind
   });
   if (found.length > 0)
     diags.warning("moved-to-libc", span, `${target} has no function '${pattern.text}': libc has it since glibc 2.34`, {
-      hint: `${context.written.split(" ")[0]}:libc:${pattern.text} says so`,
+      hint: `${probeName(context)}:libc:${pattern.text} says so`,
     });
   return found;
 }
@@ -252,9 +270,10 @@ function placeOf(
   }
   const fn = listed.at(address);
   if (fn === undefined && !context.unsafe) {
-    // The message names the attach point, and stands alone as bpftrace's does.
     const message = `Could not resolve address: ${file.shown}:0x${address.toString(16)}`;
-    context.diags.error("unknown-address", undefined, message, { hint: `no function is there. ${unsafeHint}` });
+    const notes = [{ message: "no function is there", span: context.span }];
+    // The line stands alone, as bpftrace's does: programs look for it.
+    context.diags.error("unknown-address", undefined, message, { notes, hint: unsafeHint });
     return undefined;
   }
   if (fn !== undefined && !isInstruction(listed, fn, Number(address - fn.address), context)) return undefined;
@@ -275,7 +294,7 @@ function isSafe(
   if (fn.size === 0 && offset === 0n && (unsafe || found)) return true;
   if (fn.size === 0 && offset === 0n) {
     const message = `Could not determine boundary for ${fn.name} (symbol has size 0).\n${unsafeHint}`;
-    diags.error("no-boundary", undefined, message);
+    diags.error("no-boundary", undefined, message, { notes: [{ message: "where it ends is not known", span }] });
     return false;
   }
   if (offset < BigInt(fn.size)) return isInstruction(listed, fn, Number(offset), context);
