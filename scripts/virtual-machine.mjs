@@ -113,7 +113,7 @@ export async function runInVm(kernel, argv, options = {}) {
         ...["-machine", [machine.machine, ...share.machine].join(",")],
         ...["-kernel", kernel.image, "-initrd", join(job, "initramfs")],
         // Without mitigations: page table isolation alone doubles the cost of a system call when it is emulated.
-        ...["-append", `console=${machine.console} loglevel=5 panic=-1 mitigations=off rdinit=/init`],
+        ...["-append", `console=${machine.console} loglevel=5 panic=-1 mitigations=off tsc=reliable rdinit=/init`],
       ],
       ["ignore", "pipe", "pipe"],
     );
