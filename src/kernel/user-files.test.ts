@@ -52,4 +52,7 @@ test("files of this process, and of a program that does not run yet", () => {
   assert.deepEqual(findUserFiles("", { pid: 1, becomes: "/bin/x" }), [{ path: "/bin/x", shown: "/bin/x" }]);
   assert.ok("missing" in findUserFiles("*", { pid: 2 ** 30 }));
   assert.ok("missing" in findUserFiles("", undefined));
+  const none = (pid?: number) => JSON.stringify(findUserFiles("zz*", pid === undefined ? undefined : { pid }));
+  assert.match(none(), /no program or library in PATH matches 'zz\*'; a pattern with a folder in front/);
+  assert.match(none(process.pid), /no program or library of process \d+ matches/);
 });

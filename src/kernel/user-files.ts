@@ -96,7 +96,10 @@ function matchingFiles(target: string, tracee: Tracee | undefined): readonly Use
       return true;
     },
   );
-  return found.length > 0 ? found : { missing: `no program or library matches '${target}'` };
+  if (found.length > 0) return found;
+  const where = !bare ? "" : tracee === undefined ? " in PATH" : ` of process ${tracee.pid}`;
+  const advice = bare ? "; a pattern with a folder in front looks there: '/usr/lib/*/libc.*'" : "";
+  return { missing: `no program or library${where} matches '${target}'${advice}` };
 }
 
 /** Device and inode of a program or library; undefined for every other file. */
