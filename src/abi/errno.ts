@@ -6,6 +6,7 @@ export const EPERM = 1;
 export const ENOENT = 2;
 export const ESRCH = 3;
 export const EINTR = 4;
+export const EIO = 5;
 export const E2BIG = 7;
 export const EBADF = 9;
 export const EAGAIN = 11;
@@ -36,6 +37,7 @@ const texts: Readonly<Record<number, string>> = {
   [ENOENT]: "no such file or directory",
   [ESRCH]: "no such process",
   [EINTR]: "interrupted",
+  [EIO]: "input/output error",
   [E2BIG]: "argument list too long",
   [EBADF]: "bad file descriptor",
   [EAGAIN]: "try again",

@@ -74,6 +74,13 @@ const cases: readonly Case[] = [
     ],
   ],
   [
+    "tracepoint:schedd:sched_wake* { }",
+    [
+      "warning unknown-probe 'tracepoint:schedd:sched_wake*': No matches for tracepoint schedd:sched_wake*. Skipping. | beetrace -l 'tracepoint:*' lists what there is. | there is no tracepoint 'tracepoint:schedd:sched_wake*'",
+      "error no-attach-points 'tracepoint:schedd:sched_wake* { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
+    ],
+  ],
+  [
     "tracepoint:sched { }",
     [
       "error bad-attach-point 'tracepoint:sched': 'tracepoint:sched' is no tracepoint | it is written tracepoint:CATEGORY:EVENT",
@@ -82,7 +89,7 @@ const cases: readonly Case[] = [
   [
     "tracepoint:nope:* { }",
     [
-      "warning unknown-probe 'tracepoint:nope:*': No matches for tracepoint nope:*. Skipping. | beetrace -l 'tracepoint:nope:*' lists what there is. | there is no tracepoint 'tracepoint:nope:*'",
+      "warning unknown-probe 'tracepoint:nope:*': No matches for tracepoint nope:*. Skipping. | beetrace -l 'tracepoint:*' lists what there is. | there is no tracepoint 'tracepoint:nope:*'",
       "error no-attach-points 'tracepoint:nope:* { }': Probe has no valid attach points. If this is expected, set the 'missing_probes' config variable to 'warn'.",
     ],
   ],
@@ -149,7 +156,13 @@ const cases: readonly Case[] = [
       "error bad-attach-point 'interval:x:5': 'interval:x:5' does not say how often to fire | it is written interval:s:N or interval:ms:N or interval:us:N or interval:hz:N",
     ],
   ],
-  ["profile:99 { }", []],
+  ["profile:hz:99 { }", []],
+  [
+    "profile:99 { }",
+    [
+      "error short-period 'profile:99': Invalid rate of profile probe. Minimum is 1000 or 1us. Found: 99 nanoseconds | profile:hz:99 fires 99 times a second",
+    ],
+  ],
   [
     "software:page-fault:10 { }",
     [

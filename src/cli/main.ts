@@ -12,6 +12,7 @@ import { configNameOf, isConfigName } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Parameter } from "../language/parameters.js";
 import type { Moment } from "../language/probe.js";
+import { AttachError } from "../load/attach-error.js";
 import { VerifierError } from "../load/verifier-error.js";
 import { formatScript } from "../syntax/format.js";
 import { parse } from "../syntax/parser.js";
@@ -368,6 +369,12 @@ function explain(error: unknown, verbose: boolean): string {
     const hint = verbose ? error.hint : `${error.hint}; -v shows the verifier's whole log`;
     const text = renderDiagnostic({ severity: "error", code: "verifier", span, message, hint, notes: [] });
     return `${verbose ? `${log}\n` : ""}${text}\n`;
+  }
+  if (error instanceof AttachError && error.span !== undefined) {
+    const { message, span, hint } = error;
+    // The line stands alone, as bpftrace's does: programs look for it.
+    const notes = [{ message: "this attach point", span }];
+    return `${renderDiagnostic({ severity: "error", code: "attach", span: undefined, message, hint, notes })}\n`;
   }
   if (error instanceof BeetraceError) {
     const lines = [`ERROR: ${error.message}`];

@@ -35,12 +35,30 @@ import { type NewPerfEvent, perfEventOpen } from "../sys/perf-calls.js";
 import { progTestRun } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
-import { AttachError } from "./attach-error.js";
+import {
+  type Advice,
+  AttachError,
+  adviceOnFiles,
+  adviceOnFrequencies,
+  adviceOnFunctions,
+  adviceOnWatchpoints,
+} from "./attach-error.js";
 import { closeEvents, closeLinks } from "./detach.js";
 import { atEntries, noEntry } from "./kprobe-entries.js";
 import type { LoadedObject } from "./loaded-object.js";
 import { type KernelIterator, pinWhere } from "./pinned-iterator.js";
 import { VerifierError } from "./verifier-error.js";
+
+/** What attaching in one way is like. */
+interface Manner {
+  /** Whether closing it takes the kernel long: see detach.ts. */
+  readonly slow: boolean;
+  /** What may help if it fails, beside what helps with every probe. */
+  readonly advice?: Advice | undefined;
+}
+
+const quick: Manner = { slow: false };
+const slow: Manner = { slow: true };
 
 /** What one attachment holds. */
 interface Held {
@@ -48,7 +66,6 @@ interface Held {
   readonly links: Fd[];
   /** Perf events that the links are on. */
   readonly events: Fd[];
-  /** Whether closing them takes the kernel long: see detach.ts. */
   readonly slow: boolean;
   /** Of links of kprobes, which the kernel counts missed calls of. */
   kprobesOf?: ProgramName;
@@ -88,7 +105,8 @@ export class KernelAttachPort implements AttachPort, Disposable {
 
   perfEvent(program: ProgramName, target: PerfEventTarget, cookie: bigint): Attachment {
     const what = `perf event ${target.type}:${target.config}`;
-    return this.attach(what, "quick", (held) => {
+    const advice = "frequency" in target.sample ? adviceOnFrequencies : undefined;
+    return this.attach(what, { ...quick, advice }, (held) => {
       const { sample, pid } = target;
       const flags = ("frequency" in sample ? attrFlags.freq : 0n) | (pid === undefined ? 0n : attrFlags.inherit);
       const attr = {
@@ -106,7 +124,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
 
   watchpoint(program: ProgramName, target: WatchpointTarget, cookie: bigint): Attachment {
     const what = `watchpoint 0x${target.address.toString(16)}`;
-    return this.attach(what, "quick", (held) => {
+    return this.attach(what, { ...quick, advice: adviceOnWatchpoints }, (held) => {
       const attr = {
         type: PERF_TYPE_BREAKPOINT,
         bp_type: target.access,
@@ -129,15 +147,15 @@ export class KernelAttachPort implements AttachPort, Disposable {
   ): Attachment {
     const what = `tracepoint ${target.category}:${target.event}`;
     const attr = { type: PERF_TYPE_TRACEPOINT, config: BigInt(target.id), sample_period: 1n };
-    return this.attach(what, "slow", (held) => this.linkEvent(held, program, { attr, ...anywhere, what }, cookie));
+    return this.attach(what, slow, (held) => this.linkEvent(held, program, { attr, ...anywhere, what }, cookie));
   }
 
   rawTracepoint(program: ProgramName, target: { readonly name: string }, cookie: bigint): Attachment {
     const { type, expectedAttachType } = this.loaded.spec(program);
     const what = type === "tracing" ? target.name : `raw tracepoint ${target.name}`;
     // Programs on functions (fentry) go through a trampoline, which waits when it changes; tracepoints do not wait.
-    const speed = type === "tracing" && expectedAttachType !== BPF_TRACE_RAW_TP ? "slow" : "quick";
-    return this.attach(what, speed, (held) => {
+    const manner = type === "tracing" && expectedAttachType !== BPF_TRACE_RAW_TP ? slow : quick;
+    return this.attach(what, manner, (held) => {
       const fd = this.loaded.program(program, cookie);
       const linkCookie = this.linkCookie(program, cookie);
       // Cookies of fentry and the like are older than those of raw tracepoints (6.0, 6.10) and have their own command.
@@ -151,7 +169,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
     const { symbol, offset, address, ret } = target;
     const place = address === undefined ? (offset === 0 ? symbol : `${symbol}+${offset}`) : `0x${address.toString(16)}`;
     const what = `${ret ? "kretprobe" : "kprobe"} ${place}`;
-    return this.attach(what, "slow", (held) => {
+    return this.attach(what, { ...slow, advice: adviceOnFunctions }, (held) => {
       held.kprobesOf = program;
       const attr = {
         type: this.pmu("kprobe").type,
@@ -181,7 +199,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
     // It waits once, however many functions it has; and while the kernel patches thousands of them we had better wait than
     // run through them: emulated processors stumble over instructions that change under them.
     return this.inOneLink(
-      "quick",
+      { ...quick, advice: adviceOnFunctions },
       what,
       places.flatMap((place) => place ?? []),
       known,
@@ -196,7 +214,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
   }
 
   trampoline(program: ProgramName, target: TracedFunction, cookie: bigint): Attachment {
-    return this.attach(target.name, "slow", (held) => {
+    return this.attach(target.name, slow, (held) => {
       const fd = this.loaded.programFor(program, target, cookie);
       held.links.push(rawTracepointOpen(this.sys, fd, undefined));
     });
@@ -216,7 +234,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
 
   uprobe(program: ProgramName, target: UprobeTarget, cookie: bigint): Attachment {
     const what = `${target.ret ? "uretprobe" : "uprobe"} ${target.path}:0x${target.offset.toString(16)}`;
-    return this.attach(what, "slow", (held) => {
+    return this.attach(what, { ...slow, advice: adviceOnFiles }, (held) => {
       const { path, start } = fileOf(target.path);
       const attr = {
         type: this.pmu("uprobe").type,
@@ -239,7 +257,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
   ): readonly Attachment[] {
     const { ret, pid } = file;
     const what = (count: number): string => `${ret ? "uretprobe" : "uprobe"} of ${count} places in ${file.path}`;
-    return this.inOneLink("slow", what, places, items, (held, some, cookies) => {
+    return this.inOneLink({ ...slow, advice: adviceOnFiles }, what, places, items, (held, some, cookies) => {
       const { path, start } = fileOf(file.path);
       const target = {
         path,
@@ -257,14 +275,14 @@ export class KernelAttachPort implements AttachPort, Disposable {
 
   /** One link for all targets; if the kernel refuses one of them, which it does not name, more links without it. */
   private inOneLink<T>(
-    speed: "slow" | "quick",
+    manner: Manner,
     what: (count: number) => string,
     targets: readonly T[],
     items: AttachItems,
     link: (held: Held, targets: readonly T[], cookies: readonly bigint[]) => void,
   ): readonly Attachment[] {
     const attach = (): Attachment =>
-      this.attach(what(items.length), speed, (held) =>
+      this.attach(what(items.length), manner, (held) =>
         link(
           held,
           targets,
@@ -279,15 +297,15 @@ export class KernelAttachPort implements AttachPort, Disposable {
       if (!(error instanceof AttachError) || !ofOneTarget.includes(error.errno)) throw error;
       const middle = items.length >> 1;
       return [
-        ...this.inOneLink(speed, what, targets.slice(0, middle), items.slice(0, middle), link),
-        ...this.inOneLink(speed, what, targets.slice(middle), items.slice(middle), link),
+        ...this.inOneLink(manner, what, targets.slice(0, middle), items.slice(0, middle), link),
+        ...this.inOneLink(manner, what, targets.slice(middle), items.slice(middle), link),
       ];
     }
   }
 
   iterator(program: ProgramName, target: IteratorTarget): Attachment {
     const what = `iterator over ${target.type}`;
-    return this.attach(what, "quick", (held) => {
+    return this.attach(what, quick, (held) => {
       const link = linkIter(this.sys, this.loaded.program(program, 0n), target);
       held.links.push(link);
       if (target.pin !== undefined) pinWhere(this.sys, target.pin, link);
@@ -377,15 +395,15 @@ export class KernelAttachPort implements AttachPort, Disposable {
     return pmu;
   }
 
-  private attach(what: string, speed: "slow" | "quick", open: (held: Held) => void): Attachment {
-    const held: Held = { links: [], events: [], slow: speed === "slow" };
+  private attach(what: string, { slow, advice }: Manner, open: (held: Held) => void): Attachment {
+    const held: Held = { links: [], events: [], slow };
     try {
       open(held);
     } catch (cause) {
       dispose([...held.links, ...held.events]);
       // The verifier's word on a copy of a program is said as it is.
       if (cause instanceof VerifierError || !(cause instanceof BeetraceError)) throw cause;
-      throw new AttachError(what, cause);
+      throw new AttachError(what, cause, { advice });
     }
     const attachment: Attachment = {
       [Symbol.dispose]: () => {

@@ -14,18 +14,24 @@ const target = (name: string, byWildcard: boolean) => ({
   place: undefined,
   byWildcard,
 });
-const error = new AttachError("anything", new SyscallError("perf_event_open", 22));
+const error = new AttachError("anything", new SyscallError("perf_event_open", 22), { advice: { 22: "do so" } });
 
 test("a refusal of what the script names ends the trace, unless missing_probes says otherwise", () => {
   assert.throws(
     () => new Refusals("error").refused(target("kprobe:a", false), error),
     (thrown) =>
-      thrown instanceof AttachError && /^Unable to attach probe: kprobe:a: perf_event_open/.test(thrown.message),
+      thrown instanceof AttachError &&
+      /^Unable to attach probe: kprobe:a: perf_event_open/.test(thrown.message) &&
+      thrown.hint === "do so" &&
+      thrown.span === span,
   );
   const warn = new Refusals("warn");
   warn.refused(target("kprobe:a", false), error);
   assert.equal(warn.count, 1);
-  assert.match(warn.warnings().join(), /^Unable to attach probe: kprobe:a\. Skipping\. perf_event_open: EINVAL/);
+  assert.match(
+    warn.warnings().join(),
+    /^Unable to attach probe: kprobe:a\. Skipping\. perf_event_open: EINVAL .* \(do so\)$/,
+  );
   const ignore = new Refusals("ignore");
   ignore.refused(target("kprobe:a", false), error);
   assert.deepEqual([ignore.count, ignore.warnings()], [1, []]);

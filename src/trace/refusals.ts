@@ -25,7 +25,7 @@ export class Refusals {
   }
 
   readonly refused: OnRefused = (target, error) => {
-    const named = error instanceof AttachError ? new AttachError(target.name, error.cause) : error;
+    const named = error instanceof AttachError ? error.at(target.name, target.span) : error;
     if (this.missing === "error" && !target.byWildcard) throw named;
     this.targets.add(target);
     if (!target.byWildcard) this.single.push({ target, error: named });

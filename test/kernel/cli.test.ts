@@ -252,6 +252,14 @@ const mistakes: readonly Mistake[] = [
   { args: ["-e", "uprobe:/no/such/file:f { }"], says: [/there is no program or library/] },
   { args: ["-e", "krpobe:vfs_read { }"], says: [/no probe type 'krpobe'/, /did you mean 'kprobe'/] },
   { args: ["-e", "i:x:1 { }"], says: [/does not say how often/] },
+  {
+    args: ["-e", "profile:hz:100000000 { }"],
+    says: [
+      /^ERROR: Unable to attach probe: profile:hz:100000000: perf_event_open: EINVAL \(invalid argument\)\n/,
+      /stdin:1:1-21: NOTE: this attach point\nprofile:hz:100000000 \{ \}\n~{20}\n/,
+      /HINT: sysctl kernel\.perf_event_max_sample_rate says/,
+    ],
+  },
   { args: ["--formt", "json"], says: [/no option --formt/, /did you mean --format/] },
   { args: ["-f", "xml", "-e", "BEGIN { }"], says: [/Invalid output format "xml"/, /text, json/] },
   {

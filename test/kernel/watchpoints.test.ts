@@ -70,6 +70,7 @@ test("what the processor cannot watch is said by the kernel's error", { skip: sk
   const five = [1, 2, 3, 4, 5].map((i) => `w:${0x10000 * i}:1:w { }`).join(" ");
   const { err, status } = await run("-e", five, "-c", program);
   assert.match(err, /Unable to attach probe: watchpoint:327680:1:w: perf_event_open: ENOSPC/);
+  assert.match(err, /HINT: all of the processor's registers for it are taken/);
   assert.equal(status, 1);
 });
 

@@ -2,13 +2,17 @@
 
 import { compileGlob } from "../../base/glob.js";
 import type { AttachPort } from "../attach-port.js";
-import type { AttachItems, Candidate, Probe, ProgramVariant } from "../probe.js";
+import type { AttachItems, BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { parseCount, parsePeriod, unknownProbe, wrongForm } from "./common.js";
 
 /** uapi/linux/perf_event.h: enum perf_type_id and perf_sw_ids. */
 const PERF_TYPE_HARDWARE = 0;
 const PERF_TYPE_SOFTWARE = 1;
 const PERF_COUNT_SW_CPU_CLOCK = 0n;
+const PERF_COUNT_SW_TASK_CLOCK = 1n;
+
+/** Nanoseconds: kernel/events/core.c, perf_swevent_start_hrtimer(), v6.18. */
+const shortestPeriod = 10_000n;
 
 const variant: ProgramVariant = {
   key: "perf_event",
@@ -32,6 +36,20 @@ function attach(port: AttachPort, program: string, _variant: ProgramVariant, ite
   return port.each(items, ({ target, id }) => port.perfEvent(program, target.place as Place, id));
 }
 
+/** Tells what the kernel would do without a word; false if that is too far from what is written. */
+function checkPeriod(name: string, parts: readonly string[], period: bigint, { diags, span }: BindContext): boolean {
+  if (period < 1000n && parts.length === 1) {
+    const message = `Invalid rate of ${name} probe. Minimum is 1000 or 1us. Found: ${period} nanoseconds`;
+    diags.error("short-period", span, message, { hint: `${name}:hz:${period} fires ${period} times a second` });
+    return false;
+  }
+  if (period < shortestPeriod) {
+    const message = `the kernel's timers fire every ${shortestPeriod / 1000n} us at most, and so will this`;
+    diags.warning("short-period", span, message);
+  }
+  return true;
+}
+
 function timed(name: string, alias: string, doc: string, cpu: number | "all"): Probe {
   // An interval has to fire whoever runs. What profile samples, its program looks at: a timer for each thread would miss
   // those that begin while it is attached.
@@ -46,6 +64,7 @@ function timed(name: string, alias: string, doc: string, cpu: number | "all"): P
       if (sample === undefined) {
         return wrongForm(context, forms.slice(0, 4), `'${[name, ...parts].join(":")}' does not say how often to fire`);
       }
+      if ("period" in sample && !checkPeriod(name, parts, sample.period, context)) return [];
       const place: Place = { type: PERF_TYPE_SOFTWARE, config: PERF_COUNT_SW_CPU_CLOCK, sample, cpu, pid: undefined };
       // `100ms` is called as bpftrace calls it.
       const isDuration = parts.length === 1 && "period" in sample && sample.period % 1000n === 0n;
@@ -58,8 +77,13 @@ function timed(name: string, alias: string, doc: string, cpu: number | "all"): P
   };
 }
 
-export const interval = timed("interval", "i", "Fires once per period, on one CPU.", 0);
-export const profile = timed("profile", "p", "Samples every CPU once per period.", "all");
+export const interval = timed("interval", "i", "Fires once per period (N without a unit: nanoseconds), on one CPU.", 0);
+export const profile = timed(
+  "profile",
+  "p",
+  "Samples every CPU once per period (N without a unit: nanoseconds).",
+  "all",
+);
 
 interface Event {
   readonly name: string;
@@ -105,7 +129,10 @@ function counted(name: string, alias: string, doc: string, type: number, events:
       }
       return found.map((event): Candidate => {
         const sample = { period: count ?? event.every };
-        const place: Place = { type, config: BigInt(event.config), sample, cpu: "all", pid: context.pid };
+        const config = BigInt(event.config);
+        const isTimer = config === PERF_COUNT_SW_CPU_CLOCK || config === PERF_COUNT_SW_TASK_CLOCK;
+        if (type === PERF_TYPE_SOFTWARE && isTimer) checkPeriod(name, parts, sample.period, context);
+        const place: Place = { type, config, sample, cpu: "all", pid: context.pid };
         // As it was written, by a short name, too.
         const full = [name, matches(event.name) ? event.name : wanted, ...parts.slice(1)].join(":");
         // Limited to a process, a program of its own: see threadsOf().

@@ -68,6 +68,14 @@ test("periods of interval and profile", () => {
   }
 });
 
+test("periods that the kernel's timers cannot keep are told", () => {
+  const told = ["the kernel's timers fire every 10 us at most, and so will this"];
+  for (const text of ["profile:us:2", "interval:2us", "software:cpu-clock:2000", "software:task-clock:2000"])
+    assert.deepEqual(bindProbe(text).messages, told, text);
+  for (const text of ["profile:us:10", "interval:hz:100000", "software:cpu-clock:10000", "software:faults:1"])
+    assert.deepEqual(bindProbe(text).messages, [], text);
+});
+
 test("an interval fires on one processor, profile on all; whose task it is the program looks at", () => {
   assert.deepEqual(pick(only("interval:s:1", { pid: 5 }).place), { cpu: 0, pid: undefined });
   assert.deepEqual(pick(only("profile:hz:99", { pid: 5 }).place), { cpu: "all", pid: undefined });

@@ -52,12 +52,14 @@ export const tracepoint: Probe = {
       });
     if (found.length > 0) return found;
     const text = `tracepoint:${category}:${event}`;
+    const inCategory = compileGlob(`${category}:*`);
+    const listed = known.some(inCategory) ? `tracepoint:${category}:*` : "tracepoint:*";
     return unknownProbe(
       context,
       `there is no tracepoint '${text}'`,
       `${category}:${event}`,
       known,
-      `beetrace -l '${text.replace(/[^:]*$/, "*")}' lists what there is.`,
+      `beetrace -l '${listed}' lists what there is.`,
     );
   },
   attach(port, program, _variant, items) {
