@@ -75,6 +75,9 @@ export function callFrames(span: Span | undefined, label: string): readonly stri
   return frames;
 }
 
+/** Tabs would move the marks, and others do things to a terminal. */
+const controls = /\p{Cc}/gu;
+
 function headAndFrame(span: Span | undefined, label: string, message: string): string {
   if (span === undefined) return `${label}: ${message}`;
   const from = positionOf(span.source, span.start);
@@ -86,7 +89,7 @@ function headAndFrame(span: Span | undefined, label: string, message: string): s
   const endColumn = oneLine ? Math.max(to.column, from.column + 1) : from.lineText.length + 1;
   // Very long lines are cut around the range so that the frame stays readable.
   const cut = Math.max(0, Math.min(from.column - 1 - 60, from.lineText.length - 160));
-  const shown = from.lineText.slice(cut, cut + 160).replaceAll("\t", " ");
+  const shown = from.lineText.slice(cut, cut + 160).replace(controls, " ");
   const carets = "~".repeat(Math.max(1, Math.min(endColumn - from.column, 160 - (from.column - 1 - cut))));
   return `${span.source.name}:${where}: ${label}: ${message}\n${shown}\n${" ".repeat(from.column - 1 - cut)}${carets}`;
 }

@@ -79,6 +79,13 @@ test("a diagnostic as text: place, line, marks, notes, hint", () => {
   ]);
 });
 
+test("what a terminal would obey is left out of the line", () => {
+  const text = "\x1b[2J\tx\x9b1m";
+  const diags = new Diagnostics();
+  diags.error("c", { source: { name: "x", text }, start: 5, end: 6 }, "m");
+  assert.equal(renderDiagnostic(diags.list[0]!), "x:1:6-7: ERROR: m\n [2J x 1m\n     ~");
+});
+
 test("a very long line is cut around the place", () => {
   const text = `${"a".repeat(1000)}HERE${"b".repeat(1000)}`;
   const span = { source: { name: "x", text }, start: 1000, end: 1004 };

@@ -155,14 +155,22 @@ function print(text: string): number {
 
 function readScript(script: NonNullable<Options["script"]>): { name: string; text: string } {
   if ("text" in script) return script;
+  const bytes = readScriptFile(script.file);
+  if (!bytes.includes(0)) return { name: script.name, text: bytes.toString("utf8") };
+  throw new BeetraceError(`'${script.file}' is no script: it is not text`, {
+    hint: "-c runs a program, and -l 'uprobe:FILE:*' lists its functions",
+  });
+}
+
+function readScriptFile(file: string): Buffer {
   try {
-    return { name: script.name, text: readFileSync(script.file === "-" ? 0 : script.file, "utf8") };
+    return readFileSync(file === "-" ? 0 : file);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason = code === "ENOENT" ? "No such file or directory" : code === "EISDIR" ? "Is a directory" : message;
     throw new BeetraceError(
-      `failed to open file '${script.file}': ${reason}`,
-      /[\s{]/.test(script.file) ? { hint: "a program on the command line comes behind -e" } : {},
+      `failed to open file '${file}': ${reason}`,
+      /[\s{]/.test(file) ? { hint: "a program on the command line comes behind -e" } : {},
     );
   }
 }

@@ -253,6 +253,10 @@ const mistakes: readonly Mistake[] = [
   { args: ["-e", "krpobe:vfs_read { }"], says: [/no probe type 'krpobe'/, /did you mean 'kprobe'/] },
   { args: ["-e", "i:x:1 { }"], says: [/does not say how often/] },
   {
+    args: ["/bin/bash"],
+    says: [/^ERROR: '\/bin\/bash' is no script: it is not text\nHINT: -c runs a program, and -l/],
+  },
+  {
     args: ["-e", "profile:hz:100000000 { }"],
     says: [
       /^ERROR: Unable to attach probe: profile:hz:100000000: perf_event_open: EINVAL \(invalid argument\)\n/,
