@@ -55,6 +55,11 @@ const sysctls: readonly (readonly [path: string, costs: (value: string) => strin
     "kernel/kptr_restrict",
     (value) => (value === "2" ? "kernel addresses are hidden: kstack and ksym show numbers" : undefined),
   ],
+  [
+    "kernel/perf_event_max_sample_rate",
+    // What it is at first: kernel/events/core.c, DEFAULT_MAX_SAMPLE_RATE.
+    (value) => (Number(value) < 100_000 ? `profile and interval fire no more than ${value} times a second` : undefined),
+  ],
   ["kernel/perf_event_paranoid", () => undefined],
   ["kernel/unprivileged_bpf_disabled", () => undefined],
   [
@@ -72,15 +77,22 @@ const lockdownCosts: Readonly<Record<string, string>> = {
   confidentiality: "programs cannot read the kernel's memory",
 };
 
+/** Samples of one event a second: kernel.perf_event_max_sample_rate, which the kernel itself lowers where they take long. */
+export function readMaxSampleRate(): number | undefined {
+  const value = Number(read("/proc/sys/kernel/perf_event_max_sample_rate") ?? "");
+  return value > 0 ? value : undefined;
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "latin1").trim();
+  } catch {
+    return undefined;
+  }
+}
+
 /** Settings that matter to tracing. */
 export function readSettings(): readonly Setting[] {
-  const read = (path: string): string | undefined => {
-    try {
-      return readFileSync(path, "latin1").trim();
-    } catch {
-      return undefined;
-    }
-  };
   // Of `none [integrity] confidentiality` the one in brackets is in force (security/lockdown/lockdown.c).
   const lockdown = /\[(\w+)\]/.exec(read("/sys/kernel/security/lockdown") ?? "")?.[1];
   return [

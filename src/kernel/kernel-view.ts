@@ -26,6 +26,7 @@ import { debugRoot, readDebugInfo } from "./debug-info.js";
 import { features } from "./features.js";
 import { findBinary } from "./find-binary.js";
 import { listedFunctions, readKernelFunctions } from "./kernel-functions.js";
+import { readMaxSampleRate } from "./kernel-settings.js";
 import { missingCapabilities } from "./privileges.js";
 import { kfuncAllowed } from "./probe-program.js";
 import { filesOfProgram, searchPlaces } from "./process-files.js";
@@ -75,6 +76,10 @@ export class LiveKernelView implements KernelView {
     // A value for each number up to the largest one, also where numbers are left out (num_possible_cpus() counts bits,
     // but x86-64 and arm64 have no gaps).
     return this.once("possible", () => readCpus("possible").length);
+  }
+
+  get maxSampleRate(): number | undefined {
+    return this.once("sample rate", readMaxSampleRate);
   }
 
   get onlineCpus(): readonly number[] {

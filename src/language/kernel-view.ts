@@ -97,6 +97,8 @@ export interface KernelView {
   feature(name: FeatureName): FeatureAnswer;
   /** Number of possible CPUs (maps hold a value for each). */
   readonly possibleCpus: number;
+  /** Samples of one event that the kernel takes a second at most (kernel.perf_event_max_sample_rate); undefined if unknown. */
+  readonly maxSampleRate: number | undefined;
   /** Of one event of tracefs; undefined if there is none of that name. */
   tracepoint(category: string, event: string): TracepointFormat | undefined;
   /** Every event as `category:event`, sorted; or why they cannot be listed. */

@@ -33,6 +33,8 @@ export interface FixtureOptions {
   readonly withoutTracefs?: string;
   /** The process's own, if it is not in the initial one. */
   readonly pidNamespace?: { readonly device: bigint; readonly inode: bigint };
+  /** Samples a second; 50,000. */
+  readonly maxSampleRate?: number;
   /** Why functions cannot be listed. */
   readonly withoutFunctions?: string;
 }
@@ -56,6 +58,7 @@ export class FixtureKernel implements KernelView {
   readonly arch: KernelView["arch"];
   readonly release = "6.18.0-fixture";
   readonly possibleCpus = 4;
+  readonly maxSampleRate: number;
   private readonly options: FixtureOptions;
   private readonly calls: SyscallTable;
   private readonly formats = new Map<string, TracepointFormat | undefined>();
@@ -65,6 +68,7 @@ export class FixtureKernel implements KernelView {
   constructor(options: FixtureOptions = {}) {
     this.options = options;
     this.arch = options.arch ?? "x86_64";
+    this.maxSampleRate = options.maxSampleRate ?? 50_000;
     this.calls = new SyscallTable(this.arch);
   }
 

@@ -36,14 +36,23 @@ function attach(port: AttachPort, program: string, _variant: ProgramVariant, ite
   return port.each(items, ({ target, id }) => port.perfEvent(program, target.place as Place, id));
 }
 
-/** Tells what the kernel would do without a word; false if that is too far from what is written. */
-function checkPeriod(name: string, parts: readonly string[], period: bigint, { diags, span }: BindContext): boolean {
+/**
+ * Tells what the kernel would do without a word: its timers have a shortest period, and it leaves samples out where there
+ * are more than it wants in a tick (__perf_event_account_interrupt()). False if that is too far from what is written.
+ */
+function checkPeriod(name: string, parts: readonly string[], period: bigint, context: BindContext): boolean {
+  const { diags, span, kernel } = context;
+  const rate = kernel.maxSampleRate;
   if (period < 1000n && parts.length === 1) {
     const message = `Invalid rate of ${name} probe. Minimum is 1000 or 1us. Found: ${period} nanoseconds`;
     diags.error("short-period", span, message, { hint: `${name}:hz:${period} fires ${period} times a second` });
     return false;
   }
-  if (period < shortestPeriod) {
+  if (rate !== undefined && period * BigInt(rate) < 1_000_000_000n) {
+    const message = `the kernel fires this no more than ${rate} times a second, and leaves out the rest`;
+    const hint = `sysctl kernel.perf_event_max_sample_rate raises that; the shortest period is ${shortestPeriod / 1000n} us`;
+    diags.warning("short-period", span, message, { hint });
+  } else if (period < shortestPeriod) {
     const message = `the kernel's timers fire every ${shortestPeriod / 1000n} us at most, and so will this`;
     diags.warning("short-period", span, message);
   }

@@ -69,11 +69,15 @@ test("periods of interval and profile", () => {
 });
 
 test("periods that the kernel's timers cannot keep are told", () => {
-  const told = ["the kernel's timers fire every 10 us at most, and so will this"];
+  const told = ["the kernel fires this no more than 50000 times a second, and leaves out the rest"];
   for (const text of ["profile:us:2", "interval:2us", "software:cpu-clock:2000", "software:task-clock:2000"])
     assert.deepEqual(bindProbe(text).messages, told, text);
-  for (const text of ["profile:us:10", "interval:hz:100000", "software:cpu-clock:10000", "software:faults:1"])
+  for (const text of ["profile:us:20", "interval:hz:100000", "software:cpu-clock:20000", "software:faults:1"])
     assert.deepEqual(bindProbe(text).messages, [], text);
+  // Where nothing is left out, the timers themselves have a shortest period.
+  assert.deepEqual(bindProbe("profile:us:9", { maxSampleRate: 1_000_000 }).messages, [
+    "the kernel's timers fire every 10 us at most, and so will this",
+  ]);
 });
 
 test("an interval fires on one processor, profile on all; whose task it is the program looks at", () => {
