@@ -22,7 +22,14 @@ export interface Dest {
 }
 
 /** Counters of what was lost; map-full has one a map, behind these. */
-export type LossCounter = "ring-full" | "stack-collision" | "scratch-busy" | "loop-too-long" | "tree-full" | UnwindLoss;
+export type LossCounter =
+  | "ring-full"
+  | "stack-collision"
+  | "scratch-busy"
+  | "loop-too-long"
+  | "tree-full"
+  | "returns-nested"
+  | UnwindLoss;
 
 /** Stacks by unwinding tables that are not whole, by reason. */
 export type UnwindLoss =

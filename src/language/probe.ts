@@ -62,6 +62,8 @@ export interface ProgramVariant {
   readonly func?: "kernel" | "user" | undefined;
   /** User space reads what `return` says; the kernel makes something of it in other programs, so that they return 0. */
   readonly readsResult?: boolean;
+  /** It runs for the returns of user functions, of which the kernel sees those that are not nested too deep. */
+  readonly userReturns?: boolean;
   /** Two runs of the program may interleave on one CPU (uprobes: only migration is off). */
   readonly preemptible: boolean;
 }

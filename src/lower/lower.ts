@@ -3,6 +3,7 @@ import type { TypedProgram } from "../language/typed.js";
 import { endsAction, occursIn } from "../language/typed-walk.js";
 import { exitedSlot, mostPerCpu, systemMaps } from "../wire/map-storage.js";
 import { branchOn } from "./expressions.js";
+import { countFullNesting } from "./nested-returns.js";
 import type { ObjectBuilder } from "./object-builder.js";
 import { NeedScratch, ProgramLowering, type ScratchStage } from "./program-lowering.js";
 import { lowerBlock } from "./statements.js";
@@ -92,6 +93,7 @@ function lowerOnce(
   const { b } = p;
   if (mayExit(program)) skipAfterExit(p);
   if (yields) yieldIfRingFills(p);
+  countFullNesting(p);
   if (program.predicate !== undefined) {
     const predicate = program.predicate;
     const body = b.newBlock();

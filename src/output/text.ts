@@ -1,3 +1,4 @@
+import { MAX_URETPROBE_DEPTH } from "../abi/uprobes.js";
 import { assertNever } from "../base/assert-never.js";
 import { callFrames, renderDiagnostic } from "../base/diagnostics.js";
 import { positionOf, type Span } from "../base/span.js";
@@ -71,6 +72,8 @@ function lossText({ reason, subject, count }: Loss): string {
       return `${count} for loops did not run: the kernel allows 8,388,608 rounds`;
     case "tree-full":
       return `${count} processes of the tree were not followed: it has more than the ${mostTreeProcesses} that are kept`;
+    case "returns-nested":
+      return `WARNING: returns may be missing: ${count} times ${MAX_URETPROBE_DEPTH} calls of a thread were waiting for theirs, and of calls nested deeper the kernel does not see them`;
     case "unwind-no-process":
       return `WARNING: No DWARF unwind data available for this process: ${count} stacks went by frame pointers. -p, -c and --dwarf-pid name the processes that tables are read for`;
     case "unwind-processes-full":

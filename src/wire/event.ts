@@ -10,6 +10,7 @@ export interface Loss {
     | "scratch-busy"
     | "loop-too-long"
     | "tree-full"
+    | "returns-nested"
     | "unwind-no-process"
     | "unwind-processes-full"
     | "unwind-unmapped"

@@ -84,6 +84,7 @@ export const lossCounters = [
   "scratch-busy",
   "loop-too-long",
   "tree-full",
+  "returns-nested",
   "unwind-no-process",
   "unwind-processes-full",
   "unwind-unmapped",

@@ -1,13 +1,13 @@
 // What differs on arm64: registers of arguments and results, stacks, operands of USDT probes, system calls, watchpoints.
 // test/fixtures/c/traced.c is compiled here and says how often what happens.
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { fixture } from "../fixtures/path.js";
+import { compileC } from "../support/c-program.js";
 import { lacks, lines, run, Tracer } from "../support/run.js";
 
 const folder = mkdtempSync(join(tmpdir(), "beetrace-arm64-"));
@@ -17,11 +17,7 @@ const program = join(folder, "traced");
 function build(): string | false {
   if (process.arch !== "arm64") return "this machine is not arm64";
   const frames = ["-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer", "-fno-optimize-sibling-calls"];
-  const options = ["-O2", "-g", ...frames, "-mbranch-protection=standard", "-fno-section-anchors", "-o", program];
-  const { error, status, stderr } = spawnSync("gcc", [...options, fixture("c", "traced.c")], { encoding: "utf8" });
-  if (error !== undefined) return `gcc: ${error.message}`;
-  assert.equal(status, 0, stderr);
-  return false;
+  return compileC("traced", program, "-O2", "-g", ...frames, "-mbranch-protection=standard", "-fno-section-anchors");
 }
 const skip = build();
 const without = (feature: string): string | false => skip || lacks(feature);

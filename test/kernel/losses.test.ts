@@ -1,6 +1,10 @@
 // What cannot be recorded is counted, and the counts are exact.
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { compileC } from "../support/c-program.js";
 import { isEmulated, lacks, lines, run, sameEverywhere, sinceLinux, Tracer, trace } from "../support/run.js";
 import { python, shell } from "../support/workload.js";
 
@@ -88,4 +92,23 @@ for thread in threads: thread.join()`;
     // Others may sleep, too.
     assert.ok(seen > 0 && seen + missed >= 300 && seen + missed < 330, `${probe}: ${seen} seen, ${err}`);
   }
+});
+
+test("returns of functions that are nested too deep are lost, and that is told", {
+  skip: lacks("uprobe"),
+}, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "beetrace-losses-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const program = join(folder, "nested");
+  const problem = compileC("nested", program, "-O1");
+  if (problem !== false) return t.skip(problem);
+  const script = `uprobe:${program}:down { @calls++ } uretprobe:${program}:down { @returns++ }`;
+  const counts = async (calls: number) => {
+    const { out, err, status } = await run("-q", "-e", script, "-c", `${program} ${calls}`);
+    assert.equal(status, 0, err);
+    return [...lines(out).filter((line) => line !== ""), /returns may be missing: 1 times 64 calls/.test(err)];
+  };
+  assert.deepEqual(await counts(63), ["@calls: 63", "@returns: 63", false]);
+  // The kernel keeps 64 calls of a thread: the innermost 36 return unseen.
+  assert.deepEqual(await counts(100), ["@calls: 100", "@returns: 64", true]);
 });

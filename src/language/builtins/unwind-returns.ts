@@ -1,11 +1,9 @@
 // Return addresses that uretprobes have replaced by that of a page of the kernel's.
 
+import { MAX_URETPROBE_DEPTH } from "../../abi/uprobes.js";
 import type { FunctionBuilder } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
 import { countedLoop, type ReturnMembers } from "./unwind-memory.js";
-
-/** Calls of a task that wait for their uretprobes: MAX_URETPROBE_DEPTH, kernel/events/uprobes.c (v6.1 to v6.18). */
-const mostReturns = 64;
 
 /** Where functions with a uretprobe return to in this process; 0 if it has met no probe. */
 export function trampolineOf(b: FunctionBuilder, task: Value, members: ReturnMembers): Value {
@@ -21,7 +19,7 @@ export function replacedReturn(b: FunctionBuilder, slot: Value, members: ReturnM
   b.write(found, b.const(0));
   const uprobes = b.load(8, false, b.call("get_current_task_btf", []), members.taskUprobes);
   b.write(entry, b.load(8, false, uprobes, members.uprobesReturns));
-  countedLoop(b, mostReturns, (_index, next, leave) => {
+  countedLoop(b, MAX_URETPROBE_DEPTH, (_index, next, leave) => {
     const [some, none, same, other] = [b.newBlock(), b.newBlock(), b.newBlock(), b.newBlock()];
     const now = b.read(entry);
     b.branch("ne", now, b.const(0), some, none);

@@ -37,6 +37,7 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
     retval: ret ? u64 : undefined,
     hasArgN: !ret,
     func: "user",
+    userReturns: ret,
     preemptible: true,
   };
   const make = (file: UserFile, label: string, offset: number, pid: number | undefined, variant: ProgramVariant) => ({
@@ -316,4 +317,8 @@ function isInstruction(listed: UserFunctions, fn: UserFunction, offset: number, 
 }
 
 export const uprobe = userProbe("uprobe", "u", "Entry of a function of a program or library, or an instruction in it.");
-export const uretprobe = userProbe("uretprobe", "ur", "Return of a function of a program or library.");
+export const uretprobe = userProbe(
+  "uretprobe",
+  "ur",
+  "Return of a function of a program or library. The kernel remembers 64 calls of a thread that wait for theirs; returns of calls nested deeper are not seen, and beetrace says when that may have been.",
+);
