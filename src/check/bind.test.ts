@@ -139,6 +139,13 @@ const cases: readonly Case[] = [
     ],
   ],
   [
+    "uprobe:/fixture/indirect:chosen, uprobe:/fixture/indirect:lonely { }",
+    [
+      "warning indirect-function 'uprobe:/fixture/indirect:chosen': chosen is indirect: a probe sees it choose the function that a program will call, and not the calls | beetrace -l 'uprobe:/fixture/indirect:__chosen_*' lists what it may choose",
+      "warning indirect-function 'uprobe:/fixture/indirect:lonely': lonely is indirect: a probe sees it choose the function that a program will call, and not the calls | what it may choose has no symbols of such names here; debug symbols may tell",
+    ],
+  ],
+  [
     "interval:s { }",
     [
       "error bad-attach-point 'interval:s': 'interval:s' does not say how often to fire | it is written interval:s:N or interval:ms:N or interval:us:N or interval:hz:N",

@@ -1,5 +1,6 @@
 import type { Elf, ElfFunction } from "./elf.js";
 import { EM_AARCH64, EM_X86_64 } from "./elf.js";
+import { STT_GNU_IFUNC } from "./elf-symbols.js";
 import { sortNames } from "./sort-names.js";
 import { beginsInstruction } from "./x86-instructions.js";
 
@@ -49,7 +50,8 @@ export class ElfFunctions {
       const symbol = table.find(name);
       const fileOffset = symbol === undefined ? undefined : this.elf.fileOffset(symbol.address);
       if (symbol === undefined || fileOffset === undefined) continue;
-      return { name, address: symbol.address, size: symbol.size, fileOffset };
+      const { address, size, type } = symbol;
+      return { name, address, size, fileOffset, indirect: type === STT_GNU_IFUNC };
     }
     return undefined;
   }

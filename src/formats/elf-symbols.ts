@@ -15,7 +15,7 @@ export interface ElfSymbol {
 
 const STT_OBJECT = 1;
 const STT_FUNC = 2;
-const STT_GNU_IFUNC = 10;
+export const STT_GNU_IFUNC = 10;
 const SHN_UNDEF = 0;
 const STB_LOCAL = 0;
 const STB_WEAK = 2;

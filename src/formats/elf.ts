@@ -52,6 +52,8 @@ export interface ElfFunction {
   readonly size: number;
   /** In the file, as uprobes want it. */
   readonly fileOffset: number;
+  /** It chooses the function that callers are given (STT_GNU_IFUNC), and is not called by them. */
+  readonly indirect?: boolean;
 }
 
 /** e_machine. */

@@ -16,6 +16,8 @@ export interface UserFunction {
   readonly fileOffset: number;
   /** Virtual address in the file. */
   readonly address: bigint;
+  /** Programs do not call it: it chooses the one that they call, when they are linked (STT_GNU_IFUNC). */
+  readonly indirect?: boolean;
 }
 
 /** The functions of a program or library. */

@@ -40,6 +40,11 @@ test("a pattern of files: each once, whatever its names", { skip: skip || sameEv
   );
 });
 
+test("an indirect function of libc is told to be one", { skip: skip || sameEverywhere }, async () => {
+  const { err } = await run("-e", "BEGIN { exit(); } uprobe:libc:strlen { }");
+  assert.match(err, /WARNING: strlen is indirect: a probe sees it choose the function/);
+});
+
 test("actions at one place run in the order of the script", { skip: skip || sameEverywhere }, async () => {
   for (const place of [`uprobe:${program}:fire`, `uretprobe:${program}:fire`, `usdt:${program}:memory`]) {
     const script = ["one", "two", "three"].map((word) => `${place} { printf("${word} "); }`).join(" ");

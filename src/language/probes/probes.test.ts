@@ -68,6 +68,15 @@ test("periods of interval and profile", () => {
   }
 });
 
+test("functions that only choose others are told", () => {
+  const told = (text: string) => bindProbe(text).messages;
+  const what = "a probe sees it choose the function that a program will call, and not the calls";
+  assert.deepEqual(told("uprobe:/fixture/indirect:chosen"), [`chosen is indirect: ${what}`]);
+  assert.deepEqual(told("uretprobe:/fixture/indirect:lonely"), [`lonely is indirect: ${what}`]);
+  assert.deepEqual(told("uprobe:/fixture/indirect:*[nl]*"), [`2 of the functions are indirect, like chosen: ${what}`]);
+  assert.deepEqual(told("uprobe:/fixture/indirect:__chosen_*"), []);
+});
+
 test("periods that the kernel's timers cannot keep are told", () => {
   const told = ["the kernel fires this no more than 50000 times a second, and leaves out the rest"];
   for (const text of ["profile:us:2", "interval:2us", "software:cpu-clock:2000", "software:task-clock:2000"])

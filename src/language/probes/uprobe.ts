@@ -2,8 +2,9 @@ import { u64 } from "../../types/type.js";
 import type { UserFile, UserFunction, UserFunctions } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { parseCount, unknownProbe, wrongForm } from "./common.js";
-import { type FunctionPattern, functionPattern, isLanguage } from "./function-names.js";
+import { functionPattern, isLanguage } from "./function-names.js";
 import { lineAddress, parameterLines, withArguments, withTypes } from "./user-arguments.js";
+import { findFunctions } from "./user-function-match.js";
 import {
   asMulti,
   attachPlaces,
@@ -165,92 +166,6 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
       return file === undefined || fn === undefined ? [] : parameterLines(kernel, file.path, fn);
     },
   };
-}
-
-interface FoundFunctions {
-  readonly file: UserFile;
-  readonly listed: UserFunctions;
-  readonly functions: readonly UserFunction[];
-}
-
-/** The functions that a symbol or pattern means in the files that a target means; reports it if there are none. */
-function findFunctions(target: string, pattern: FunctionPattern, context: BindContext): readonly FoundFunctions[] {
-  const { kernel, pid } = context;
-  const files = kernel.userFiles(target, pid);
-  if ("missing" in files) {
-    const moved = functionsInLibc(target, pattern, context);
-    return moved.length > 0 ? moved : unknownProbe(context, `${target} cannot be probed: ${files.missing}`, target, []);
-  }
-  const found: FoundFunctions[] = [];
-  const names: string[] = [];
-  let empty = true;
-  for (const file of files) {
-    const listed = kernel.userFunctions(file.path);
-    if ("missing" in listed) {
-      // Of many files those that cannot be read do not matter.
-      if (files.length > 1) continue;
-      return unknownProbe(context, `${file.shown} cannot be probed: ${listed.missing}`, target, []);
-    }
-    const functions = functionsOf(listed, pattern);
-    if (functions.length > 0) found.push({ file, listed, functions });
-    else if (pattern.exact) names.push(...listed.names());
-    empty &&= listed.names().length === 0;
-  }
-  if (found.length > 0) return found;
-  const moved = functionsInLibc(target, pattern, context);
-  if (moved.length > 0) return moved;
-  const [only] = files;
-  const where =
-    files.length === 1 && only !== undefined ? `${only.shown} has no` : `none of ${files.length} files has a`;
-  const library = only === undefined || !pattern.exact ? undefined : libraryWith(pattern.text, only, context);
-  if (library !== undefined) {
-    const hint = `${library.shown}, which it is linked with, has one: ${probeName(context)}:${library.shown}:${pattern.text}`;
-    return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, [], hint);
-  }
-  const more = empty ? "The file has no symbols; install its debug symbols." : undefined;
-  return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, names, more);
-}
-
-/** The library that has the function which a program calls, but is not its own. */
-function libraryWith(name: string, program: UserFile, { kernel, pid }: BindContext): UserFile | undefined {
-  const linked = pid === undefined ? kernel.librariesOf(program.path) : kernel.userFiles("*", pid);
-  if ("missing" in linked) return undefined;
-  return linked.find(({ path }) => {
-    const listed = kernel.userFunctions(path);
-    return !("missing" in listed) && listed.find(name) !== undefined;
-  });
-}
-
-/** The probe type as the script has written it. */
-const probeName = ({ written }: BindContext): string => written.split(" ")[0] ?? written;
-
-/** Each place once. */
-function functionsOf(listed: UserFunctions, pattern: FunctionPattern): readonly UserFunction[] {
-  const seen = new Set<number>();
-  const one = pattern.exact ? listed.find(pattern.text) : undefined;
-  const all = !pattern.exact ? listed.matching(pattern.matches) : one === undefined ? [] : [one];
-  return all.filter((fn) => !seen.has(fn.fileOffset) && seen.add(fn.fileOffset));
-}
-
-/** Libraries that are empty since glibc 2.34, or not there any more: libc has their functions (NEWS of glibc 2.34). */
-const mergedIntoLibc = /^lib(?:pthread|dl|rt|util|anl)(?:\.so(?:\.\d+)?)?$/;
-
-/** Older scripts name these libraries: what they mean is in libc now. */
-function functionsInLibc(target: string, pattern: FunctionPattern, context: BindContext): readonly FoundFunctions[] {
-  if (!mergedIntoLibc.test(target)) return [];
-  const { kernel, pid, diags, span } = context;
-  const files = kernel.userFiles("libc", pid);
-  if ("missing" in files) return [];
-  const found = files.flatMap((file): FoundFunctions[] => {
-    const listed = kernel.userFunctions(file.path);
-    const functions = "missing" in listed ? [] : functionsOf(listed, pattern);
-    return "missing" in listed || functions.length === 0 ? [] : [{ file, listed, functions }];
-  });
-  if (found.length > 0)
-    diags.warning("moved-to-libc", span, `${target} has no function '${pattern.text}': libc has it since glibc 2.34`, {
-      hint: `${probeName(context)}:libc:${pattern.text} says so`,
-    });
-  return found;
 }
 
 const unsafeHint =
