@@ -139,10 +139,10 @@ const cases: readonly Case[] = [
     ],
   ],
   [
-    "uprobe:/fixture/indirect:chosen, uprobe:/fixture/indirect:lonely { }",
+    "uprobe:/fixture/symbols:chosen, uprobe:/fixture/symbols:lonely { }",
     [
-      "warning indirect-function 'uprobe:/fixture/indirect:chosen': chosen is indirect: a probe sees it choose the function that a program will call, and not the calls | beetrace -l 'uprobe:/fixture/indirect:__chosen_*' lists what it may choose",
-      "warning indirect-function 'uprobe:/fixture/indirect:lonely': lonely is indirect: a probe sees it choose the function that a program will call, and not the calls | what it may choose has no symbols of such names here; debug symbols may tell",
+      "warning indirect-function 'uprobe:/fixture/symbols:chosen': chosen is indirect: a probe sees it choose the function that a program will call, and not the calls | beetrace -l 'uprobe:/fixture/symbols:__chosen_*' lists what it may choose",
+      "warning indirect-function 'uprobe:/fixture/symbols:lonely': lonely is indirect: a probe sees it choose the function that a program will call, and not the calls | what it may choose has no symbols of such names here; debug symbols may tell",
     ],
   ],
   [
@@ -265,6 +265,31 @@ test("what follows exit(), return, break or continue is told to be unreachable, 
     complaints(script).filter((text) => text.includes("unreachable")),
     ["warning unreachable '@a++'", "warning unreachable '@a++'"],
   );
+});
+
+test("what has become of a function of a program, and what to write in its place", () => {
+  const hints: readonly (readonly [point: string, hint: string | undefined])[] = [
+    [
+      "uprobe:/fixture/symbols:copied",
+      "the compiler has made copied.constprop.0 of it, whose arguments may be others: uprobe:/fixture/symbols:copied.constprop.0",
+    ],
+    [
+      "uretprobe:/fixture/symbols:halved",
+      "the compiler has made halved.part.0 of it, whose arguments may be others; the rest of it is inlined into its callers: uretprobe:/fixture/symbols:halved.part.0",
+    ],
+    ["uprobe:/fixture/classes:grow", 'in C++ it is uprobe:/fixture/classes:cpp:"shop::Box::grow"'],
+    ['uretprobe:/fixture/classes:cpp:"Box::grow"', 'in C++ it is uretprobe:/fixture/classes:cpp:"shop::Box::grow"'],
+    ['uprobe:/fixture/classes:cpp:"shop::Box::grown"', "did you mean 'shop::Box::grow'?"],
+    [
+      "uprobe:/fixture/inlined5:middle",
+      "its calls are inlined, or it was dropped as nobody calls it; a line of it may do: uprobe:/fixture/inlined5@SOURCE:LINE",
+    ],
+    ["uprobe:/fixture/inlined5:nothing_like_it", undefined],
+  ];
+  for (const [point, hint] of hints) {
+    const { diagnostics } = compileText(`${point} { }`, { kernel: new FixtureKernel() });
+    assert.equal(diagnostics[0]?.hint, hint, point);
+  }
 });
 
 test("names that a function has in other kernels are left out beside the one that it has here", () => {

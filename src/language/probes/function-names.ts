@@ -8,19 +8,33 @@ export interface FunctionPattern {
   readonly exact: boolean;
   /** Whether a symbol is meant. */
   matches(symbol: string): boolean;
+  /** The symbol as the pattern could have named it; undefined if it could not. */
+  nameOf(symbol: string): string | undefined;
+}
+
+interface Language {
+  matcher(pattern: string): (symbol: string) => boolean;
+  nameOf(symbol: string): string | undefined;
 }
 
 /** In front of the function in an attach point: `uprobe:FILE:cpp:"ns::f"`. */
-const languages: Readonly<Record<string, (pattern: string) => (symbol: string) => boolean>> = { cpp: cppMatcher };
+const languages: Readonly<Record<string, Language>> = { cpp: { matcher: cppMatcher, nameOf: cppName } };
 
 export const isLanguage = (word: string): boolean => Object.hasOwn(languages, word);
 
 export function functionPattern(text: string, language: string | undefined): FunctionPattern {
   const ofLanguage = language === undefined ? undefined : languages[language];
   const matches = compileGlob(text);
-  if (ofLanguage === undefined) return { text, exact: !hasWildcard(text), matches };
-  const inLanguage = ofLanguage(text);
-  return { text, exact: false, matches: (symbol) => matches(symbol) || inLanguage(symbol) };
+  if (ofLanguage === undefined) return { text, exact: !hasWildcard(text), matches, nameOf: (symbol) => symbol };
+  const inLanguage = ofLanguage.matcher(text);
+  const { nameOf } = ofLanguage;
+  return { text, exact: false, matches: (symbol) => matches(symbol) || inLanguage(symbol), nameOf };
+}
+
+/** `ns::f` of a symbol of C++ (Itanium ABI); undefined of others. */
+export function cppName(symbol: string): string | undefined {
+  const name = symbol.startsWith("_Z") ? demangle(symbol) : undefined;
+  return name === undefined ? undefined : withoutParameters(name);
 }
 
 /** Names of C++ (Itanium ABI); without parentheses in the pattern all overloads are meant. */

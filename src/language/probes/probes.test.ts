@@ -71,10 +71,10 @@ test("periods of interval and profile", () => {
 test("functions that only choose others are told", () => {
   const told = (text: string) => bindProbe(text).messages;
   const what = "a probe sees it choose the function that a program will call, and not the calls";
-  assert.deepEqual(told("uprobe:/fixture/indirect:chosen"), [`chosen is indirect: ${what}`]);
-  assert.deepEqual(told("uretprobe:/fixture/indirect:lonely"), [`lonely is indirect: ${what}`]);
-  assert.deepEqual(told("uprobe:/fixture/indirect:*[nl]*"), [`2 of the functions are indirect, like chosen: ${what}`]);
-  assert.deepEqual(told("uprobe:/fixture/indirect:__chosen_*"), []);
+  assert.deepEqual(told("uprobe:/fixture/symbols:chosen"), [`chosen is indirect: ${what}`]);
+  assert.deepEqual(told("uretprobe:/fixture/symbols:lonely"), [`lonely is indirect: ${what}`]);
+  assert.deepEqual(told("uprobe:/fixture/symbols:*[nl]*"), [`2 of the functions are indirect, like chosen: ${what}`]);
+  assert.deepEqual(told("uprobe:/fixture/symbols:__chosen_*"), []);
 });
 
 test("periods that the kernel's timers cannot keep are told", () => {

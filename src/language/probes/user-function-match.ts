@@ -1,9 +1,10 @@
 // What an attach point's file and function mean: functions of programs and libraries.
-import { compileGlob } from "../../base/glob.js";
+import { compileGlob, hasWildcard } from "../../base/glob.js";
 import type { UserFile, UserFunction, UserFunctions } from "../kernel-view.js";
 import type { BindContext } from "../probe.js";
 import { unknownProbe } from "./common.js";
 import type { FunctionPattern } from "./function-names.js";
+import { absenceOf } from "./user-function-absence.js";
 
 export interface FoundFunctions {
   readonly file: UserFile;
@@ -35,7 +36,7 @@ export function findFunctions(
     }
     const functions = functionsOf(listed, pattern);
     if (functions.length > 0) found.push({ file, listed, functions });
-    else if (pattern.exact) names.push(...listed.names());
+    else if (!hasWildcard(pattern.text)) names.push(...listed.names().flatMap((name) => pattern.nameOf(name) ?? []));
     empty &&= listed.names().length === 0;
   }
   if (found.length > 0) {
@@ -47,23 +48,16 @@ export function findFunctions(
   const [only] = files;
   const where =
     files.length === 1 && only !== undefined ? `${only.shown} has no` : `none of ${files.length} files has a`;
-  const library = only === undefined || !pattern.exact ? undefined : libraryWith(pattern.text, only, context);
-  if (library !== undefined) {
-    const hint = `${library.shown}, which it is linked with, has one: ${probeName(context)}:${library.shown}:${pattern.text}`;
-    return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, [], hint);
-  }
+  const instead = only === undefined || hasWildcard(pattern.text) ? undefined : insteadOf(pattern.text, only, context);
+  if (instead !== undefined)
+    return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, [], instead);
   const more = empty ? "The file has no symbols; install its debug symbols." : undefined;
   return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, names, more);
 }
 
-/** The library that has the function which a program calls, but is not its own. */
-function libraryWith(name: string, program: UserFile, { kernel, pid }: BindContext): UserFile | undefined {
-  const linked = pid === undefined ? kernel.librariesOf(program.path) : kernel.userFiles("*", pid);
-  if ("missing" in linked) return undefined;
-  return linked.find(({ path }) => {
-    const listed = kernel.userFunctions(path);
-    return !("missing" in listed) && listed.find(name) !== undefined;
-  });
+function insteadOf(name: string, file: UserFile, context: BindContext): string | undefined {
+  const listed = context.kernel.userFunctions(file.path);
+  return "missing" in listed ? undefined : absenceOf(name, file, listed, context);
 }
 
 /** The probe type as the script has written it. */

@@ -1,0 +1,68 @@
+// Why a program has no function that a script names, and what to write in its place.
+
+import { FormatError } from "../../base/errors.js";
+import { compileGlob } from "../../base/glob.js";
+import type { UserFile, UserFunctions } from "../kernel-view.js";
+import type { BindContext } from "../probe.js";
+import { cppName } from "./function-names.js";
+
+/** What has become of a function, or has it, and what to write; undefined if nothing tells. */
+export function absenceOf(
+  name: string,
+  file: UserFile,
+  listed: UserFunctions,
+  context: BindContext,
+): string | undefined {
+  const [probe = ""] = context.written.split(" ");
+  return (
+    inLibrary(name, file, probe, context) ??
+    asClone(name, file, listed, probe) ??
+    asMethod(name, file, listed, probe) ??
+    asInlined(name, file, context)
+  );
+}
+
+/** Programs call it, but it is not theirs. */
+function inLibrary(name: string, program: UserFile, probe: string, { kernel, pid }: BindContext): string | undefined {
+  const linked = pid === undefined ? kernel.librariesOf(program.path) : kernel.userFiles("*", pid);
+  if ("missing" in linked) return undefined;
+  const library = linked.find(({ path }) => {
+    const listed = kernel.userFunctions(path);
+    return !("missing" in listed) && listed.find(name) !== undefined;
+  });
+  if (library === undefined) return undefined;
+  return `${library.shown}, which it is linked with, has one: ${probe}:${library.shown}:${name}`;
+}
+
+/** GCC's and Clang's copies of functions (`f.constprop.0`, `f.isra.0`, `f.part.0`); what is cold begins in the middle. */
+function asClone(name: string, file: UserFile, listed: UserFunctions, probe: string): string | undefined {
+  const [clone] = listed.matching(compileGlob(`${name}.*`)).filter((fn) => !fn.name.includes(".cold"));
+  if (clone === undefined) return undefined;
+  const rest = clone.name.includes(".part.") ? "; the rest of it is inlined into its callers" : "";
+  return `the compiler has made ${clone.name} of it, whose arguments may be others${rest}: ${probe}:${file.shown}:${clone.name}`;
+}
+
+/** C++ has namespaces and classes in front of it. */
+function asMethod(name: string, file: UserFile, listed: UserFunctions, probe: string): string | undefined {
+  // Symbols have identifiers as they are.
+  const last = name.split("::").at(-1) ?? name;
+  for (const symbol of listed.names()) {
+    const full = symbol.includes(last) ? cppName(symbol)?.replace(/<.*>$/s, "") : undefined;
+    if (full !== undefined && (full === name || full.endsWith(`::${name}`)))
+      return `in C++ it is ${probe}:${file.shown}:cpp:"${full}"`;
+  }
+  return undefined;
+}
+
+/** Debugging information knows it, and no symbol does. */
+function asInlined(name: string, file: UserFile, { kernel }: BindContext): string | undefined {
+  const dwarf = kernel.debugInfo(file.path);
+  if ("missing" in dwarf) return undefined;
+  try {
+    if (dwarf.function(name, 0n) === undefined) return undefined;
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+  return `its calls are inlined, or it was dropped as nobody calls it; a line of it may do: uprobe:${file.shown}@SOURCE:LINE`;
+}
