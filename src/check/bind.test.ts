@@ -292,17 +292,32 @@ test("what has become of a function of a program, and what to write in its place
   }
 });
 
-test("names that a function has in other kernels are left out beside the one that it has here", () => {
-  class Blocks extends FixtureKernel {
-    override kernelFunctions(): KernelFunctions {
-      const names = ["__blk_account_io_start", "blk_mq_start_request", "vfs_read"];
-      return new KernelFunctions(
-        listedFunctions(names.map((name) => ({ name, module: "vmlinux", address: undefined }))),
-        new Set(),
-      );
-    }
+/** A kernel with these functions alone. */
+class WithFunctions extends FixtureKernel {
+  private readonly listed: KernelFunctions;
+
+  constructor(...names: readonly string[]) {
+    super();
+    const functions = names.map((name) => ({ name, module: "vmlinux", address: undefined }));
+    this.listed = new KernelFunctions(listedFunctions(functions));
   }
-  const kernel = new Blocks();
+
+  override kernelFunctions(): KernelFunctions {
+    return this.listed;
+  }
+}
+
+test("a copy that the compiler has made of a function of the kernel", () => {
+  const kernel = new WithFunctions("tcp_rate.cold", "tcp_rate.isra.0", "tcp_rates");
+  const { diagnostics } = compileText("kretprobe:tcp_rate { }", { kernel });
+  assert.equal(
+    diagnostics[1]?.hint,
+    "the compiler has made tcp_rate.isra.0 of it, whose arguments may be others: kretprobe:tcp_rate.isra.0",
+  );
+});
+
+test("names that a function has in other kernels are left out beside the one that it has here", () => {
+  const kernel = new WithFunctions("__blk_account_io_start", "blk_mq_start_request", "vfs_read");
   const script = `kprobe:blk_account_io_start, kprobe:__blk_account_io_start { @a = count(); }
     kprobe:blk_start_request, kprobe:blk_mq_start_request { @b = count(); }`;
   for (const unsafe of [false, true]) {

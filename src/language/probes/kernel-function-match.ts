@@ -3,6 +3,7 @@ import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { type KernelFunction, type KernelFunctions, kernelModule } from "../kernel-functions.js";
 import type { BindContext } from "../probe.js";
 import { noMatches, unknownProbe } from "./common.js";
+import { copyOf } from "./compiler-copies.js";
 
 /** `vfs_read` or `MODULE:vfs_read`, either with wildcards. */
 export interface FunctionPattern {
@@ -64,5 +65,7 @@ export function noFunction(
   const why = hasWildcard(symbol)
     ? `no function that can be traced matches '${symbol}'`
     : `there is no function '${symbol}' that can be traced: it may be called otherwise here, or inlined into its callers`;
-  return unknownProbe(context, why, symbol, functions.names, advice);
+  const [probe = ""] = context.written.split(" ");
+  const copy = copyOf(symbol, functions, (name) => `${probe}:${name}`);
+  return unknownProbe(context, why, symbol, copy === undefined ? functions.names : [], advice ?? copy);
 }

@@ -1,9 +1,9 @@
 // Why a program has no function that a script names, and what to write in its place.
 
 import { FormatError } from "../../base/errors.js";
-import { compileGlob } from "../../base/glob.js";
 import type { UserFile, UserFunctions } from "../kernel-view.js";
 import type { BindContext } from "../probe.js";
+import { copyOf } from "./compiler-copies.js";
 import { cppName } from "./function-names.js";
 
 /** What has become of a function, or has it, and what to write; undefined if nothing tells. */
@@ -16,7 +16,7 @@ export function absenceOf(
   const [probe = ""] = context.written.split(" ");
   return (
     inLibrary(name, file, probe, context) ??
-    asClone(name, file, listed, probe) ??
+    copyOf(name, listed, (copy) => `${probe}:${file.shown}:${copy}`) ??
     asMethod(name, file, listed, probe) ??
     asInlined(name, file, context)
   );
@@ -32,14 +32,6 @@ function inLibrary(name: string, program: UserFile, probe: string, { kernel, pid
   });
   if (library === undefined) return undefined;
   return `${library.shown}, which it is linked with, has one: ${probe}:${library.shown}:${name}`;
-}
-
-/** GCC's and Clang's copies of functions (`f.constprop.0`, `f.isra.0`, `f.part.0`); what is cold begins in the middle. */
-function asClone(name: string, file: UserFile, listed: UserFunctions, probe: string): string | undefined {
-  const [clone] = listed.matching(compileGlob(`${name}.*`)).filter((fn) => !fn.name.includes(".cold"));
-  if (clone === undefined) return undefined;
-  const rest = clone.name.includes(".part.") ? "; the rest of it is inlined into its callers" : "";
-  return `the compiler has made ${clone.name} of it, whose arguments may be others${rest}: ${probe}:${file.shown}:${clone.name}`;
 }
 
 /** C++ has namespaces and classes in front of it. */
