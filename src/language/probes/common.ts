@@ -22,6 +22,9 @@ export function noMatches(context: BindContext, why: string, hint?: string): rea
   return [];
 }
 
+/** As the script has written it. */
+export const probeType = ({ written }: BindContext): string => written.split(" ")[0] ?? written;
+
 /** Reports that nothing on this machine has that name, and what has one like it. */
 export function unknownProbe(
   context: BindContext,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { functionPattern, withoutParameters } from "./function-names.js";
+import { functionPattern, withoutParameters, withoutTemplateArguments } from "./function-names.js";
 
 test("names of C++ without their parameters", () => {
   for (const [full, name] of [
@@ -12,6 +12,15 @@ test("names of C++ without their parameters", () => {
     ["odd)", "odd)"],
   ] as const)
     assert.equal(withoutParameters(full), name);
+});
+
+test("names of C++ without their template arguments", () => {
+  for (const [full, name] of [
+    ["ns<int>::f<std::vector<char>>", "ns<int>::f"],
+    ["ns<int>::f", "ns<int>::f"],
+    ["odd>", "odd>"],
+  ] as const)
+    assert.equal(withoutTemplateArguments(full), name);
 });
 
 test("symbols by the names of their language, or as they are", () => {

@@ -48,12 +48,18 @@ function cppMatcher(pattern: string): (symbol: string) => boolean {
 }
 
 /** `ns::f(int, void (*)(char)) const` is `ns::f`. */
-export function withoutParameters(name: string): string {
-  const end = name.lastIndexOf(")");
+export const withoutParameters = (name: string): string => cutPair(name, name.lastIndexOf(")"), "(", ")");
+
+/** `ns<int>::f<char>` is `ns<int>::f`. */
+export const withoutTemplateArguments = (name: string): string =>
+  name.endsWith(">") ? cutPair(name, name.length - 1, "<", ">") : name;
+
+/** What is in front of the bracket that the one at `end` closes. */
+function cutPair(name: string, end: number, open: string, close: string): string {
   let depth = 0;
   for (let at = end; at >= 0; at--) {
-    if (name[at] === ")") depth++;
-    else if (name[at] === "(" && --depth === 0) return name.slice(0, at);
+    if (name[at] === close) depth++;
+    else if (name[at] === open && --depth === 0) return name.slice(0, at);
   }
   return name;
 }

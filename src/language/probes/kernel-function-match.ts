@@ -2,7 +2,7 @@
 import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { type KernelFunction, type KernelFunctions, kernelModule } from "../kernel-functions.js";
 import type { BindContext } from "../probe.js";
-import { noMatches, unknownProbe } from "./common.js";
+import { noMatches, probeType, unknownProbe } from "./common.js";
 import { copyOf } from "./compiler-copies.js";
 
 /** `vfs_read` or `MODULE:vfs_read`, either with wildcards. */
@@ -65,7 +65,6 @@ export function noFunction(
   const why = hasWildcard(symbol)
     ? `no function that can be traced matches '${symbol}'`
     : `there is no function '${symbol}' that can be traced: it may be called otherwise here, or inlined into its callers`;
-  const [probe = ""] = context.written.split(" ");
-  const copy = copyOf(symbol, functions, (name) => `${probe}:${name}`);
+  const copy = copyOf(symbol, functions, (name) => `${probeType(context)}:${name}`);
   return unknownProbe(context, why, symbol, copy === undefined ? functions.names : [], advice ?? copy);
 }

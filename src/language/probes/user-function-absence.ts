@@ -1,10 +1,10 @@
 // Why a program has no function that a script names, and what to write in its place.
-
 import { FormatError } from "../../base/errors.js";
 import type { UserFile, UserFunctions } from "../kernel-view.js";
 import type { BindContext } from "../probe.js";
+import { probeType } from "./common.js";
 import { copyOf } from "./compiler-copies.js";
-import { cppName } from "./function-names.js";
+import { cppName, withoutTemplateArguments } from "./function-names.js";
 
 /** What has become of a function, or has it, and what to write; undefined if nothing tells. */
 export function absenceOf(
@@ -13,7 +13,7 @@ export function absenceOf(
   listed: UserFunctions,
   context: BindContext,
 ): string | undefined {
-  const [probe = ""] = context.written.split(" ");
+  const probe = probeType(context);
   return (
     inLibrary(name, file, probe, context) ??
     copyOf(name, listed, (copy) => `${probe}:${file.shown}:${copy}`) ??
@@ -39,9 +39,11 @@ function asMethod(name: string, file: UserFile, listed: UserFunctions, probe: st
   // Symbols have identifiers as they are.
   const last = name.split("::").at(-1) ?? name;
   for (const symbol of listed.names()) {
-    const full = symbol.includes(last) ? cppName(symbol)?.replace(/<.*>$/s, "") : undefined;
-    if (full !== undefined && (full === name || full.endsWith(`::${name}`)))
-      return `in C++ it is ${probe}:${file.shown}:cpp:"${full}"`;
+    const full = symbol.includes(last) ? cppName(symbol) : undefined;
+    if (full === undefined) continue;
+    const plain = withoutTemplateArguments(full);
+    if (plain === name || plain.endsWith(`::${name}`))
+      return `in C++ it is ${probe}:${file.shown}:cpp:"${plain === full ? full : `${plain}<*>`}"`;
   }
   return undefined;
 }

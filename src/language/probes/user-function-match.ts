@@ -2,7 +2,7 @@
 import { compileGlob, hasWildcard } from "../../base/glob.js";
 import type { UserFile, UserFunction, UserFunctions } from "../kernel-view.js";
 import type { BindContext } from "../probe.js";
-import { unknownProbe } from "./common.js";
+import { probeType, unknownProbe } from "./common.js";
 import type { FunctionPattern } from "./function-names.js";
 import { absenceOf } from "./user-function-absence.js";
 
@@ -48,7 +48,8 @@ export function findFunctions(
   const [only] = files;
   const where =
     files.length === 1 && only !== undefined ? `${only.shown} has no` : `none of ${files.length} files has a`;
-  const instead = only === undefined || hasWildcard(pattern.text) ? undefined : insteadOf(pattern.text, only, context);
+  const named = only !== undefined && !hasWildcard(pattern.text) && context.missing !== "ignore";
+  const instead = named ? insteadOf(pattern.text, only, context) : undefined;
   if (instead !== undefined)
     return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, [], instead);
   const more = empty ? "The file has no symbols; install its debug symbols." : undefined;
@@ -59,9 +60,6 @@ function insteadOf(name: string, file: UserFile, context: BindContext): string |
   const listed = context.kernel.userFunctions(file.path);
   return "missing" in listed ? undefined : absenceOf(name, file, listed, context);
 }
-
-/** The probe type as the script has written it. */
-const probeName = ({ written }: BindContext): string => written.split(" ")[0] ?? written;
 
 /** Probes on functions that choose others see them choose, once for each program, and none of the calls. */
 function warnOfIndirect(found: readonly FoundFunctions[], { diags, span }: BindContext): void {
@@ -105,7 +103,7 @@ function functionsInLibc(target: string, pattern: FunctionPattern, context: Bind
   });
   if (found.length > 0)
     diags.warning("moved-to-libc", span, `${target} has no function '${pattern.text}': libc has it since glibc 2.34`, {
-      hint: `${probeName(context)}:libc:${pattern.text} says so`,
+      hint: `${probeType(context)}:libc:${pattern.text} says so`,
     });
   return found;
 }
