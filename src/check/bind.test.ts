@@ -277,6 +277,7 @@ test("what has become of a function of a program, and what to write in its place
       "uretprobe:/fixture/symbols:halved",
       "the compiler has made halved.part.0 of it, whose arguments may be others; the rest of it is inlined into its callers: uretprobe:/fixture/symbols:halved.part.0",
     ],
+    ["uprobe:/fixture/symbols:twice", 'in C++ it is uprobe:/fixture/symbols:cpp:"int twice<*>"'],
     ["uprobe:/fixture/classes:grow", 'in C++ it is uprobe:/fixture/classes:cpp:"shop::Box::grow"'],
     ['uretprobe:/fixture/classes:cpp:"Box::grow"', 'in C++ it is uretprobe:/fixture/classes:cpp:"shop::Box::grow"'],
     ['uprobe:/fixture/classes:cpp:"shop::Box::grown"', "did you mean 'shop::Box::grow'?"],

@@ -42,7 +42,8 @@ function asMethod(name: string, file: UserFile, listed: UserFunctions, probe: st
     const full = symbol.includes(last) ? cppName(symbol) : undefined;
     if (full === undefined) continue;
     const plain = withoutTemplateArguments(full);
-    if (plain === name || plain.endsWith(`::${name}`))
+    // Names of templates begin with the type that they return.
+    if (plain === name || plain.endsWith(`::${name}`) || plain.endsWith(` ${name}`))
       return `in C++ it is ${probe}:${file.shown}:cpp:"${plain === full ? full : `${plain}<*>`}"`;
   }
   return undefined;
