@@ -181,6 +181,12 @@ export class Btf {
     return record === undefined ? undefined : memberIn(this, record, name);
   }
 
+  /** The member of a structure by their names; undefined if there is no such structure, or it has none. */
+  structMember(structure: string, name: string): BtfMemberRef | undefined {
+    const id = this.find(structure, "struct");
+    return id === undefined ? undefined : this.memberOf(id, name);
+  }
+
   /** Named members in order of declaration, those of anonymous members in their place. */
   membersOf(id: BtfId): readonly BtfMemberRef[] {
     const record = this.recordOf(id);

@@ -395,15 +395,15 @@ export class KernelAttachPort implements AttachPort, Disposable {
     return pmu;
   }
 
-  private attach(what: string, { slow, advice }: Manner, open: (held: Held) => void): Attachment {
-    const held: Held = { links: [], events: [], slow };
+  private attach(what: string, manner: Manner, open: (held: Held) => void): Attachment {
+    const held: Held = { links: [], events: [], slow: manner.slow };
     try {
       open(held);
     } catch (cause) {
       dispose([...held.links, ...held.events]);
       // The verifier's word on a copy of a program is said as it is.
       if (cause instanceof VerifierError || !(cause instanceof BeetraceError)) throw cause;
-      throw new AttachError(what, cause, { advice });
+      throw new AttachError(what, cause, { advice: manner.advice });
     }
     const attachment: Attachment = {
       [Symbol.dispose]: () => {

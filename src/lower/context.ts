@@ -204,8 +204,7 @@ function parameterPlace(p: ProgramLowering, place: ParameterPlace): Place {
 function compatOffset(kernel: KernelView, member: string): number | undefined {
   const btf = kernel.btf();
   if ("missing" in btf) return undefined;
-  const task = btf.find("task_struct", "struct");
-  const info = task === undefined ? undefined : btf.memberOf(task, "thread_info");
+  const info = btf.structMember("task_struct", "thread_info");
   const found = info === undefined ? undefined : btf.memberOf(info.type, member);
   return info === undefined || found === undefined ? undefined : (info.bitOffset + found.bitOffset) >> 3;
 }

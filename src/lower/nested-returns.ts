@@ -30,14 +30,10 @@ export function countFullNesting(p: ProgramLowering): void {
 }
 
 function nestingMembers(btf: Btf): NestingMembers | undefined {
-  const member = (structure: string, name: string) => {
-    const id = btf.find(structure, "struct");
-    return id === undefined ? undefined : btf.memberOf(id, name);
-  };
-  const uprobes = member("task_struct", "utask");
-  const depth = member("uprobe_task", "depth");
+  const uprobes = btf.structMember("task_struct", "utask");
+  const depth = btf.structMember("uprobe_task", "depth");
   if (uprobes === undefined || depth === undefined) return undefined;
   // Since the kernel uses their memory again (6.14), a return is taken from the list before its programs run.
-  const own = member("uprobe_task", "ri_pool") === undefined ? 0 : 1;
+  const own = btf.structMember("uprobe_task", "ri_pool") === undefined ? 0 : 1;
   return { uprobes: uprobes.bitOffset >> 3, depth: depth.bitOffset >> 3, own };
 }

@@ -62,8 +62,7 @@ export function skipThreads(b: FunctionBuilder, reader: TaskReader): void {
 function rawReader(kernel: KernelView): TaskReader | undefined {
   const btf = kernel.btf();
   if ("missing" in btf) return undefined;
-  const task = btf.find("task_struct", "struct");
-  const pid = task === undefined ? undefined : btf.memberOf(task, "pid");
+  const pid = btf.structMember("task_struct", "pid");
   if (pid === undefined) return undefined;
   return {
     pid(b) {

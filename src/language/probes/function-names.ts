@@ -31,19 +31,21 @@ export function functionPattern(text: string, language: string | undefined): Fun
   return { text, exact: false, matches: (symbol) => matches(symbol) || inLanguage(symbol), nameOf };
 }
 
+const cppFullName = (symbol: string): string | undefined => (symbol.startsWith("_Z") ? demangle(symbol) : undefined);
+
 /** `ns::f` of a symbol of C++ (Itanium ABI); undefined of others. */
 export function cppName(symbol: string): string | undefined {
-  const name = symbol.startsWith("_Z") ? demangle(symbol) : undefined;
+  const name = cppFullName(symbol);
   return name === undefined ? undefined : withoutParameters(name);
 }
 
 /** Names of C++ (Itanium ABI); without parentheses in the pattern all overloads are meant. */
 function cppMatcher(pattern: string): (symbol: string) => boolean {
   const matches = compileGlob(pattern);
-  const withParameters = pattern.includes("(");
+  const nameOf = pattern.includes("(") ? cppFullName : cppName;
   return (symbol) => {
-    const name = symbol.startsWith("_Z") ? demangle(symbol) : undefined;
-    return name !== undefined && matches(withParameters ? name : withoutParameters(name));
+    const name = nameOf(symbol);
+    return name !== undefined && matches(name);
   };
 }
 

@@ -25,8 +25,7 @@ export function findFunctions(
     return moved.length > 0 ? moved : unknownProbe(context, `${target} cannot be probed: ${files.missing}`, target, []);
   }
   const found: FoundFunctions[] = [];
-  const names: string[] = [];
-  let empty = true;
+  const searched: Omit<FoundFunctions, "functions">[] = [];
   for (const file of files) {
     const listed = kernel.userFunctions(file.path);
     if ("missing" in listed) {
@@ -36,8 +35,7 @@ export function findFunctions(
     }
     const functions = functionsOf(listed, pattern);
     if (functions.length > 0) found.push({ file, listed, functions });
-    else if (!hasWildcard(pattern.text)) names.push(...listed.names().flatMap((name) => pattern.nameOf(name) ?? []));
-    empty &&= listed.names().length === 0;
+    searched.push({ file, listed });
   }
   if (found.length > 0) {
     warnOfIndirect(found, context);
@@ -48,17 +46,24 @@ export function findFunctions(
   const [only] = files;
   const where =
     files.length === 1 && only !== undefined ? `${only.shown} has no` : `none of ${files.length} files has a`;
-  const named = only !== undefined && !hasWildcard(pattern.text) && context.missing !== "ignore";
-  const instead = named ? insteadOf(pattern.text, only, context) : undefined;
+  const [first] = searched;
+  const named = first !== undefined && !hasWildcard(pattern.text) && context.missing !== "ignore";
+  const instead = named ? absenceOf(pattern.text, first.file, first.listed, context) : undefined;
   if (instead !== undefined)
     return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, [], instead);
-  const more = empty ? "The file has no symbols; install its debug symbols." : undefined;
-  return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, names, more);
+  const more = searched.every(({ listed }) => listed.names().length === 0)
+    ? "The file has no symbols; install its debug symbols."
+    : undefined;
+  return unknownProbe(context, `${where} function '${pattern.text}'`, pattern.text, namesIn(searched, pattern), more);
 }
 
-function insteadOf(name: string, file: UserFile, context: BindContext): string | undefined {
-  const listed = context.kernel.userFunctions(file.path);
-  return "missing" in listed ? undefined : absenceOf(name, file, listed, context);
+/** All names that the pattern could have meant. */
+function* namesIn(searched: readonly Pick<FoundFunctions, "listed">[], pattern: FunctionPattern): Generator<string> {
+  for (const { listed } of searched)
+    for (const symbol of listed.names()) {
+      const name = pattern.nameOf(symbol);
+      if (name !== undefined) yield name;
+    }
 }
 
 /** Probes on functions that choose others see them choose, once for each program, and none of the calls. */
