@@ -353,8 +353,8 @@ export class ExpressionChecker {
     }
     const { scope } = this;
     if (target.type.kind === "int") {
-      // As arithmetic gives 64 bits: `$x = 127; $x++` is 128.
-      const wide = { type: target.type.signed ? i64 : u64, flexible: false };
+      // As `x = x + 1` and `x = x - 1`: 64 bits, and a difference can be negative.
+      const wide = { type: target.type.signed || e.op === "--" ? i64 : u64, flexible: false };
       if (target.kind === "map") scope.env.store(e.target.name, wide, e.span, scope.diags);
       else scope.env.assign(scope.prefix + target.name, e.target.name, wide, e.span, scope.diags);
     }
@@ -366,7 +366,8 @@ export class ExpressionChecker {
       return this.broken(e.span);
     }
     const size = type.kind === "pointer" ? BigInt(cSizeOf(type.to)) : 1n;
-    return { kind: "step", step: e.op === "++" ? size : -size, prefix: e.prefix, target, type, span: e.span };
+    const step = e.op === "++" ? size : -size;
+    return { kind: "step", step, prefix: e.prefix, target: { ...target, type }, type, span: e.span };
   }
 
   /** Left side of an assignment; of a variable or map not known yet, the type is a guess. */

@@ -66,12 +66,6 @@ export function checkBinary(scope: Scope, op: BinaryOp, left: TypedExpr, right: 
   return arithmetic(scope, op, left, right, span);
 }
 
-/** The IR operation of a compound assignment. */
-export function operationFor(op: string, left: TypedExpr, right: TypedExpr): BinOp {
-  const signed = op === ">>" ? left.type.kind === "int" && left.type.signed : operationSigned(left, right);
-  return (signed ? signedOps[op] : unsignedOps[op]) ?? "add";
-}
-
 function arithmetic(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExpr, span: Span): TypedExpr {
   if (left.type.kind === "pointer" || right.type.kind === "pointer")
     return pointerArithmetic(scope, op, left, right, span);
@@ -99,7 +93,7 @@ function arithmetic(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExp
 }
 
 /** Reports a division by a constant 0, which the verifier refuses (kernel/bpf/verifier.c, check_alu_op). */
-export function dividesByZero(scope: Scope, op: string, right: TypedExpr, span: Span): boolean {
+function dividesByZero(scope: Scope, op: string, right: TypedExpr, span: Span): boolean {
   if ((op !== "/" && op !== "%") || right.kind !== "const" || right.value !== 0n) return false;
   scope.diags.error("division-by-zero", span, "division by zero");
   return true;

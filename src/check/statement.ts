@@ -9,9 +9,9 @@ import { checkArgs, contextFor } from "./call.js";
 import { unknownRecord } from "./casts.js";
 import { ExpressionChecker, shownName } from "./expression.js";
 import { mapAccess, undefinedMap } from "./map-access.js";
-import { checkBinary, dividesByZero, operationFor } from "./operators.js";
+import { checkBinary } from "./operators.js";
 import type { Scope } from "./scope.js";
-import { inferredFrom, isSignedOperand, sameTypes } from "./type-rules.js";
+import { inferredFrom, sameTypes } from "./type-rules.js";
 
 /** Limit of unroll(): bpftrace's. */
 const maxUnroll = 100n;
@@ -302,17 +302,13 @@ export class StatementChecker {
       target.kind === "map"
         ? { kind: "map", access: target.access, type: target.type, span: s.target.span }
         : { kind: "variable", name: target.name, type: target.type, span: s.target.span };
-    if (dividesByZero(scope, op, right, s.span)) return [];
-    if (left.type.kind === "int" && right.type.kind === "int") {
-      const op64 = { type: left.type.signed || isSignedOperand(right) ? i64 : u64, flexible: false };
-      const kept = left.type.signed || (right.kind === "const" && right.value >= 0n) ? left.type.signed : undefined;
-      const wide = kept === undefined ? op64 : { ...op64, type: kept ? i64 : u64 };
-      if (target.kind === "map") scope.env.store(s.target.name, wide, s.span, scope.diags);
-      else scope.env.assign(scope.prefix + target.name, shownName(s.target.name), wide, s.span, scope.diags);
-      return [{ kind: "update", target, op: operationFor(op, left, right), value: right, span: s.span }];
-    }
+    // Typed as `x = x op n` is, so that both mean the same.
     const value = checkBinary(scope, op as "+", left, right, s.span);
-    return [this.store(target, s.target.name, value, s)];
+    if (target.kind === "variable" || left.type.kind !== "int" || value.kind !== "arithmetic")
+      return [this.store(target, s.target.name, value, s)];
+    // An entry is changed where it lies: between reading and writing it another CPU may have changed it, too.
+    scope.env.store(s.target.name, inferredFrom(value), s.span, scope.diags);
+    return [{ kind: "update", access: target.access, op: value.op, value: value.right, span: s.span }];
   }
 
   private aggregate(

@@ -101,8 +101,9 @@ export function partsOf(s: TypedStatement): StatementParts {
   switch (s.kind) {
     case "evaluate":
       return { expressions: [s.value], bodies: none };
-    case "assign":
     case "update":
+      return { expressions: [s.value, ...s.access.key], bodies: none, access: s.access };
+    case "assign":
       return {
         expressions: [s.value, ...keyOf(s.target)],
         bodies: none,

@@ -110,7 +110,7 @@ export type TypedStatement = { readonly span: Span } & (
   | { readonly kind: "evaluate"; readonly value: TypedExpr }
   | { readonly kind: "assign"; readonly target: AssignTarget; readonly value: TypedExpr }
   /** `@x += n` and the like, on integers. */
-  | { readonly kind: "update"; readonly target: AssignTarget; readonly op: BinOp; readonly value: TypedExpr }
+  | { readonly kind: "update"; readonly access: MapAccess; readonly op: BinOp; readonly value: TypedExpr }
   | {
       readonly kind: "aggregate";
       readonly access: MapAccess;

@@ -2,7 +2,7 @@ import { assertNever } from "../base/assert-never.js";
 import type { BinOp, BlockId, Value } from "../ir/ir.js";
 import type { Dest, Place } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
-import type { Type } from "../types/type.js";
+import { i64, type Type } from "../types/type.js";
 import { align8, cSizeOf, fieldIndex, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import { compareMemory } from "./compare-memory.js";
 import { argPlace, argValue } from "./context.js";
@@ -72,13 +72,15 @@ function registerValue(p: ProgramLowering, e: TypedExpr): Value {
     case "step": {
       const { target } = e;
       const step = b.const(e.step);
-      let before: Value;
-      if (target.kind === "map") before = addToEntry(p, target.access, step, true);
-      else {
-        before = p.readVariable(target.name);
-        p.writeVariable(target.name, b.bin("add", before, step));
+      if (target.kind === "map") {
+        const before = addToEntry(p, target.access, step, true);
+        return e.prefix ? b.bin("add", before, step) : before;
       }
-      return e.prefix ? b.bin("add", before, step) : before;
+      const before = p.readVariable(target.name);
+      // A declared type stays.
+      const after = convert(p, b.bin("add", before, step), i64, target.type);
+      p.writeVariable(target.name, after);
+      return e.prefix ? after : before;
     }
     case "builtin":
       return e.builtin.value?.(p, e.args, e.type) ?? b.const(0);

@@ -114,19 +114,13 @@ function assignVariable(p: ProgramLowering, name: string, type: TypedExpr["type"
   else lowerInto(p, withoutStacks(value, p.shownStacks.onlyShown(name), type), p.home(name), true, type);
 }
 
-function update(p: ProgramLowering, s: Extract<TypedStatement, { kind: "update" }>): void {
+function update(p: ProgramLowering, { access, op, value }: Extract<TypedStatement, { kind: "update" }>): void {
   const { b } = p;
-  if (s.target.kind === "variable") {
-    const operand = p.value(s.value);
-    const before = p.readVariable(s.target.name);
-    p.writeVariable(s.target.name, arithmetic(p, s.op, before, operand, s.value.kind === "const"));
-    return;
-  }
-  if (s.op === "add") addToEntry(p, s.target.access, p.value(s.value), false);
-  else if (s.op === "sub") addToEntry(p, s.target.access, b.bin("sub", b.const(0), p.value(s.value)), false);
+  if (op === "add") addToEntry(p, access, p.value(value), false);
+  else if (op === "sub") addToEntry(p, access, b.bin("sub", b.const(0), p.value(value)), false);
   else {
-    const operand = p.value(s.value);
-    modifyEntry(p, s.target.access, (before: Value) => arithmetic(p, s.op, before, operand, s.value.kind === "const"));
+    const operand = p.value(value);
+    modifyEntry(p, access, (before: Value) => arithmetic(p, op, before, operand, value.kind === "const"));
   }
 }
 

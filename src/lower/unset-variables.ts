@@ -50,8 +50,7 @@ class Walk {
         return;
       case "update":
         this.expression(s.value, set);
-        if (s.target.kind === "variable") this.read(s.target.name, set);
-        else this.access(s.target.access, set);
+        this.access(s.access, set);
         return;
       case "aggregate":
         if (s.value !== undefined) this.expression(s.value, set);

@@ -80,6 +80,37 @@ test("steps and compound assignments keep 64 bits", () => {
   );
 });
 
+test("compound assignments are typed as the plain ones", () => {
+  const types = ["int8", "int32", "int64", "uint8", "uint16", "uint32", "uint64"];
+  const operators = ["+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"];
+  const operands = ["7", "-3", "(uint8)9", "(int64)-11", "(uint64)arg0", "(int32)arg1"];
+  const registers = { arg0: 5n, arg1: 0xffff_fff3n };
+  for (const type of types) {
+    const statements = operators.flatMap((op, i) =>
+      operands.map((operand, j) => {
+        const n = `${i}_${j}`;
+        const shifted = op === "<<" || op === ">>" ? "(uint8)3" : operand;
+        return `$a${n} = (${type})arg0; $a${n} ${op}= ${shifted}; $b${n} = (${type})arg0; $b${n} = $b${n} ${op} ${shifted};
+          @c${n} = (${type})arg0; @c${n} ${op}= ${shifted}; @d${n} = (${type})arg0; @d${n} = @d${n} ${op} ${shifted};
+          if ($a${n} != $b${n} || ($a${n} < 0) != ($b${n} < 0)) { print("$ ${type} ${op}= ${shifted}") }
+          if (@c${n} != @d${n} || (@c${n} < 0) != (@d${n} < 0)) { print("@ ${type} ${op}= ${shifted}") }`;
+      }),
+    );
+    const texts = statements.map((body) => new Simulation(`kprobe:vfs_read { ${body} }`).fire({ registers }).text);
+    assert.equal(texts.join(""), "", type);
+  }
+});
+
+test("a difference can be negative, and a declared type stays", () => {
+  assert.deepEqual(
+    mapsOf(
+      `$w = (uint32)5; $w -= 10; @a = $w; @b = (uint16)0; @b--; $b = (uint64)3; $b -= 5; @c = $b < 0;
+       let $u: uint8 = 255; $u++; @d = $u; $u += 300; @e = $u; let $v: uint8 = 0; @f = --$v; @g = $v--; @h = $v;`,
+    ),
+    { "@a": "-5", "@b": "-1", "@c": "true", "@d": "0", "@e": "44", "@f": "255", "@g": "255", "@h": "254" },
+  );
+});
+
 test("booleans", () => {
   assert.deepEqual(
     mapsOf("@a = 5 > 3; @b = !@a; @c = true; @d = (uint64)(arg0 == 1) + 1; @e = (bool)5;", { arg0: 1n }),

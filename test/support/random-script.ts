@@ -130,7 +130,9 @@ export class ScriptMaker {
     const known = [...this.variables];
     if (known.length > 0 && this.below(4) === 0) {
       const [name, signed] = this.pick(known);
-      return { text: name, run: (w) => ({ bits: w.variables.get(name) ?? 0n, signed }) };
+      // Its type is settled by the whole script, what stands behind this place included.
+      const isSigned = (): boolean => this.variables.get(name) ?? signed;
+      return { text: name, run: (w) => ({ bits: w.variables.get(name) ?? 0n, signed: isSigned() }) };
     }
     if (this.below(2) === 0) {
       const index = this.below(3);

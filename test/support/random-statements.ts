@@ -112,6 +112,8 @@ export class ActionMaker {
     const value = this.make.expression(3);
     const cast = name === "$a" ? "(int64)" : "(uint64)";
     const op = this.make.pick(["", "+", "-", "*", "&", "|", "^"]);
+    // A difference is signed, whatever it is made of.
+    if (op === "-") this.make.declare(name, true);
     return {
       text: `${name} ${op}= ${cast}${value.text};`,
       run: (w) => {
