@@ -26,7 +26,8 @@ export interface Expression {
 const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
 const i64 = (value: bigint): bigint => BigInt.asIntN(64, value);
 const numberOf = ({ bits, signed }: Number64): bigint => (signed ? i64(bits) : u64(bits));
-const flag = (truth: boolean): Number64 => ({ bits: truth ? 1n : 0n, signed: false });
+/** `literal`: what it was decided by is known to the compiler. */
+const flag = (truth: boolean, literal: boolean): Number64 => ({ bits: truth ? 1n : 0n, signed: false, literal });
 
 function signedTogether(a: Number64, b: Number64): boolean {
   const fits = (n: Number64): boolean => n.literal === true && i64(n.bits) >= 0n;
@@ -70,17 +71,17 @@ function compute(op: string, a: Number64, b: Number64): Number64 {
     case ">>":
       return result(numberOf(a) >> shift, literal ? signed : a.signed);
     case "==":
-      return flag(u64(left) === u64(right));
+      return flag(u64(left) === u64(right), literal);
     case "!=":
-      return flag(u64(left) !== u64(right));
+      return flag(u64(left) !== u64(right), literal);
     case "<":
-      return flag(left < right);
+      return flag(left < right, literal);
     case "<=":
-      return flag(left <= right);
+      return flag(left <= right, literal);
     case ">":
-      return flag(left > right);
+      return flag(left > right, literal);
     case ">=":
-      return flag(left >= right);
+      return flag(left >= right, literal);
     default:
       throw new Error(`no operator ${op}`);
   }
@@ -172,7 +173,13 @@ export class ScriptMaker {
       }
       case 2: {
         const of = this.expression(depth - 1);
-        return { text: `(!${of.text})`, run: (w) => flag(of.run(w).bits === 0n) };
+        return {
+          text: `(!${of.text})`,
+          run: (w) => {
+            const { bits, literal } = of.run(w);
+            return flag(bits === 0n, literal === true);
+          },
+        };
       }
       case 3:
         return this.cast(this.expression(depth - 1));
@@ -182,8 +189,11 @@ export class ScriptMaker {
         return {
           text: `(${a.text} ${and ? "&&" : "||"} ${b.text})`,
           run: (w) => {
-            const left = a.run(w).bits !== 0n;
-            return flag(and ? left && b.run(w).bits !== 0n : left || b.run(w).bits !== 0n);
+            const left = a.run(w);
+            const truth = left.bits !== 0n;
+            if (truth !== and) return flag(truth, left.literal === true);
+            const right = b.run(w);
+            return flag(right.bits !== 0n, left.literal === true && right.literal === true);
           },
         };
       }
