@@ -8,6 +8,7 @@ export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
 export const E2BIG = 7;
+export const ENOEXEC = 8;
 export const EBADF = 9;
 export const EAGAIN = 11;
 export const ENOMEM = 12;

@@ -54,7 +54,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (options.mode === "info") return print((await import("./info.js")).infoText(sys, kernel, textOrJson(options)));
   if (source === undefined) return failure;
   checkPrivileges();
-  const child = options.command === undefined ? undefined : await Child.start(options.command);
+  const child = options.command === undefined ? undefined : await Child.start(sys, options.command);
   if (child !== undefined) kernel.expectProgram(child.pid, child.program);
   let compiled: Compiled | undefined;
   try {

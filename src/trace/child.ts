@@ -1,65 +1,82 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { accessSync, constants, readFileSync } from "node:fs";
+import { closeSync, openSync, readSync, type Stats, statSync, writeSync } from "node:fs";
+import { constants } from "node:os";
 import { resolve } from "node:path";
+import type { Duplex } from "node:stream";
+import { E2BIG, EACCES, ENOENT, ENOEXEC } from "../abi/errno.js";
+import { launcherFile } from "../abi/launcher.js";
 import { BeetraceError } from "../base/errors.js";
-import { parseProcStat } from "../formats/proc-stat.js";
+import { errnoText } from "../output/errno-text.js";
+import { memoryFile } from "../sys/process-calls.js";
+import type { Sys } from "../sys/sys.js";
+import { SyscallError } from "../sys/syscall-error.js";
 
 /** The command of -c cannot be run. */
 export class CommandError extends BeetraceError {}
 
-/** A command that waits in front of its execve until the probes are attached. */
+/** Descriptor by which a command that waits hears that it is to begin, and says why it could not. */
+const wordFd = 3;
+
+/**
+ * A shell in place of the launcher where files in memory may not be executed (vm.memfd_noexec): it does not end with this
+ * process.
+ */
+const shellScript = `read word <&${wordFd} && { trap 'echo >&${wordFd}' EXIT; shift; exec "$@" ${wordFd}>&-; }`;
+
+/**
+ * A command that waits in front of its execve until the probes are attached. It ends with this process, however that ends:
+ * a program of ours (abi/launcher.ts) asks the kernel for that, waits and becomes the command; the pid stays. Node has no
+ * fork without exec.
+ */
 export class Child {
   readonly pid: number;
   /** Path of what it will run. */
   readonly program: string;
-  /** Settles when it has ended: exit status, or 128 + the signal's number as a shell has it. */
+  /** Settles when it has ended. */
   readonly ended: Promise<void>;
+  /** Exit status, or 128 + the signal's number as a shell has it; undefined while it runs. */
   exitCode: number | undefined;
+  /** Why the program could not be executed, known when the child has ended. */
+  failure: CommandError | undefined;
   private readonly process: ChildProcess;
+  private readonly word: Duplex;
 
   private constructor(child: ChildProcess, pid: number, program: string) {
     this.process = child;
     this.pid = pid;
     this.program = program;
+    this.word = child.stdio[wordFd] as Duplex;
+    const said: Buffer[] = [];
+    this.word.on("data", (bytes: Buffer) => said.push(bytes));
+    // It is gone before it was told to begin.
+    this.word.on("error", () => undefined);
     this.ended = new Promise((resolve) => {
       child.once("exit", (code, signal) => {
-        this.exitCode = code ?? (signal === null ? 1 : 128);
+        this.exitCode = code ?? (signal === null ? 1 : 128 + (constants.signals[signal] ?? 0));
+      });
+      child.once("close", () => {
+        const bytes = Buffer.concat(said);
+        if (bytes.length > 0) this.failure = notExecuted(program, bytes.length < 4 ? 0 : bytes.readInt32LE(0));
         resolve();
       });
     });
   }
 
-  /** Starts a shell that stops itself and, continued, becomes the command; the pid stays. Node has no fork without exec. */
-  static async start(command: string): Promise<Child> {
+  /** Starts a command, which waits for {@link go}. Throws CommandError if there is no such program, or it is none. */
+  static async start(sys: Sys, command: string): Promise<Child> {
     const words = splitWords(command);
     const [file] = words;
     if (file === undefined) throw new CommandError("-c needs a command", { hint: "e.g. -c 'ls -l'" });
     const program = findExecutable(file);
-    const child = spawn("/bin/sh", ["-c", 'kill -STOP $$; exec "$@"', "sh", ...words], { stdio: "inherit" });
-    const { pid } = child;
-    if (pid === undefined) throw new CommandError(`cannot start '${file}'`);
-    const started = new Child(child, pid, program);
-    await started.stopped(file);
-    return started;
-  }
-
-  /** Waits until the shell has stopped itself. */
-  private async stopped(file: string): Promise<void> {
-    for (;;) {
-      if (this.exitCode !== undefined) throw new CommandError(`cannot start '${file}'`);
-      let stat = "";
-      try {
-        stat = readFileSync(`/proc/${this.pid}/stat`, "latin1");
-      } catch {
-        throw new CommandError(`cannot start '${file}'`);
-      }
-      if (parseProcStat(stat)?.state === "T") return;
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
+    // What execvp(3) does with a script that does not say who runs it.
+    const [path, args] = isPlainScript(program) ? ["/bin/sh", ["sh", program, ...words.slice(1)]] : [program, words];
+    const child = await launch(sys, path, args);
+    if (child?.pid === undefined) throw new CommandError(`cannot start '${file}'`);
+    return new Child(child, child.pid, program);
   }
 
   go(): void {
-    this.process.kill("SIGCONT");
+    this.word.write("\n");
   }
 
   /** Ends a command that is still running: the trace it was started for is over. */
@@ -70,22 +87,108 @@ export class Child {
   }
 }
 
+async function launch(sys: Sys, path: string, args: readonly string[]): Promise<ChildProcess | undefined> {
+  const stdio = ["inherit", "inherit", "inherit", "pipe"] as const;
+  try {
+    using launcher = memoryFile(sys, "beetrace-c");
+    writeSync(launcher.raw, launcherFile(sys.arch));
+    const child = spawn(`/proc/${process.pid}/fd/${launcher.raw}`, [path, ...args], { stdio: [...stdio], argv0: "-c" });
+    if (await hasStarted(child)) return child;
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+  }
+  const child = spawn("/bin/sh", ["-c", shellScript, "sh", ...args.slice(0, 1), path, ...args.slice(1)], {
+    stdio: [...stdio],
+  });
+  return (await hasStarted(child)) ? child : undefined;
+}
+
+/** It is known at once, but told later. */
+function hasStarted(child: ChildProcess): Promise<boolean> | boolean {
+  if (child.pid !== undefined) return true;
+  return new Promise((resolve) => {
+    child.once("error", () => resolve(false));
+  });
+}
+
+/** By the error of execve(2); 0 if a shell has told why already. */
+function notExecuted(program: string, errno: number): CommandError {
+  if (errno === 0) return new CommandError(`cannot run '${program}'`);
+  const interpreter = errno === ENOENT ? interpreterOf(program) : undefined;
+  if (interpreter !== undefined)
+    return new CommandError(`cannot run '${program}': there is no ${interpreter}, which is to interpret it`, {
+      hint: "it is named in the file's first line, or by the linker that made it",
+    });
+  const hints: Readonly<Record<number, string>> = {
+    [ENOEXEC]: "it is no program of this machine, or damaged: file(1) tells what it is",
+    [EACCES]: "its file system may be mounted noexec, or a security module forbids it",
+    [E2BIG]: "its arguments and its environment are too long",
+  };
+  const hint = hints[errno];
+  return new CommandError(`cannot run '${program}': ${errnoText(errno)}`, hint === undefined ? {} : { hint });
+}
+
+/** Bytes at the beginning of a file, and at most so many of its interpreter's name. */
+const headSize = 4096;
+
+function headOf(file: string): Buffer {
+  const bytes = Buffer.alloc(headSize);
+  const fd = openSync(file, "r");
+  try {
+    return bytes.subarray(0, readSync(fd, bytes, 0, headSize, 0));
+  } catch {
+    return bytes.subarray(0, 0);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Text without a first line that says who runs it. */
+function isPlainScript(file: string): boolean {
+  try {
+    const head = headOf(file);
+    return head.length > 0 && head[0] !== 0x7f && !head.includes(0) && head.toString("latin1", 0, 2) !== "#!";
+  } catch {
+    // Not to be read, perhaps to be executed.
+    return false;
+  }
+}
+
+/** What a file's first line, or its PT_INTERP if that is in its first page, says who runs it. */
+function interpreterOf(file: string): string | undefined {
+  try {
+    const head = headOf(file);
+    const text = head.toString("latin1");
+    return /^#! *(\S+)/.exec(text)?.[1] ?? /\/[\w./+-]*ld[\w.+-]*\.so[\w.]*/.exec(text)?.[0];
+  } catch {
+    return undefined;
+  }
+}
+
+function lookAt(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    // Not there, or in a folder that is closed to us.
+    return undefined;
+  }
+}
+
 /** What execvp(3) would find, found before anything is attached. */
 function findExecutable(file: string): string {
   const places = file.includes("/")
     ? [file]
     : (process.env["PATH"] ?? "/usr/bin:/bin").split(":").map((folder) => `${folder}/${file}`);
+  let why = file.includes("/") ? "there is no such program" : "there is no such program in PATH";
   for (const place of places) {
-    try {
-      accessSync(place, constants.X_OK);
-      return resolve(place);
-    } catch {
-      // Perhaps it is in the next one.
-    }
+    const found = lookAt(place);
+    if (found === undefined) continue;
+    if (found.isDirectory()) why = `${place} is a directory`;
+    else if (!found.isFile()) why = `${place} is no file`;
+    else if ((found.mode & 0o111) === 0) why = `${place} may not be executed: chmod +x makes a file a program`;
+    else return resolve(place);
   }
-  throw new CommandError(
-    `cannot run '${file}': ${file.includes("/") ? "there is no such program" : "there is no such program in PATH"}`,
-  );
+  throw new CommandError(`cannot run '${file}': ${why}`);
 }
 
 /** Words of a command line, with quotes and backslashes as a shell has them; no other expansion. */

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { zeroed } from "../abi/struct.js";
 import { parseProcStat } from "../formats/proc-stat.js";
 import { allProcesses } from "../kernel/process-files.js";
@@ -78,11 +78,24 @@ function readParents(): Map<number, number> {
   return parents;
 }
 
-/** Whether there is a process of that number, be it one that has ended and not been waited for. */
-export const isThere = (process: number): boolean => readStat(process) !== "";
+/** Whether a process of that number runs: one that has ended, which its parent has not waited for yet, does not. */
+export function isThere(process: number): boolean {
+  const hasEnded = (stat: string): boolean => /^[ZX]/.test(parseProcStat(stat)?.state ?? "Z");
+  if (!hasEnded(readStat(process))) return true;
+  // Its first thread may have ended before others.
+  return threadsOf(process).some((thread) => !hasEnded(readStat(`${process}/task/${thread}`)));
+}
+
+function threadsOf(process: number): readonly string[] {
+  try {
+    return readdirSync(`/proc/${process}/task`);
+  } catch {
+    return [];
+  }
+}
 
 /** Empty if there is no such process. */
-function readStat(process: number): string {
+function readStat(process: number | string): string {
   try {
     return readFileSync(`/proc/${process}/stat`, "latin1");
   } catch {

@@ -16,6 +16,7 @@ import { SyscallError } from "../sys/syscall-error.js";
 import { systemMaps } from "../wire/map-storage.js";
 import { directories, readHierarchies } from "./cgroups.js";
 import { readPasswd } from "./passwd.js";
+import { isThere } from "./process-tree.js";
 
 /** A target that is not there, or cannot be limited to. */
 export class TargetError extends BeetraceError {}
@@ -89,6 +90,10 @@ export function requireProcess(pid: number): void {
   if (process !== undefined && Number(process) !== pid)
     throw new TargetError(`${pid} is a thread of process ${process}`, {
       hint: `give the process; /tid == ${pid}/ in the script chooses the thread`,
+    });
+  if (!isThere(pid))
+    throw new TargetError(`process ${pid} has ended, and its parent has not waited for it yet`, {
+      hint: "such a zombie runs nothing that could be traced",
     });
 }
 
