@@ -21,6 +21,7 @@ export const EINVAL = 22;
 export const ENFILE = 23;
 export const EMFILE = 24;
 export const ENOSPC = 28;
+export const EPIPE = 32;
 export const EILSEQ = 84;
 export const EOPNOTSUPP = 95;
 export const EADDRNOTAVAIL = 99;

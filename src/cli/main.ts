@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
+import { constants } from "node:os";
 import { basename } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { type Diagnostic, Diagnostics, renderDiagnostic } from "../base/diagnostics.js";
@@ -17,6 +18,7 @@ import { VerifierError } from "../load/verifier-error.js";
 import { formatScript } from "../syntax/format.js";
 import { parse } from "../syntax/parser.js";
 import { openSys } from "../sys/ffi.js";
+import { handleNoMore, handleOnce } from "../sys/process-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
 import { Child } from "../trace/child.js";
@@ -73,7 +75,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (compiled === undefined) return failure;
     if (compiled.script.targets.length === 0) return nothingToAttach(wanted, options);
     await checkFormat(options, compiled);
-    const output = new Output(options, source);
+    const output = new Output(sys, options, source);
     using trace = new Trace({
       sys,
       kernel,
@@ -87,26 +89,32 @@ async function main(args: readonly string[]): Promise<number> {
       // A report keeps what maps were until the end.
       namesWhenShown: options.format !== "html",
       afterTurn: () => output.flush(),
+      shown: () => output.shown(),
       ...(options.verbose ? { onNote: (text: string) => output.note(text) } : {}),
     });
     output.onClosed = () => trace.stop();
     if (options.verbose) describe(compiled);
     if (options.dryRun) return 0;
     if (options.mode === "test" || options.mode === "bench")
-      return runPrograms(trace, options.mode, textOrJson(options), output);
-    const release = onSignals(trace);
+      return await runPrograms(trace, options.mode, textOrJson(options), output);
+    const release = onSignals(sys, trace);
     // Not before: compiling is quicker in a large one.
     setFlagsFromString(`--max-semi-space-size=${youngHeap}`);
     setFlagsFromString("--semi-space-growth-factor=1");
     setFlagsFromString(`--heap-growing-percent=${heapGrowth}`);
     try {
-      return await trace.run();
+      const status = await trace.run();
+      await output.close();
+      return status;
     } catch (error) {
       output.failed(error instanceof Error ? error.message : String(error));
+      // The probes are not attached while the last output waits for its reader.
+      trace[Symbol.dispose]();
+      // What failed first is told: that nothing can be written, perhaps.
+      await output.close().catch(() => undefined);
       throw error;
     } finally {
       release();
-      await output.close();
     }
   } finally {
     child?.end();
@@ -353,17 +361,28 @@ function describe(compiled: Compiled): void {
   }
 }
 
-/** Ctrl-C and the polite signals end a trace; a second one ends the program at once. */
-function onSignals(trace: Trace): () => void {
+/**
+ * Ctrl-C and the polite signals end a trace. A second one ends the program at once: that is the kernel's business, so that it
+ * does not matter what this thread is doing, or what it waits for.
+ */
+function onSignals(sys: Sys, trace: Trace): () => void {
   let asked = false;
   const stop = (signal: NodeJS.Signals): void => {
-    if (asked) process.exit(signal === "SIGINT" ? 130 : 143);
+    // Both came before this thread could look.
+    if (asked) {
+      handleNoMore(sys, constants.signals[signal]);
+      process.kill(process.pid, signal);
+    }
     asked = true;
+    for (const each of signals) if (each !== signal) handleNoMore(sys, constants.signals[each]);
     trace.stop(true);
   };
   const show = (): void => trace.signalled();
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const signal of signals) process.on(signal, stop);
+  for (const signal of signals) {
+    process.on(signal, stop);
+    handleOnce(sys, constants.signals[signal]);
+  }
   process.on("SIGUSR1", show);
   return () => {
     for (const signal of signals) process.off(signal, stop);

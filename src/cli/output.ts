@@ -1,7 +1,9 @@
 import type { OutputEvent } from "../output/event.js";
 import { mapJsonParts, renderJson } from "../output/json.js";
 import { mapTextParts, renderText } from "../output/text.js";
+import type { Sys } from "../sys/sys.js";
 import type { Options } from "./options.js";
+import { Outlet } from "./outlet.js";
 import { ReportFile, titleOf } from "./report-file.js";
 import { StackFile } from "./stack-file.js";
 import { Writer } from "./writer.js";
@@ -12,19 +14,36 @@ import { Writer } from "./writer.js";
  */
 const attachedVariable = "__BPFTRACE_NOTIFY_PROBES_ATTACHED";
 
-/** Renders events and writes them to where they belong. */
+/** Text that waits here for somebody to read, in bytes, before the trace waits, too. */
+const enough = 1 << 20;
+
+/** How long the parts of a map are made and written before signals are heard, and parts between looks at the clock. */
+const sliceMilliseconds = 50;
+const sliceParts = 100;
+
+/** What is written later: text, or the parts of a map, each made when there is room for it. */
+type Item = { readonly to: "out" | "err"; readonly parts: Iterator<string> };
+
+/**
+ * Renders events and writes them to where they belong, in their order, standard error included. Never blocks: what nobody reads
+ * waits, and {@link event} answers a promise when there is enough of it.
+ */
 export class Output {
   onClosed: () => void = () => undefined;
-  private readonly out: Writer;
-  private readonly err: Writer;
+  private readonly out: Outlet;
+  private readonly err: Outlet;
   private readonly options: Options;
   /** What takes the events where the output is one file, written at the end. */
   private readonly file: StackFile | ReportFile | undefined;
+  private readonly later: Item[] = [];
+  /** Writes what waits; undefined if nothing does. */
+  private writing: Promise<void> | undefined;
+  private problem: unknown;
 
-  constructor(options: Options, script: { readonly name: string; readonly text: string }) {
+  constructor(sys: Sys, options: Options, script: { readonly name: string; readonly text: string }) {
     this.options = options;
-    this.out = new Writer(options.outputFile ?? 1, () => this.onClosed());
-    this.err = new Writer(2, () => undefined);
+    this.out = new Outlet(sys, options.outputFile ?? 1, () => this.onClosed());
+    this.err = new Outlet(sys, 2, () => undefined);
     const { format } = options;
     if (format === "html") this.file = new ReportFile(script, this.out, (text) => this.tell(text));
     else if (format !== "text" && format !== "json")
@@ -33,8 +52,8 @@ export class Output {
 
   /** Text that is no event. */
   write(text: string): void {
-    this.out.write(text);
-    this.out.flush();
+    this.put("out", text);
+    this.flush();
   }
 
   /** What -v says beside the events. */
@@ -42,12 +61,21 @@ export class Output {
     this.tell(`${text}\n`);
   }
 
-  event(event: OutputEvent): void {
-    if (event.kind === "attached") {
-      this.attached(event);
-      return;
-    }
-    if (event.kind !== "warnf" || this.options.warnings) this.render(event);
+  /** What it answers settles when there is room for more. Throws BeetraceError if the output cannot be written. */
+  event(event: OutputEvent): Promise<void> | undefined {
+    if (event.kind === "attached") this.attached(event);
+    else if (event.kind !== "warnf" || this.options.warnings) this.render(event);
+    const { problem } = this;
+    if (problem !== undefined) throw problem;
+    if (this.later.length > 0 || this.out.backlog > enough) return this.shown();
+    return undefined;
+  }
+
+  /** Settles when everything has been written. */
+  async shown(): Promise<void> {
+    this.flush();
+    while (this.writing !== undefined) await this.writing;
+    if (this.problem !== undefined) throw this.problem;
   }
 
   /** The trace ends by an error, which is told elsewhere: a file must not look as if it were complete. */
@@ -71,26 +99,101 @@ export class Output {
     }
     if (event.kind === "map") {
       const parts = this.options.format === "json" ? mapJsonParts(event.map) : mapTextParts(event.map);
-      for (const part of parts) this.out.write(part);
+      this.putParts(parts[Symbol.iterator]());
       return;
     }
     const { stream, text } = this.options.format === "json" ? renderJson(event) : renderText(event);
-    if (stream === "out") this.out.write(text);
+    if (stream === "out") this.put("out", text);
     else this.tell(text);
   }
 
   private tell(text: string): void {
     this.out.flush();
-    this.err.write(text);
-    this.err.flush();
+    this.put("err", text);
+    if (this.later.length === 0) this.err.flush();
+    this.goOn();
+  }
+
+  private put(to: "out" | "err", text: string): void {
+    // Standard error stands behind what standard output has no room for yet.
+    const waits =
+      this.later.length > 0 || (to === "err" && this.out.backlog > 0) || (to === "out" && this.err.backlog > 0);
+    if (waits) this.later.push({ to, parts: [text][Symbol.iterator]() });
+    else if (to === "out") this.out.write(text);
+    else this.err.write(text);
+  }
+
+  private putParts(parts: Iterator<string>): void {
+    if (this.later.length > 0 || this.err.backlog > 0 || this.writeParts(parts)) this.later.push({ to: "out", parts });
+    this.goOn();
+  }
+
+  /** Writes parts as long as there is room, and not for long; true if more are left. */
+  private writeParts(parts: Iterator<string>): boolean {
+    const end = performance.now() + sliceMilliseconds;
+    while (this.out.backlog === 0) {
+      for (let i = 0; i < sliceParts; i++) {
+        const next = parts.next();
+        if (next.done === true) return false;
+        this.out.write(next.value);
+      }
+      if (performance.now() >= end) break;
+    }
+    return true;
   }
 
   flush(): void {
     this.out.flush();
+    this.goOn();
+  }
+
+  private goOn(): void {
+    if (this.writing !== undefined) return;
+    if (this.out.backlog === 0 && this.err.backlog === 0 && this.later.length === 0) return;
+    this.writing = this.writeLater().then(
+      () => {
+        this.writing = undefined;
+      },
+      (error: unknown) => {
+        this.writing = undefined;
+        this.problem = error;
+        // Nothing of it will be written any more.
+        this.later.length = 0;
+        this.onClosed();
+      },
+    );
+  }
+
+  private async writeLater(): Promise<void> {
+    for (;;) {
+      if (this.out.backlog > 0) await this.out.room();
+      else if (this.err.backlog > 0) await this.err.room();
+      else {
+        const [item] = this.later;
+        if (item === undefined) {
+          this.out.flush();
+          if (this.out.backlog === 0) return;
+          continue;
+        }
+        if (item.to === "out") {
+          if (this.writeParts(item.parts)) {
+            // Signals are heard.
+            await new Promise(setImmediate);
+            continue;
+          }
+          if (this.later[1]?.to !== "out") this.out.flush();
+        } else {
+          for (const text of { [Symbol.iterator]: () => item.parts }) this.err.write(text);
+          this.err.flush();
+        }
+        this.later.shift();
+      }
+    }
   }
 
   async close(): Promise<void> {
     await this.file?.close();
+    await this.shown();
     this.out.close();
     this.err.close();
   }

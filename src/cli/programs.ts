@@ -5,12 +5,12 @@ import type { Trace } from "../trace/trace.js";
 import { printError } from "./writer.js";
 
 /** --test and --bench: runs the programs, tells each result, and answers the exit status. */
-export function runPrograms(
+export async function runPrograms(
   trace: Trace,
   mode: "test" | "bench",
   format: "text" | "json",
-  output: { write(text: string): void; close(): void },
-): number {
+  output: { write(text: string): void; close(): Promise<void> },
+): Promise<number> {
   const failed: string[] = [];
   let told = 0;
   const tell = (result: ProgramResult): void => {
@@ -19,21 +19,21 @@ export function runPrograms(
     told++;
     if (!result.passed) failed.push(result.names[result.index] ?? "");
   };
-  trace.runPrograms(mode, ({ names, index, run, measure }) => {
+  await trace.runPrograms(mode, async ({ names, index, run, measure }) => {
     const name = names[index] ?? "";
     if (mode === "test") {
-      const once = run();
+      const once = await run();
       const text = once.events.map((event) => renderText(event).text).join("");
       tell({ names, index, nanoseconds: once.nanoseconds, runs: 1, passed: hasPassed(once), output: text });
       return;
     }
-    const measured = measure();
+    const measured = await measure();
     if (measured === undefined) return;
     if (measured.failed) {
       failed.push(name);
       printError(`ERROR: Benchmark '${name}' failed.\n`);
     } else tell({ names, index, ...measured, passed: true, output: "" });
   });
-  output.close();
+  await output.close();
   return failed.length === 0 ? 0 : 1;
 }

@@ -4,8 +4,8 @@ import { formatTime } from "../output/format-time.js";
 import type { Notice } from "../output/report-html.js";
 import { renderText } from "../output/text.js";
 import type { MapSnapshot } from "../wire/value.js";
+import type { Outlet } from "./outlet.js";
 import { generatorName } from "./stack-file.js";
-import type { Writer } from "./writer.js";
 
 /** Characters of printed text that a page holds. */
 const mostText = 4_000_000;
@@ -17,7 +17,7 @@ const mostNotices = 200;
 /** Collects all that a trace says and writes it as a page at the end; what went wrong is told at once, too. */
 export class ReportFile {
   private readonly script: { readonly name: string; readonly text: string };
-  private readonly out: Writer;
+  private readonly out: Outlet;
   private readonly tell: (text: string) => void;
   private readonly begun = Date.now();
   private readonly maps = new Map<string, { prints: MapSnapshot[]; forgotten: number }>();
@@ -28,7 +28,7 @@ export class ReportFile {
   private readonly notices = new Map<string, Notice["severity"]>();
   private moreNotices = 0;
 
-  constructor(script: { name: string; text: string }, out: Writer, tell: (text: string) => void) {
+  constructor(script: { name: string; text: string }, out: Outlet, tell: (text: string) => void) {
     this.script = script;
     this.out = out;
     this.tell = tell;

@@ -5,7 +5,7 @@ import { type StackSamples, stackSamples } from "../output/stack-samples.js";
 import { renderText } from "../output/text.js";
 import type { MapSnapshot } from "../wire/value.js";
 import type { Options } from "./options.js";
-import type { Writer } from "./writer.js";
+import type { Outlet } from "./outlet.js";
 
 /** Formats that show stacks and nothing else. */
 export type StackFormat = Exclude<Options["format"], "text" | "json" | "html">;
@@ -17,14 +17,14 @@ const mostNotes = 8;
 export class StackFile {
   private readonly format: StackFormat;
   private readonly title: string;
-  private readonly out: Writer;
+  private readonly out: Outlet;
   private readonly tell: (text: string) => void;
   /** What each map was when it was printed last, and how often that was. */
   private readonly maps = new Map<string, { readonly samples: StackSamples; readonly times: number }>();
   /** What a picture must not be silent about. */
   private readonly notes = new Set<string>();
 
-  constructor(format: StackFormat, title: string, out: Writer, tell: (text: string) => void) {
+  constructor(format: StackFormat, title: string, out: Outlet, tell: (text: string) => void) {
     this.format = format;
     this.title = title;
     this.out = out;

@@ -3,11 +3,14 @@ import type { Fd } from "../sys/fd.js";
 import { waitReadable } from "../sys/poll.js";
 import { clearEventFd, eventFd, signalEventFd } from "../sys/process-calls.js";
 import type { Sys } from "../sys/sys.js";
-import type { RecordHandler, RingReader } from "./ring-reader.js";
+import type { RecordStream, StreamState } from "./record-stream.js";
+import type { RecordHandler } from "./ring-reader.js";
 
 export interface FollowOptions {
   /** Told after each turn that read something, e.g. to write what was formatted. */
   readonly afterTurn?: () => void;
+  /** What to wait for before more is read: asked after each turn. A failure ends the following. */
+  readonly busy?: () => Promise<unknown> | undefined;
   /** An exception of the handler; following goes on with the next record. Absent: it ends {@link RingFollower.done}. */
   readonly onError?: (error: unknown) => void;
 }
@@ -38,18 +41,29 @@ export class RingFollower {
   /** Settles after {@link stop}, when nothing is being waited for any more. */
   readonly done: Promise<void>;
   private readonly sys: Sys;
-  private readonly map: Fd;
-  private readonly reader: RingReader;
+  private readonly maps: readonly Fd[];
+  private readonly stream: RecordStream;
   private readonly handler: RecordHandler;
   private readonly options: FollowOptions;
   private readonly wake: Fd;
   private stopping = false;
+  private tellStopped: () => void = () => undefined;
+  private readonly stopped = new Promise<void>((resolve) => {
+    this.tellStopped = resolve;
+  });
   private endRest: (() => void) | undefined;
 
-  constructor(sys: Sys, map: Fd, reader: RingReader, handler: RecordHandler, options: FollowOptions = {}) {
+  /** `maps` are the rings of the stream. */
+  constructor(
+    sys: Sys,
+    maps: readonly Fd[],
+    stream: RecordStream,
+    handler: RecordHandler,
+    options: FollowOptions = {},
+  ) {
     this.sys = sys;
-    this.map = map;
-    this.reader = reader;
+    this.maps = maps;
+    this.stream = stream;
     this.handler = handler;
     this.options = options;
     this.wake = eventFd(sys, "wake-up of a ring reader");
@@ -57,14 +71,15 @@ export class RingFollower {
   }
 
   /**
-   * Ends the waiting; what is in the ring stays there (call {@link RingReader.drain} for the last records). Afterwards
-   * `done` settles. Call it on every way out: Node joins the pool's threads at exit and would sit out the wait.
+   * Ends the waiting, also that for {@link FollowOptions.busy}; what is in the ring stays there (call
+   * {@link RecordStream.drain} for the last records). Afterwards `done` settles. Call it on every way out: Node joins the pool's threads at exit and would sit out the wait.
    */
   stop(): Promise<void> {
     if (!this.stopping) {
       this.stopping = true;
       if (!this.wake.closed) signalEventFd(this.sys, this.wake);
       this.endRest?.();
+      this.tellStopped();
     }
     return this.done;
   }
@@ -82,9 +97,14 @@ export class RingFollower {
       // The handler is never called from the constructor.
       await undefined;
       while (!this.stopping) {
-        const read = this.turn();
+        const { read, state } = this.turn();
         if (this.stopping) break;
-        if (read >= turnRecords) {
+        const busy = this.options.busy?.();
+        if (busy !== undefined) {
+          await Promise.race([busy, this.stopped]);
+          continue;
+        }
+        if (state !== "empty") {
           await new Promise(setImmediate);
           continue;
         }
@@ -94,7 +114,7 @@ export class RingFollower {
           last = now;
         }
         // A record that is still being written makes ppoll return at once; a rest lets its writer finish.
-        if (turnsInARow >= busyTurns || this.reader.pending > 0) {
+        if (turnsInARow >= busyTurns || this.stream.pending > 0) {
           await this.rest();
           if (read === 0) turnsInARow = 0;
         } else await this.wait();
@@ -104,21 +124,21 @@ export class RingFollower {
     }
   }
 
-  private turn(): number {
-    let read = 0;
+  private turn(): { readonly read: number; readonly state: StreamState } {
+    let turn: ReturnType<RecordStream["drain"]>;
     try {
-      read = this.reader.drainWithin(turnMilliseconds, this.handler, turnRecords);
+      turn = this.stream.drainWithin(turnMilliseconds, this.handler, turnRecords);
     } catch (error) {
       if (this.options.onError === undefined) throw error;
       this.options.onError(error);
-      read = turnRecords;
+      turn = { read: turnRecords, state: "more" };
     }
-    if (read > 0) this.options.afterTurn?.();
-    return read;
+    if (turn.read > 0) this.options.afterTurn?.();
+    return turn;
   }
 
   private async wait(): Promise<void> {
-    await waitReadable(this.sys, [this.map, this.wake], waitMilliseconds);
+    await waitReadable(this.sys, [...this.maps, this.wake], waitMilliseconds);
     if (this.stopping) clearEventFd(this.sys, this.wake);
   }
 

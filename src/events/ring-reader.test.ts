@@ -1,86 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RingReader, type RingWindow } from "./ring-reader.js";
-
-const pageSize = 4096;
-const busy = 0x80000000;
-const discard = 0x40000000;
-
-/** The kernel's side of a ring in plain memory; the data is there twice, as if it were mapped so. */
-class FakeRing {
-  readonly size: number;
-  readonly consumer = new ArrayBuffer(pageSize);
-  readonly producer = new ArrayBuffer(pageSize);
-  readonly data: ArrayBuffer;
-  private position: bigint;
-  private readonly view: DataView;
-
-  constructor(size: number, start = 0n) {
-    this.size = size;
-    this.data = new ArrayBuffer(2 * size);
-    this.view = new DataView(this.data);
-    this.position = start;
-    new BigUint64Array(this.consumer)[0] = start;
-    this.publish();
-  }
-
-  get consumed(): bigint {
-    return new BigUint64Array(this.consumer)[0] ?? 0n;
-  }
-
-  /** Where the header of the next record goes. */
-  get next(): number {
-    return Number(this.position & BigInt(this.size - 1));
-  }
-
-  setByte(at: number, value: number): void {
-    this.view.setUint8(at % this.size, value);
-    this.view.setUint8((at % this.size) + this.size, value);
-  }
-
-  setHeader(at: number, header: number): void {
-    for (let i = 0; i < 4; i++) this.setByte(at + i, (header >>> (8 * i)) & 0xff);
-  }
-
-  /** False if there is no room. */
-  write(bytes: readonly number[], flags = 0): boolean {
-    const step = (bytes.length + 15) & ~7;
-    if (this.position + BigInt(step) - this.consumed > BigInt(this.size)) return false;
-    const at = this.next;
-    this.setHeader(at, (bytes.length | flags) >>> 0);
-    for (const [i, byte] of bytes.entries()) this.setByte(at + 8 + i, byte);
-    this.position += BigInt(step);
-    this.publish();
-    return true;
-  }
-
-  private publish(): void {
-    new BigUint64Array(this.producer, 0, 1)[0] = this.position;
-  }
-
-  reader(): RingReader {
-    const { consumer, producer, size } = this;
-    return new RingReader({ consumer, producer, data: this.whole(), pageSize, size });
-  }
-
-  /** All of the data: it need not be moved. */
-  private whole(): RingWindow {
-    return { buffer: this.data, move: () => assert.fail() };
-  }
-
-  /** A reader that sees `length` bytes at a time, and where it has looked. */
-  windowed(length: number): { readonly reader: RingReader; readonly starts: number[] } {
-    const { consumer, producer, size } = this;
-    const starts: number[] = [];
-    const buffer = this.data.slice(0, length);
-    const move = (start: number): void => {
-      starts.push(start);
-      new Uint8Array(buffer).set(new Uint8Array(this.data, start, length));
-    };
-    move(0);
-    return { reader: new RingReader({ consumer, producer, data: { buffer, move }, pageSize, size }), starts };
-  }
-}
+import { busy, discard, FakeRing, pageSize } from "../../test/support/fake-ring.js";
+import type { RingReader } from "./ring-reader.js";
 
 function drainAll(reader: RingReader, limit?: number): number[][] {
   const records: number[][] = [];
@@ -179,36 +100,6 @@ test("room is given back in the middle of a long batch", () => {
   });
   assert.equal(count, 256);
   assert.ok(early > 0n);
-});
-
-test("records that are handled slowly are left when time is over, and read on later", () => {
-  const ring = new FakeRing(4096);
-  for (let i = 0; i < 100; i++) assert.ok(ring.write([i]));
-  const reader = ring.reader();
-  let handled = 0;
-  // No time at all: one slice, whose size is the reader's.
-  assert.equal(
-    reader.drainWithin(0, () => handled++, 1000),
-    1000,
-  );
-  assert.ok(handled > 0 && handled < 50, `${handled}`);
-  const before = handled;
-  assert.equal(
-    reader.drainWithin(60_000, () => handled++, 1000),
-    100 - before,
-  );
-  assert.equal(handled, 100);
-});
-
-test("drainWithin() reads no more than its limit", () => {
-  const ring = new FakeRing(4096);
-  for (let i = 0; i < 100; i++) assert.ok(ring.write([i]));
-  let handled = 0;
-  assert.equal(
-    ring.reader().drainWithin(60_000, () => handled++, 37),
-    37,
-  );
-  assert.equal(handled, 37);
 });
 
 test("a window of the data is enough, and moves on", () => {

@@ -4,11 +4,17 @@ import type { Fd } from "../sys/fd.js";
 import { Mapping } from "../sys/mapping.js";
 import type { Sys } from "../sys/sys.js";
 
-/** Gets one record: `length` bytes at `offset` of the view, valid until it returns. */
-/** Records between looks at the clock, at first. */
-const firstSlice = 8;
+/**
+ * Gets one record: `length` bytes at `offset` of the view, valid until it returns. `false`: none is to follow for now, because
+ * something must be waited for.
+ */
+export type RecordHandler = (view: DataView, offset: number, length: number) => unknown;
 
-export type RecordHandler = (view: DataView, offset: number, length: number) => void;
+/** What a record is known by before it is read: see {@link RingReader.head}. */
+export interface RecordHead {
+  /** The second four bytes of the record. */
+  readonly word: number;
+}
 
 /** The parts of a ring as user space maps it; plain buffers in tests. */
 export interface RingMemory {
@@ -114,28 +120,37 @@ export class RingReader implements Disposable {
     return (Atomics.load(this.producerPosition, 0) - Number(BigInt.asIntN(32, this.consumed))) >>> 0;
   }
 
-  /**
-   * As {@link drain}, but for about so many milliseconds at most: what is done for a record (a command that system() runs)
-   * may take long. Answers `limit` if time was over before the records were.
-   */
-  drainWithin(milliseconds: number, handler: RecordHandler, limit: number): number {
-    const end = performance.now() + milliseconds;
-    let count = 0;
-    for (let slice = firstSlice; count < limit; slice *= 2) {
-      const wanted = Math.min(slice, limit - count);
-      const read = this.drain(handler, wanted);
-      count += read;
-      if (read < wanted || !this.open) return count;
-      if (performance.now() >= end) return limit;
+  /** The low 32 bits of where the next record begins, and of where the kernel will begin one; bytes since the beginning. */
+  get position(): number {
+    return Number(BigInt.asUintN(32, this.consumed));
+  }
+
+  get end(): number {
+    return this.open ? Atomics.load(this.producerPosition, 0) >>> 0 : this.position;
+  }
+
+  /** The next record, unless there is none, or it is still being written. */
+  head(): RecordHead | "none" | "unfinished" {
+    while (this.open && this.position !== this.end) {
+      const at = this.position & this.mask;
+      const header = Atomics.load(this.words, this.place(at, BPF_RINGBUF_HDR_SZ) >>> 2);
+      if ((header & BPF_RINGBUF_BUSY_BIT) !== 0) return "unfinished";
+      const length = header & ~BPF_RINGBUF_DISCARD_BIT;
+      if ((header & BPF_RINGBUF_DISCARD_BIT) === 0) {
+        const local = this.place(at, BPF_RINGBUF_HDR_SZ + length);
+        return { word: this.view.getUint32(local + BPF_RINGBUF_HDR_SZ + 4, true) };
+      }
+      this.release((length + BPF_RINGBUF_HDR_SZ + 7) & ~7);
     }
-    return count;
+    return "none";
   }
 
   /**
    * Gives every finished record (at most `limit`) to `handler` and returns how many there were. It stops at a record that
-   * the kernel is still writing. An exception of the handler ends it; the record counts as read.
+   * the kernel is still writing, where the handler answers `false`, and at the record that begins at `until`, of which
+   * 32 bits are enough as of positions here. An exception of the handler ends it; the record counts as read.
    */
-  drain(handler: RecordHandler, limit = Number.POSITIVE_INFINITY): number {
+  drain(handler: RecordHandler, limit = Number.POSITIVE_INFINITY, until?: number): number {
     if (!this.open) return 0;
     const { words, mask, view, producerPosition } = this;
     // Positions count bytes since the beginning. 32 bits of them are enough here because the producer is never more than
@@ -143,12 +158,13 @@ export class RingReader implements Disposable {
     const start = Number(BigInt.asUintN(32, this.consumed));
     const release = this.size >>> 3;
     const begun = process.hrtime.bigint();
+    const bound = until === undefined ? Number.POSITIVE_INFINITY : (until - start) >>> 0;
     let released = 0;
     let read = 0;
     let count = 0;
     try {
       let available = (Atomics.load(producerPosition, 0) - start) >>> 0;
-      while (count < limit) {
+      while (count < limit && read < bound) {
         if (read >= available) {
           available = (Atomics.load(producerPosition, 0) - start) >>> 0;
           if (read >= available) {
@@ -165,8 +181,8 @@ export class RingReader implements Disposable {
         if ((header & BPF_RINGBUF_DISCARD_BIT) === 0) {
           count++;
           local = this.place(at, BPF_RINGBUF_HDR_SZ + length);
-          handler(view, local + BPF_RINGBUF_HDR_SZ, length);
-          if (!this.open) return count;
+          const goOn = handler(view, local + BPF_RINGBUF_HDR_SZ, length);
+          if (!this.open || goOn === false) return count;
         }
         // Room for the kernel before the end of a long batch.
         if (read - released >= release) {

@@ -15,9 +15,10 @@ export interface Host extends Resolver {
   exit(code: number): void;
   /** strftime(3) of the current moment. */
   formatNow(format: string): string;
-  /** Runs a shell command and emits what it prints. */
-  runCommand(command: string): void;
-  readFile(path: string): void;
+  /** Runs a shell command and emits what it prints; nothing else is handled until it has ended. */
+  runCommand(command: string): Promise<void>;
+  /** Emits the beginning of a file, which may take as long as {@link runCommand}: a pipe, a terminal. */
+  readFile(path: string): Promise<void>;
   /** A stack was cut for want of a file's table of unwinding. */
   wantTables(): void;
   /** Adds a packet to a pcap file; the time is that of the monotonic clock. */
@@ -31,8 +32,8 @@ export interface Action {
   readonly size: number;
   /** Also done behind an exit() in an iterator that is still being read: bpftrace has the kernel print that. */
   readonly outlivesExit?: boolean;
-  /** `offset` is that of the record's first byte. */
-  run(host: Host, view: DataView, offset: number): void;
+  /** `offset` is that of the record's first byte. What it answers is waited for before the next record is handled. */
+  run(host: Host, view: DataView, offset: number): Promise<void> | void;
 }
 
 /** Bytes of the action index at the start of a record. */

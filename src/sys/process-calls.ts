@@ -46,6 +46,35 @@ export function kill(sys: Sys, pid: number, signal: number): void {
   check(sys.call("kill", pid, signal), () => `kill(${pid}, ${signal})`);
 }
 
+/** struct sigaction of the kernel, include/linux/signal_types.h: handler, flags, restorer and a mask of 64 signals. */
+const signalAction = { handler: 0, flags: 8, size: 32, mask: 8 } as const;
+const SA_RESETHAND = 0x8000_0000n;
+
+/**
+ * Has the kernel end the process by a signal that comes a second time, whatever the process is doing then: the handler that it has
+ * is called for the first one only (SA_RESETHAND, sigaction(2)).
+ */
+export function handleOnce(sys: Sys, signal: number): void {
+  const action = zeroed(signalAction.size);
+  const view = new DataView(action.buffer);
+  check(sys.call("rt_sigaction", signal, undefined, memory(action), signalAction.mask), "rt_sigaction");
+  view.setBigUint64(signalAction.flags, view.getBigUint64(signalAction.flags, true) | SA_RESETHAND, true);
+  check(sys.call("rt_sigaction", signal, memory(action), undefined, signalAction.mask), "rt_sigaction");
+}
+
+/** Has the kernel end the process by a signal, as it does where nobody has asked to handle it. */
+export function handleNoMore(sys: Sys, signal: number): void {
+  const action = memory(zeroed(signalAction.size));
+  check(sys.call("rt_sigaction", signal, action, undefined, signalAction.mask), "rt_sigaction");
+}
+
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+
+/** send(2) on a socket without waiting and without SIGPIPE: how many bytes it took, or the negative error number. */
+export const sendNow = (sys: Sys, fd: number, bytes: Uint8Array): number =>
+  sys.call("sendto", fd, memory(bytes), bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
+
 /** A file in memory without a path (memfd_create(2), since 3.17), closed by execve(2). Throws SyscallError. */
 export function memoryFile(sys: Sys, name: string): Fd {
   return Fd.own(sys, check(sys.call("memfd_create", cString(name), MFD_CLOEXEC), "memfd_create"), name);

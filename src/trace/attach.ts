@@ -72,7 +72,8 @@ export async function attach(script: string, options: AttachOptions = {}): Promi
   const own = ownProgramAmong(compiled.script.targets);
   const queue = new EventQueue();
   const { pid } = options;
-  const trace = new Trace({ sys, kernel, compiled, pid, targets, onEvent: (event) => queue.push(event) });
+  const onEvent = (event: TraceEvent): Promise<void> | undefined => queue.push(event);
+  const trace = new Trace({ sys, kernel, compiled, pid, targets, onEvent });
   const stop = (): void => trace.stop();
   options.signal?.addEventListener("abort", stop, { once: true });
   const ended = trace.run().then(
@@ -80,6 +81,7 @@ export async function attach(script: string, options: AttachOptions = {}): Promi
     (error: unknown) => queue.end(error),
   );
   const close = async (): Promise<void> => {
+    queue.takeAll();
     stop();
     await ended;
     options.signal?.removeEventListener("abort", stop);
@@ -110,16 +112,39 @@ const warningOf = (own: string): Diagnostic => ({
   notes: [],
 });
 
+/** Events that wait for the loop before the trace waits, too, and what the kernel has no room for is counted as lost. */
+const enough = 10_000;
+
 /** Events between the trace, which calls, and the loop, which asks. */
 class EventQueue {
   private readonly events: TraceEvent[] = [];
   private over = false;
   private error: unknown;
   private wake: () => void = () => undefined;
+  private room: Promise<void> | undefined;
+  private tellRoom: () => void = () => undefined;
+  private endless = false;
 
-  push(event: TraceEvent): void {
+  /** What it answers settles when the loop has taken what is there. */
+  push(event: TraceEvent): Promise<void> | undefined {
     this.events.push(event);
     this.wake();
+    if (this.events.length < enough || this.endless) return undefined;
+    this.room ??= new Promise((resolve) => {
+      this.tellRoom = resolve;
+    });
+    return this.room;
+  }
+
+  /** The loop may not ask any more: nothing waits for it. */
+  takeAll(): void {
+    this.endless = true;
+    this.taken();
+  }
+
+  private taken(): void {
+    this.room = undefined;
+    this.tellRoom();
   }
 
   end(error: unknown): void {
@@ -136,6 +161,7 @@ class EventQueue {
     try {
       for (;;) {
         const batch = this.events.splice(0);
+        this.taken();
         yield* batch;
         if (batch.length > 0) continue;
         if (this.over) break;

@@ -1,17 +1,27 @@
-import { spawnSync } from "node:child_process";
-import { closeSync, openSync, readSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { errnoText } from "../output/errno-text.js";
+import { waitReadable } from "../sys/poll.js";
+import type { Sys } from "../sys/sys.js";
 import type { TraceEvent } from "../wire/event.js";
 import { Captures } from "./captures.js";
 import { wallMicroseconds } from "./names.js";
 
-/** How long commands of system() are still run after Ctrl-C. */
+/** How long commands of system() are still run and waited for after Ctrl-C. */
 const endMilliseconds = 1000;
 
+/** What of a command's output is kept. */
+const mostOutput = 1 << 26;
+
+/** How often a file that has nothing to read yet is looked at: between these, Ctrl-C is heard. */
+const patience = 100;
+
 export interface EffectsOptions {
+  readonly sys: Sys;
   readonly emit: (event: TraceEvent) => void;
-  /** Has what was emitted before shown. */
-  readonly flush: () => void;
+  /** Settles when all that was emitted before has been shown. */
+  readonly shown: () => Promise<void>;
   /** Bytes of a file that cat() prints. */
   readonly maxCatBytes: number;
 }
@@ -20,10 +30,12 @@ export interface EffectsOptions {
 export class Effects implements Disposable {
   private readonly options: EffectsOptions;
   private readonly captures = new Captures();
-  /** When commands are no longer run, in milliseconds of performance.now(). */
-  private commandsUntil = Number.POSITIVE_INFINITY;
-  /** Commands that were not run because somebody did not want to wait for them. */
-  commandsLeftOut = 0;
+  private isHurried = false;
+  /** The time that somebody in a hurry gives to commands is over. */
+  private isOver = false;
+  private running: ChildProcess | undefined;
+  /** Commands and files that were left out, or left, because somebody did not want to wait for them. */
+  leftOut = 0;
 
   constructor(options: EffectsOptions) {
     this.options = options;
@@ -33,40 +45,109 @@ export class Effects implements Disposable {
     this.captures[Symbol.dispose]();
   }
 
-  /** Runs `work` with an end to the time that commands take: somebody waits at the keyboard. */
-  hurried(work: () => void): void {
-    this.commandsUntil = performance.now() + endMilliseconds;
-    work();
-    this.commandsUntil = Number.POSITIVE_INFINITY;
+  /** Somebody waits at the keyboard: a file that has nothing to read is left now, commands have a second in all. */
+  hurry(): void {
+    if (this.isHurried) return;
+    this.isHurried = true;
+    const stop = (): void => {
+      this.isOver = true;
+      this.running?.kill();
+    };
+    setTimeout(stop, endMilliseconds).unref();
   }
 
   /** Runs a command in a shell, to its end. */
-  runCommand(command: string): void {
-    if (performance.now() > this.commandsUntil) {
-      this.commandsLeftOut++;
-      return;
-    }
+  async runCommand(command: string): Promise<void> {
     const { emit } = this.options;
     // What was said before must stand before what the command says itself on standard error.
-    this.options.flush();
-    const { stdout, error } = spawnSync("/bin/sh", ["-c", command], {
-      stdio: ["inherit", "pipe", "inherit"],
-      encoding: "utf8",
-      maxBuffer: 1 << 26,
+    await this.options.shown();
+    if (this.isOver) {
+      this.leftOut++;
+      return;
+    }
+    const child = spawn("/bin/sh", ["-c", command], { stdio: ["inherit", "pipe", "inherit"] });
+    this.running = child;
+    const pieces: Buffer[] = [];
+    let length = 0;
+    child.stdout.on("data", (piece: Buffer) => {
+      if (length < mostOutput) pieces.push(piece);
+      length += piece.length;
     });
-    if (error !== undefined) emit({ kind: "warning", message: `system("${command}"): ${error.message}` });
-    if (stdout !== null) emit({ kind: "system", text: stdout });
+    const problem = await new Promise<string | undefined>((resolve) => {
+      child.once("error", (error) => resolve(`command could not be started: ${error.message}`));
+      child.once("close", (code, signal) => resolve(endOf(code, signal)));
+      // Processes that it has left behind may still write; who waits at the keyboard does not wait for them.
+      child.once("exit", (code, signal) => {
+        if (this.isHurried) setTimeout(() => resolve(endOf(code, signal)), patience);
+      });
+    });
+    this.running = undefined;
+    // What it has left behind may keep the pipe, and us, alive.
+    child.stdout.destroy();
+    child.unref();
+    if (this.isOver) this.leftOut++;
+    if (length > 0) emit({ kind: "system", text: Buffer.concat(pieces).toString("utf8") });
+    if (length > mostOutput)
+      emit({
+        kind: "warning",
+        message: `system("${command}"): only the first ${mostOutput >> 20} MiB of it are shown`,
+      });
+    if (problem !== undefined) emit({ kind: "error", message: `${problem}: system("${command}")` });
   }
 
   /** Prints the beginning of a file. */
-  readFile(path: string): void {
+  async readFile(path: string): Promise<void> {
     const { emit, maxCatBytes } = this.options;
     try {
-      emit({ kind: "cat", text: readPrefix(path, maxCatBytes) });
+      const bytes = await this.readPrefix(path, maxCatBytes);
+      if (bytes !== undefined) emit({ kind: "cat", text: bytes.toString("utf8") });
     } catch (error) {
       const { errno = 0 } = error as NodeJS.ErrnoException;
       emit({ kind: "error", message: `failed to open file '${path}' (${errnoText(Math.abs(errno))})` });
     }
+  }
+
+  /**
+   * The first bytes of a file; files of /proc have no size to ask for. A pipe, a terminal or trace_pipe may have nothing to read
+   * for ever: it is waited for in pieces, and given up when somebody hurries.
+   */
+  private async readPrefix(path: string, limit: number): Promise<Buffer | undefined> {
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    try {
+      const stats = await file.stat();
+      const bytes = Buffer.alloc(limit);
+      let length = 0;
+      const mayWait = !stats.isFile() && !stats.isDirectory();
+      while (length < limit) {
+        if (mayWait && !(await this.readable(file))) {
+          this.leftOut++;
+          return undefined;
+        }
+        let read: number;
+        try {
+          ({ bytesRead: read } = await file.read(bytes, length, limit - length, null));
+        } catch (error) {
+          // trace_pipe is a regular file that has nothing to read.
+          if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+          if (!(await this.readable(file))) {
+            this.leftOut++;
+            return undefined;
+          }
+          continue;
+        }
+        if (read === 0) break;
+        length += read;
+      }
+      return bytes.subarray(0, length);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Waits until there is something to read, or the end; false if somebody hurries. */
+  private async readable(file: FileHandle): Promise<boolean> {
+    while (!(await waitReadable(this.options.sys, [{ raw: file.fd }], patience))) if (this.isHurried) return false;
+    return true;
   }
 
   /** Writes a packet to a file of them; `nanoseconds` as CLOCK_MONOTONIC counts. */
@@ -80,19 +161,8 @@ export class Effects implements Disposable {
   }
 }
 
-/** The first bytes of a file; files of /proc have no size to ask for. */
-function readPrefix(path: string, limit: number): string {
-  const fd = openSync(path, "r");
-  try {
-    const bytes = Buffer.alloc(limit);
-    let length = 0;
-    while (length < limit) {
-      const read = readSync(fd, bytes, length, limit - length, null);
-      if (read === 0) break;
-      length += read;
-    }
-    return bytes.toString("utf8", 0, length);
-  } finally {
-    closeSync(fd);
-  }
+/** What is wrong with how a command ended, in the words of bpftrace where it has some. */
+function endOf(code: number | null, signal: NodeJS.Signals | null): string | undefined {
+  if (signal !== null) return `command was ended by ${signal}`;
+  return code === 0 || code === null ? undefined : `command exited with code ${code}`;
 }

@@ -13,13 +13,13 @@ const readSize = 4096;
  * because the ring fills up, and after a million objects (bpf_seq_read(), kernel/bpf/bpf_iter.c, v5.8 to v6.18); `afterRead`
  * empties the ring, and answers whether to go on.
  */
-export async function readIterator(sys: Sys, link: Fd, afterRead: () => boolean): Promise<void> {
+export async function readIterator(sys: Sys, link: Fd, afterRead: () => Promise<boolean>): Promise<void> {
   using file = iterCreate(sys, link);
   const bytes = zeroed(readSize);
   for (;;) {
     const result = sys.call("read", file.raw, memory(bytes), bytes.length);
     if (result !== -EAGAIN) check(result, () => `read of ${file.what}`);
-    const goOn = afterRead();
+    const goOn = await afterRead();
     if (result === 0 || !goOn) return;
     // Signals are heard.
     await new Promise<void>((resolve) => {

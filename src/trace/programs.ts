@@ -16,7 +16,7 @@ export interface ProgramRun {
 }
 
 /** Runs a program once. */
-export type RunProgram = () => ProgramRun;
+export type RunProgram = () => Promise<ProgramRun>;
 
 export interface Measured {
   readonly nanoseconds: number;
@@ -47,13 +47,18 @@ const mostRuns = 100_000;
  * Runs a program a thousand times, and until the kernel has spent a millisecond in it; a slow one for 100 ms. Undefined if it returned something but 0: it does not
  * want to be measured here. The time is the kernel's own, without the system call that starts a run.
  */
-export function measure(sys: Sys, loaded: LoadedObject, program: string, run: RunProgram): Measured | undefined {
+export async function measure(
+  sys: Sys,
+  loaded: LoadedObject,
+  program: string,
+  run: RunProgram,
+): Promise<Measured | undefined> {
   using _ = enableRunStats(sys);
   const fd = loaded.program(program, 0n);
   const before = programInfo(sys, fd);
   let runs = 0;
   for (let spent = 0n; spent < (runs < fewestRuns ? tooLong : enough) && runs < mostRuns; ) {
-    const one = run();
+    const one = await run();
     runs++;
     if (hasFailed(one)) return { nanoseconds: 0, runs, failed: true };
     if (one.result !== 0) return undefined;

@@ -1,6 +1,7 @@
 import { Disposables } from "../base/disposable.js";
 import type { MapSpec } from "../bpf/object.js";
 import type { Compiled } from "../compile.js";
+import { RecordStream } from "../events/record-stream.js";
 import { RingFollower } from "../events/ring-follower.js";
 import { RingReader } from "../events/ring-reader.js";
 import { allProcesses } from "../kernel/process-files.js";
@@ -38,17 +39,19 @@ export interface TraceOptions {
   /** Directories with debugging information of programs, searched first. */
   readonly debugFolders?: readonly string[];
   readonly compiled: Compiled;
-  /** Told every event, in the kernel's order. */
-  readonly onEvent: (event: TraceEvent) => void;
+  /** Told every event, in the kernel's order. What it answers is waited for before more is read: it has enough for now. */
+  readonly onEvent: (event: TraceEvent) => Promise<void> | undefined | void;
   /**
-   * Stacks get their names each time they are looked at, which must be before `onEvent` returns: of a map with many they need
-   * not all be in memory. Else events stay as they are.
+   * Stacks get their names each time they are looked at, which must be before `onEvent` returns, or, in maps, before what it
+   * answers settles: of a map with many they need not all be in memory. Else events stay as they are.
    */
   readonly namesWhenShown?: boolean;
   /** Told what only somebody wants to know who asks how it works. */
   readonly onNote?: (text: string) => void;
   /** Told when a batch of events has been handled. */
   readonly afterTurn?: () => void;
+  /** Settles when what `onEvent` was told has been shown. */
+  readonly shown?: () => Promise<void>;
   /** The command of -c, stopped in front of its start. */
   readonly child?: Child | undefined;
   /** The trace ends when this process does. */
@@ -64,8 +67,8 @@ export interface ProgramRequest {
   /** Of all that are to run, and which of them this is. */
   readonly names: readonly string[];
   readonly index: number;
-  readonly run: () => ProgramRun;
-  readonly measure: () => Measured | undefined;
+  readonly run: () => Promise<ProgramRun>;
+  readonly measure: () => Promise<Measured | undefined>;
 }
 
 /** What runs at the ends of a trace only. */
@@ -79,6 +82,9 @@ const pidCheckMilliseconds = 100;
 
 /** Processes of a tree are looked up one by one at each so many of these looks. */
 const looksPerSweep = 10;
+
+/** How long records are handled before signals are heard, where no {@link RingFollower} sees to it. */
+const pieceMilliseconds = 20;
 
 /** Milliseconds between looks at the mappings of the traced process, at first and at most. */
 const rememberFirst = 5;
@@ -98,9 +104,9 @@ export class Trace implements Disposable {
   private readonly effects: Effects;
   private readonly host: Host;
   private readonly ring: RingReader | undefined;
+  private readonly stream: RecordStream | undefined;
   private readonly unwinding: Unwinding | undefined;
   private exiting = false;
-  private hurried = false;
   private exitCode = 0;
   /** Iterators are being read, which an exit() in them does not end. */
   private iterating = false;
@@ -108,6 +114,8 @@ export class Trace implements Disposable {
   /** Records are handled; after exit() those behind it are not, until the end probes run. */
   private handling = true;
   private wakeUp: () => void = () => undefined;
+  /** What must have happened before the next record is handled. */
+  private busy: Promise<void> | undefined;
   private holdBack: TraceEvent[] | undefined;
 
   /** Settles when every probe is attached. */
@@ -151,8 +159,9 @@ export class Trace implements Disposable {
     this.maps = new ScriptMaps(sys, script.maps, this.loaded);
     this.effects = this.owned.use(
       new Effects({
+        sys,
         emit: (event) => this.emit(event),
-        flush: () => this.options.afterTurn?.(),
+        shown: async () => await options.shown?.(),
         maxCatBytes: config.max_cat_bytes,
       }),
     );
@@ -163,6 +172,7 @@ export class Trace implements Disposable {
       events === undefined
         ? undefined
         : this.owned.use(RingReader.open(sys, this.loaded.map(events.name).fd, events.maxEntries, largest));
+    this.stream = this.ring === undefined ? undefined : new RecordStream(this.ring, undefined);
   }
 
   [Symbol.dispose](): void {
@@ -171,7 +181,7 @@ export class Trace implements Disposable {
 
   /** Ends the trace from outside; what is in the ring is still handled. `hurry`: somebody waits for it (Ctrl-C). */
   stop(hurry = false): void {
-    this.hurried ||= hurry;
+    if (hurry) this.effects.hurry();
     this.stopped = true;
     this.endSoon();
   }
@@ -199,7 +209,7 @@ export class Trace implements Disposable {
   }
 
   private async trace(): Promise<number> {
-    const { sys, child, pid } = this.options;
+    const { child } = this.options;
     const stopped = new Promise<void>((resolve) => {
       this.wakeUp = resolve;
     });
@@ -208,7 +218,7 @@ export class Trace implements Disposable {
     // What begin says is handled now, because it may end the trace, but told behind the number of probes.
     const early: TraceEvent[] = [];
     this.holdBack = early;
-    this.drain();
+    await this.drain();
     // Also after an exit() in begin: whether probes can be attached is what such a script asks.
     const attached = this.attachAll();
     this.holdBack = undefined;
@@ -216,21 +226,33 @@ export class Trace implements Disposable {
     this.emit({ kind: "attached", probes: attached });
     // With nothing attached nothing more can happen than what begin has said.
     const { targets } = this.options.compiled.script;
-    for (const event of early) this.emit(event);
+    for (const event of early) {
+      this.emit(event);
+      await this.settled();
+    }
     this.options.afterTurn?.();
     await this.readIterators();
     if (targets.every(({ provider }) => provider.finite === true || runAtEnds.has(provider.moment)))
       this.exiting = true;
-    const timers = new Disposables();
+    await this.follow(stopped);
+    if (child?.failure !== undefined) throw child.failure;
+    await this.finish();
+    return this.exitCode;
+  }
+
+  /** Handles what comes until the trace is to end. */
+  private async follow(stopped: Promise<void>): Promise<void> {
+    const { sys, child, pid } = this.options;
+    using timers = new Disposables();
     let follower: RingFollower | undefined;
     try {
-      if (this.ring !== undefined && !this.exiting) {
+      if (this.stream !== undefined && !this.exiting) {
         const afterTurn = (): void => {
           this.lookForLostExit();
           this.options.afterTurn?.();
         };
-        const { fd } = this.loaded.map(systemMaps.events);
-        follower = new RingFollower(sys, fd, this.ring, this.handleRecord, { afterTurn });
+        const fds = [this.loaded.map(systemMaps.events).fd];
+        follower = new RingFollower(sys, fds, this.stream, this.handleRecord, { afterTurn, busy: () => this.busy });
       }
       this.unwinding?.start();
       if (child !== undefined) {
@@ -246,19 +268,31 @@ export class Trace implements Disposable {
       if (!this.exiting) await (follower === undefined ? stopped : Promise.race([stopped, follower.done]));
     } finally {
       await follower?.stop();
-      timers[Symbol.dispose]();
     }
-    this.finish();
-    return this.exitCode;
+  }
+
+  /** Nothing more is handled until `work` has settled. */
+  private hold(work: Promise<unknown>): void {
+    const all = this.busy === undefined ? work : Promise.all([this.busy, work]);
+    const busy = all.then(() => {
+      if (this.busy === busy) this.busy = undefined;
+    });
+    // Whoever waits for it is told.
+    busy.catch(() => undefined);
+    this.busy = busy;
+  }
+
+  private async settled(): Promise<void> {
+    while (this.busy !== undefined) await this.busy;
   }
 
   /**
    * Runs programs of test or bench probes instead of tracing, between begin and end. `each` is told the name of one and
    * how to run it.
    */
-  runPrograms(moment: "test" | "bench", each: (request: ProgramRequest) => void): void {
+  async runPrograms(moment: "test" | "bench", each: (request: ProgramRequest) => Promise<void>): Promise<void> {
     this.runMoment("begin");
-    this.drain();
+    await this.drain();
     this.options.afterTurn?.();
     const { script } = this.options.compiled;
     const found = script.programs.flatMap((program) =>
@@ -267,11 +301,11 @@ export class Trace implements Disposable {
     const names = found.map(({ target }) => String(target.place));
     for (const [index, { program, target }] of found.entries()) {
       const id = BigInt(script.targets.indexOf(target));
-      const run = (): ProgramRun => this.runProgram(program.name, id);
+      const run = (): Promise<ProgramRun> => this.runProgram(program.name, id);
       const { sys } = this.options;
-      each({ names, index, run, measure: () => measure(sys, this.loaded, program.name, run) });
+      await each({ names, index, run, measure: () => measure(sys, this.loaded, program.name, run) });
     }
-    this.finish(false);
+    await this.finish(false);
   }
 
   /** Runs what iterates: for each object that there is now, until the last. */
@@ -280,8 +314,8 @@ export class Trace implements Disposable {
     for (const { link, pin } of this.exiting ? [] : this.port.iterators) {
       if (pin !== undefined) this.emit({ kind: "pinned", path: pin });
       else
-        await readIterator(this.options.sys, link, () => {
-          this.drain();
+        await readIterator(this.options.sys, link, async () => {
+          await this.drain();
           this.options.afterTurn?.();
           return !this.stopped;
         });
@@ -289,13 +323,13 @@ export class Trace implements Disposable {
     this.iterating = false;
   }
 
-  private runProgram(program: string, id: bigint): ProgramRun {
+  private async runProgram(program: string, id: bigint): Promise<ProgramRun> {
     const events: TraceEvent[] = [];
     this.holdBack = events;
     const begun = process.hrtime.bigint();
     const result = this.port.runOnce(program, id);
     const nanoseconds = Number(process.hrtime.bigint() - begun);
-    this.drain();
+    await this.drain();
     this.holdBack = undefined;
     const { exitCode } = this;
     // The next one begins anew.
@@ -312,28 +346,30 @@ export class Trace implements Disposable {
     else this.printMaps();
   }
 
-  private finish(printMaps = this.options.compiled.config.print_maps_on_exit): void {
+  private async finish(printMaps = this.options.compiled.config.print_maps_on_exit): Promise<void> {
     const missedCalls = this.port.missedCalls();
     // All at once: one after the other takes 36 ms each.
     this.port[Symbol.dispose]();
     // All that was recorded is told, however long it takes. Only commands, which may take as long as they like, have an
     // end when somebody waits at the keyboard.
-    if (this.hurried) this.effects.hurried(() => this.drain());
-    else this.drain();
+    await this.drain();
     this.handling = true;
     this.runMoment("end");
-    this.drain();
+    await this.drain();
     const { compiled } = this.options;
     this.emit({ kind: "end" });
     if (printMaps) {
-      for (const name of this.maps.names()) this.emit({ kind: "map", map: this.maps.snapshot(name, this.names) });
+      for (const name of this.maps.names()) {
+        this.emit({ kind: "map", map: this.maps.snapshot(name, this.names) });
+        await this.settled();
+      }
     }
     // Not before: the stacks in the maps have their names from what it has mapped.
     this.options.child?.end();
     const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
     for (const [subject, count] of missedCalls) losses.push({ reason: "missed-calls", subject, count });
-    const { commandsLeftOut } = this.effects;
-    if (commandsLeftOut > 0) losses.push({ reason: "unhandled", count: BigInt(commandsLeftOut) });
+    const { leftOut } = this.effects;
+    if (leftOut > 0) losses.push({ reason: "unhandled", count: BigInt(leftOut) });
     const { missedProcesses } = this.names.users;
     const lostRecords = this.watcher?.lost() ?? this.names.users.lostRecords;
     if (lostRecords > 0n) losses.push({ reason: "mappings-lost", count: lostRecords });
@@ -343,6 +379,7 @@ export class Trace implements Disposable {
     if (unnamed.length > 0) this.options.onNote?.(`addresses without a name: ${unnamed.join(", ")}`);
     this.emit({ kind: "exit", code: this.exitCode });
     this.options.afterTurn?.();
+    await this.settled();
   }
 
   /** Prints every map now. */
@@ -352,13 +389,27 @@ export class Trace implements Disposable {
   }
 
   private emit(event: TraceEvent): void {
-    if (this.holdBack !== undefined) this.holdBack.push(event);
-    else this.options.onEvent(event);
+    if (this.holdBack !== undefined) {
+      this.holdBack.push(event);
+      return;
+    }
+    const enough = this.options.onEvent(event);
+    if (enough !== undefined) this.hold(enough);
   }
 
-  private drain(): void {
-    if (this.ring === undefined) return;
-    this.ring.drain(this.handleRecord);
+  /** Handles all that is in the rings, in pieces: signals are heard between them. */
+  private async drain(): Promise<void> {
+    const { stream } = this;
+    if (stream === undefined) return;
+    for (;;) {
+      await this.settled();
+      const { state } = stream.drainWithin(pieceMilliseconds, this.handleRecord, Number.POSITIVE_INFINITY);
+      if (state === "empty" && this.busy === undefined) break;
+      if (state === "more") {
+        this.options.afterTurn?.();
+        await new Promise(setImmediate);
+      }
+    }
     this.lookForLostExit();
   }
 
@@ -372,11 +423,15 @@ export class Trace implements Disposable {
     this.endSoon();
   }
 
-  private readonly handleRecord = (view: DataView, offset: number): void => {
-    if (!this.handling && !this.iterating) return;
+  private readonly handleRecord = (view: DataView, offset: number): boolean => {
+    if (!this.handling && !this.iterating) return true;
     const action = this.options.compiled.actions[view.getUint32(offset, true)];
     if (action === undefined) throw new Error("internal: a record of no action");
-    if (this.handling || action.outlivesExit === true) action.run(this.host, view, offset);
+    if (this.handling || action.outlivesExit === true) {
+      const work = action.run(this.host, view, offset);
+      if (work !== undefined) this.hold(work);
+    }
+    return this.busy === undefined;
   };
 
   private runMoment(moment: "begin" | "end" | "signal"): void {

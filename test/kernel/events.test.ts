@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { RecordStream } from "../../src/events/record-stream.js";
 import { RingFollower } from "../../src/events/ring-follower.js";
 import { RingReader } from "../../src/events/ring-reader.js";
 import { openKernelView } from "../../src/kernel/kernel-view.js";
@@ -28,7 +29,9 @@ for (const { name, size } of [
       records++;
     };
     let turns = 0;
-    const follower = new RingFollower(sys, map.fd, reader, count, { afterTurn: () => turns++ });
+    const follower = new RingFollower(sys, [map.fd], new RecordStream(reader, undefined), count, {
+      afterTurn: () => turns++,
+    });
     const port = new KernelAttachPort(sys, loaded);
     port.rawTracepoint("reads", { name: "sys_enter" }, 0n);
     for (let turn = 0; turn < 20; turn++) {
@@ -56,7 +59,7 @@ kernelTest("an idle follower stops at once, and a record that comes late is seen
   using port = new KernelAttachPort(sys, loaded);
   port.rawTracepoint("x", { name: "sys_enter" }, 0n);
   const got = await new Promise<number>((resolve) => {
-    const follower = new RingFollower(sys, map.fd, reader, (_view, _offset, length) => {
+    const follower = new RingFollower(sys, [map.fd], new RecordStream(reader, undefined), (_view, _offset, length) => {
       void follower.stop().then(() => resolve(length));
     });
     setTimeout(() => sys.call("kill", process.pid, 0), 20);
@@ -72,7 +75,7 @@ kernelTest("an exception of the handler ends the following and is reported", asy
   using reader = RingReader.open(sys, map.fd, map.spec.maxEntries, 4096);
   using port = new KernelAttachPort(sys, loaded);
   port.rawTracepoint("reads", { name: "sys_enter" }, 0n);
-  const follower = new RingFollower(sys, map.fd, reader, () => {
+  const follower = new RingFollower(sys, [map.fd], new RecordStream(reader, undefined), () => {
     throw new Error("no");
   });
   readZeros(3);

@@ -233,11 +233,15 @@ export class Simulation {
         this.exitCode = code;
       },
       formatNow: (format) => `<now ${format}>`,
-      runCommand: (command) => this.events.push({ kind: "system", text: command }),
+      runCommand: async (command) => {
+        this.events.push({ kind: "system", text: command });
+      },
       wantTables: () => this.events.push({ kind: "warning", message: "tables" }),
       writePacket: (path, nanoseconds, bytes) =>
         this.events.push({ kind: "warning", message: `${path} ${nanoseconds} ${Buffer.from(bytes).toString("hex")}` }),
-      readFile: (path) => this.events.push({ kind: "cat", text: path }),
+      readFile: async (path) => {
+        this.events.push({ kind: "cat", text: path });
+      },
       cut: { length: this.compiled.config.max_strlen, trailer: this.compiled.config.str_trunc_trailer },
       kernelSymbol: (address) => ({ value: `<ksym ${address.toString(16)}>` }),
       userSymbol: (pid, address) => ({ value: `<usym ${pid} ${address.toString(16)}>` }),

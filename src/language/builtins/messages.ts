@@ -24,7 +24,7 @@ const formatParams = [
 function formatted(
   name: string,
   doc: string,
-  act: (host: Host, text: string) => void,
+  act: (host: Host, text: string) => Promise<void> | void,
   { outlivesExit, ...extra }: Partial<Builtin> & Pick<Action, "outlivesExit"> = {},
 ): Builtin {
   return {
@@ -50,7 +50,7 @@ export function sendMessage(
   name: string,
   format: string,
   values: readonly TypedExpr[],
-  act: (host: Host, text: string) => void,
+  act: (host: Host, text: string) => Promise<void> | void,
   outlivesExit = false,
 ): void {
   const decoders = values.map((v) => decoderFor(v.type));
