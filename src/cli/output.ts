@@ -1,5 +1,6 @@
 import type { OutputEvent } from "../output/event.js";
 import { mapJsonParts, renderJson } from "../output/json.js";
+import type { Style } from "../output/style.js";
 import { mapTextParts, renderText } from "../output/text.js";
 import type { Options } from "./options.js";
 import { ReportFile, titleOf } from "./report-file.js";
@@ -18,17 +19,19 @@ export class Output {
   private readonly out: Writer;
   private readonly err: Writer;
   private readonly options: Options;
+  private readonly style: Style;
   /** What takes the events where the output is one file, written at the end. */
   private readonly file: StackFile | ReportFile | undefined;
 
-  constructor(options: Options, script: { readonly name: string; readonly text: string }) {
+  constructor(options: Options, script: { readonly name: string; readonly text: string }, style: Style) {
+    this.style = style;
     this.options = options;
     this.out = new Writer(options.outputFile ?? 1, () => this.onClosed());
     this.err = new Writer(2, () => undefined);
     const { format } = options;
-    if (format === "html") this.file = new ReportFile(script, this.out, (text) => this.tell(text));
+    if (format === "html") this.file = new ReportFile(script, style, this.out, (text) => this.tell(text));
     else if (format !== "text" && format !== "json")
-      this.file = new StackFile(format, titleOf(script), this.out, (text) => this.tell(text));
+      this.file = new StackFile(format, titleOf(script), style, this.out, (text) => this.tell(text));
   }
 
   /** Text that is no event. */
@@ -70,11 +73,13 @@ export class Output {
       return;
     }
     if (event.kind === "map") {
-      const parts = this.options.format === "json" ? mapJsonParts(event.map) : mapTextParts(event.map);
+      const parts =
+        this.options.format === "json" ? mapJsonParts(event.map, this.style) : mapTextParts(event.map, this.style);
       for (const part of parts) this.out.write(part);
       return;
     }
-    const { stream, text } = this.options.format === "json" ? renderJson(event) : renderText(event);
+    const { stream, text } =
+      this.options.format === "json" ? renderJson(event, this.style) : renderText(event, this.style);
     if (stream === "out") this.out.write(text);
     else this.tell(text);
   }

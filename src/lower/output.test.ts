@@ -28,6 +28,34 @@ test("print: values, entries, maps", () => {
   ]);
 });
 
+test("strftime() knows the clock of its nanoseconds, wherever they were kept", () => {
+  const clocks = (expression: string, before = ""): string =>
+    new Simulation(`kprobe:vfs_read { ${before} print(strftime("%S", ${expression})); }`, {
+      helpers: { ktime_get_ns: () => 10n, ktime_get_boot_ns: () => 20n, ktime_get_tai_ns: () => 40n },
+    }).fire({ registers: { arg0: 3n } }).said[0] ?? "";
+  assert.equal(clocks("nsecs"), "<%S 10>");
+  assert.equal(clocks("nsecs()"), "<%S 10>");
+  assert.equal(clocks("nsecs(monotonic)"), "<%S 10>");
+  assert.equal(clocks("nsecs(boot)"), "<%S 20 boot>");
+  assert.equal(clocks("nsecs(tai)"), "<%S 40 tai>");
+  assert.equal(clocks("nsecs(sw_tai)"), "<%S 40 tai>");
+  assert.equal(clocks("$t", "$t = nsecs(tai);"), "<%S 40 tai>");
+  assert.equal(clocks("$t", "let $t: uint64 = nsecs(tai);"), "<%S 40 tai>");
+  assert.equal(clocks("$t", "$t = 0; $t = nsecs(tai);"), "<%S 40 tai>");
+  assert.equal(clocks("$t", "$t = nsecs(tai); $t += 2;"), "<%S 42 tai>");
+  assert.equal(clocks("@", "@ = nsecs(tai);"), "<%S 40 tai>");
+  assert.equal(clocks("$t", "$t = 0; @[nsecs(tai)] = 1; for ($kv : @) { $t = $kv.0; }"), "<%S 40 tai>");
+  assert.equal(clocks("(1, nsecs(tai)).1"), "<%S 40 tai>");
+  assert.equal(clocks("arg0 == 3 ? nsecs(tai) : 0"), "<%S 40 tai>");
+  assert.equal(clocks("nsecs(tai) - 5"), "<%S 35 tai>");
+  assert.equal(clocks("arg0 + nsecs(tai)"), "<%S 43 tai>");
+  assert.equal(clocks("(int64)nsecs(tai)"), "<%S 40 tai>");
+  // Two moments of one clock make a duration.
+  assert.equal(clocks("nsecs(boot) + (nsecs(tai) - nsecs(tai))"), "<%S 20 boot>");
+  assert.equal(clocks("nsecs(tai) - nsecs(tai)"), "<%S 0>");
+  assert.equal(clocks("arg0"), "<%S 3>");
+});
+
 test("stacks, symbols, times, commands, files", () => {
   const simulation = new Simulation(
     `kprobe:vfs_read { @[kstack(3), ustack(perf), tid] = count(); printf("%s %s;", ksym(arg0), usym(arg0)); time("%H"); time();

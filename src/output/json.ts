@@ -5,6 +5,7 @@ import type { MapSnapshot, Value } from "../wire/value.js";
 import { errnoText } from "./errno-text.js";
 import type { OutputEvent, Rendered } from "./event.js";
 import { orderedEntries } from "./map-order.js";
+import { plainStyle, type Style } from "./style.js";
 import { divOf } from "./text.js";
 import { latestInterval, seriesJson } from "./time-series.js";
 import { collectUnnamed, unnamedJson, unnamedMember } from "./unnamed.js";
@@ -12,11 +13,11 @@ import { numberJson, stringJson, valueJson } from "./value-json.js";
 import { jsonKeyText } from "./value-text.js";
 
 /** An event as a line of JSON of bpftrace 0.27's shapes (`-f json`), all on standard output. */
-export function renderJson(event: OutputEvent): Rendered {
-  return { stream: "out", text: lineOf(event) };
+export function renderJson(event: OutputEvent, style: Style = plainStyle): Rendered {
+  return { stream: "out", text: lineOf(event, style) };
 }
 
-function lineOf(event: OutputEvent): string {
+function lineOf(event: OutputEvent, style: Style): string {
   switch (event.kind) {
     case "printf":
     case "time":
@@ -24,12 +25,12 @@ function lineOf(event: OutputEvent): string {
     case "join":
       return `{"type": "${event.kind}", "data": ${stringJson(event.text)}}\n`;
     case "map":
-      return [...mapJsonParts(event.map)].join("");
+      return [...mapJsonParts(event.map, style)].join("");
     case "system":
       return `{"type": "syscall", "data": ${stringJson(event.text)}}\n`;
     case "value":
     case "entry":
-      return `{"type": "value", "data": ${valueJson(event.value)}${unnamedJson([event.value])}}\n`;
+      return `{"type": "value", "data": ${valueJson(event.value, 1n, style.zone)}${unnamedJson([event.value])}}\n`;
     case "end":
     case "exit":
       return "";
@@ -66,14 +67,14 @@ function lossJson({ reason, subject, count }: Loss): string {
 }
 
 /** The line of a map, entry by entry. A map without entries prints nothing, as in text. */
-export function* mapJsonParts(map: MapSnapshot): Generator<string> {
+export function* mapJsonParts(map: MapSnapshot, { zone }: Style = plainStyle): Generator<string> {
   const entries = orderedEntries(map);
   const first = entries[0];
   if (first === undefined) return;
   const div = divOf(map);
   const last = latestInterval(entries);
   const json = (value: Value): string =>
-    value.kind === "tseries" ? seriesJson(value, last, numberJson) : valueJson(value, div);
+    value.kind === "tseries" ? seriesJson(value, last, numberJson, zone) : valueJson(value, div);
   yield `{"type": "${mapType(first.value)}", "data": {${stringJson(map.name)}: ${map.keyed ? "{" : ""}`;
   const unnamed = new Map<string, string>();
   let separator = "";

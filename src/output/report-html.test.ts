@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { utc } from "../formats/time-zone.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { axisTicks, compactText } from "./report-charts.js";
 import { type Report, reportHtml } from "./report-html.js";
@@ -16,6 +17,7 @@ const stack: Value = {
 
 const report = (maps: readonly (MapSnapshot | readonly MapSnapshot[])[], more: Partial<Report> = {}): string =>
   reportHtml({
+    zone: utc,
     title: "x.bt",
     script: "begin { exit(); }",
     generator: "beetrace test",

@@ -1,4 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
+import { type TimeZone, utc } from "../formats/time-zone.js";
 import type { Value } from "../wire/value.js";
 import { histogramRows, histogramText } from "./histogram.js";
 import { stackKeyText, stackText } from "./stack-text.js";
@@ -7,9 +8,9 @@ import { latestInterval, seriesText } from "./time-series.js";
 /**
  * A value as text, as bpftrace 0.27 prints it: tuples `(1, a, (2, 3))`, arrays `[1,2]`, records `{ .a = 1, .b = 2 }`,
  * pointers in hexadecimal, enums by name, buffers with `\x01` for what cannot be printed, strings as they are.
- * `div` divides the numbers of print(@x, top, div).
+ * `div` divides the numbers of print(@x, top, div), `zone` is that of a time series.
  */
-export function valueText(value: Value, div = 1n): string {
+export function valueText(value: Value, div = 1n, zone: TimeZone = utc): string {
   switch (value.kind) {
     case "none":
       return "null";
@@ -48,7 +49,7 @@ export function valueText(value: Value, div = 1n): string {
     case "lhist":
       return histogramText(histogramRows(value, div));
     case "tseries":
-      return seriesText(value, latestInterval([{ key: [], value }]));
+      return seriesText(value, latestInterval([{ key: [], value }]), zone);
     default:
       return assertNever(value);
   }

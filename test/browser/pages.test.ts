@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { utc } from "../../src/formats/time-zone.js";
 import { flameGraph } from "../../src/output/flame-graph.js";
 import { flameSvg } from "../../src/output/flame-svg.js";
 import { reportHtml } from "../../src/output/report-html.js";
@@ -262,6 +263,7 @@ const report = (): string => {
     map("@total", [undefined, count(219n)]),
   ];
   return reportHtml({
+    zone: utc,
     title: "shop.bt",
     script: "profile:hz:99 { @cpu[kstack, ustack, comm] = count(); }",
     generator: "beetrace test",
