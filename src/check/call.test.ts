@@ -85,6 +85,12 @@ const cases: readonly Case[] = [
       "error bad-argument 'lhist(1, 0, 100000, 1)': lhist() would have 100000 buckets, more than 1000 | lhist(n, min, max, step), e.g. lhist(retval, 0, 2000, 200)",
     ],
   ],
+  [
+    "BEGIN { @x = lhist(1, 0, 18446744073709551615, 1152921504606846976); }",
+    [
+      "error bad-argument 'lhist(1, 0, 18446744073709551615, 1152921504606846976)': lhist() takes its values as signed, none is above 9223372036854775807 | lhist(n, min, max, step), e.g. lhist(retval, 0, 2000, 200)",
+    ],
+  ],
   ["BEGIN { @x = lhist(1, 0, pid, 1); }", ["error bad-argument 'pid': lhist() needs a literal number as its max"]],
   [
     "BEGIN { join(comm, 5); }",

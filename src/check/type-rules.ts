@@ -167,8 +167,10 @@ function samePointee(a: Type, b: Type): boolean {
 }
 
 /** Whatever clock integers are of. */
-export const sameTypes = (a: Type, b: Type): boolean =>
-  a === b || JSON.stringify(keyOf(a)) === JSON.stringify(keyOf(b));
+export const sameTypes = (a: Type, b: Type): boolean => a === b || keyText(a) === keyText(b);
+
+const keyText = (type: Type): string =>
+  JSON.stringify(keyOf(type), (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
 
 /** What tells a type from others, without the members of records. */
 function keyOf(type: Type): unknown {

@@ -74,7 +74,14 @@ export class StackFile {
       const [{ speedscopeJson }, generator] = await Promise.all([import("../output/speedscope.js"), generatorName()]);
       out.write(speedscopeJson(all, generator));
     } else {
-      const { pprofBytes } = await import("../output/pprof.js");
+      const { mostOfProfile, pprofBytes } = await import("../output/pprof.js");
+      for (const { name, samples } of all) {
+        const cut = samples.filter(({ value }) => value > mostOfProfile).length;
+        if (cut > 0)
+          this.tell(
+            `WARNING: ${cut} of the stacks of ${name} have a number above ${mostOfProfile}, the most of a profile\n`,
+          );
+      }
       out.writeBytes(gzipSync(pprofBytes(all, BigInt(Date.now()) * 1_000_000n)));
     }
   }

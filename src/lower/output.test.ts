@@ -104,6 +104,29 @@ test("an exit that finds the ring full is not lost", () => {
   assert.equal(simulation.exitCode, undefined);
 });
 
+test("numbers beyond 2^53 keep their last digits on the way to the kernel and back", () => {
+  const min = 1_700_000_000_000_000_001n;
+  const simulation = new Simulation(
+    `BEGIN { @l = lhist(${min + 99n}, ${min}, ${min + 1000n}, 100); @l = lhist(${min + 100n}, ${min}, ${min + 1000n}, 100);
+     @c = 18014398509481987; print(@c, 0, 9007199254740993); exit(9007199254740993); }`,
+  ).fire();
+  assert.equal(simulation.scalar("@l"), "1:1 2:1");
+  const printed = simulation.events.flatMap((event) => (event.kind === "map" ? [event.map.div] : []));
+  assert.deepEqual(printed, [9_007_199_254_740_993n]);
+  assert.equal(simulation.exitCode, 1);
+});
+
+test("an index that no instruction can have is computed", () => {
+  const read = (index: string, at: bigint): string => {
+    const simulation = new Simulation(`kprobe:vfs_read { print(((uint8 *)arg0)[${index}]); }`);
+    const address = simulation.put("kernel", new Uint8Array([7]));
+    return simulation.fire({ registers: { arg0: BigInt.asUintN(64, address - at) } }).said[0] ?? "";
+  };
+  assert.equal(read("0", 0n), "7");
+  assert.equal(read("100000", 100_000n), "7");
+  assert.equal(read("9007199254740993", 9_007_199_254_740_993n), "7");
+});
+
 test("exit() leaves at once, with its status; return leaves without a word", () => {
   const exits = new Simulation("BEGIN { print(1); exit(3); print(2); }").fire();
   assert.deepEqual([exits.said, exits.exitCode], [["1"], 3]);

@@ -140,22 +140,22 @@ test("print(@x, top, div)", () => {
     [[string("d")], avg(40, 1)],
   ];
   check(
-    map("@", entries, { top: 2, div: 10 }),
+    map("@", entries, { top: 2, div: 10n }),
     "@[c]: 3\n@[d]: 4\n",
     '{"type": "stats", "data": {"@": {"c": 3, "d": 4}}}\n',
   );
   check(
-    map("@", entries, { top: 10, div: 10 }),
+    map("@", entries, { top: 10, div: 10n }),
     "@[a]: 1\n@[b]: 2\n@[c]: 3\n@[d]: 4\n",
     '{"type": "stats", "data": {"@": {"a": 1, "b": 2, "c": 3, "d": 4}}}\n',
   );
   check(
-    map("@s", [[[int(1)], stats(150, 2)]], { top: 0, div: 5 }),
+    map("@s", [[[int(1)], stats(150, 2)]], { top: 0, div: 5n }),
     "@s[1]: { .count = 2, .average = 15, .total = 150 }\n",
     '{"type": "stats", "data": {"@s": {"1": {"count": 2, "average": 15, "total": 150}}}}\n',
   );
   check(
-    map("@t", [[[], tuple(int(100), string("x"), tuple(int(50), int(-30)))]], { top: 0, div: 7 }),
+    map("@t", [[[], tuple(int(100), string("x"), tuple(int(50), int(-30)))]], { top: 0, div: 7n }),
     "@t: (14, x, (7, -4))\n",
     '{"type": "map", "data": {"@t": [14,"x",[7,-4]]}}\n',
   );
@@ -189,7 +189,7 @@ test("histograms", () => {
           ]),
         ],
       ],
-      { top: 0, div: 2 },
+      { top: 0, div: 2n },
     ),
     `@hd:\n[4, 8)                 1 |${full}|\n[8, 16)                0 |${none}|\n[16, 32)               0 |${none}|\n\n`,
     '{"type": "hist", "data": {"@hd": [{"min": 4, "max": 7, "count": 1},{"min": 8, "max": 15, "count": 0},{"min": 16, "max": 31, "count": 0}]}}\n',
@@ -205,9 +205,9 @@ test("histograms", () => {
   check(map("@zh", [[[], hist(0, [])]]), "@zh:\n\n", '{"type": "hist", "data": {"@zh": []}}\n');
   const linear: Value = {
     kind: "lhist",
-    min: 0,
-    max: 10,
-    step: 4,
+    min: 0n,
+    max: 10n,
+    step: 4n,
     buckets: new Map([
       [2, 1n],
       [3, 2n],

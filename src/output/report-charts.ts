@@ -71,7 +71,7 @@ export function seriesCharts(map: MapSnapshot, zone: TimeZone): string {
   const lines = orderedEntries(map)
     .flatMap(({ key, value }): Line[] => {
       if (value.kind !== "tseries") return [];
-      interval = BigInt(value.interval);
+      interval = value.interval;
       return [{ name: map.keyed ? keyLine(key) : visibleText(map.name), rows: seriesRows(value, last) }];
     })
     .filter(({ rows }) => rows.length > 0)

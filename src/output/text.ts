@@ -125,7 +125,7 @@ export function* mapTextParts(map: MapSnapshot, { zone }: Style = plainStyle): G
 
 /** print(@x, top, 0) divides by 1, as without div. */
 export function divOf(map: MapSnapshot): bigint {
-  return BigInt(map.div === undefined || map.div === 0 ? 1 : map.div);
+  return map.div === undefined || map.div === 0n ? 1n : map.div;
 }
 
 /** What a failed helper means, where its errno alone says too little. */

@@ -28,7 +28,7 @@ export function seriesRows({ interval, intervals, points }: Series, last: bigint
   const rows: SeriesRow[] = [];
   if (kept.length === 0) return rows;
   for (let at = kept.reduce(lesser); at <= last; at++) {
-    rows.push({ start: at * BigInt(interval), value: points.get(at) });
+    rows.push({ start: at * interval, value: points.get(at) });
   }
   return rows;
 }

@@ -84,5 +84,5 @@ function rowJson(row: HistogramRow): string {
   let text = "{";
   if (row.min !== undefined) text += `"min": ${numberJson(row.min)}, `;
   if (row.max !== undefined) text += `"max": ${numberJson(row.max - 1n)}, `;
-  return `${text}"count": ${row.count}}`;
+  return `${text}"count": ${numberJson(row.count)}}`;
 }

@@ -59,11 +59,11 @@ export type AggregateType =
   | { readonly kind: "count" }
   | { readonly kind: "sum" | "min" | "max" | "avg" | "stats"; readonly signed: boolean }
   | { readonly kind: "hist"; readonly bits: number }
-  | { readonly kind: "lhist"; readonly min: number; readonly max: number; readonly step: number }
+  | { readonly kind: "lhist"; readonly min: bigint; readonly max: bigint; readonly step: bigint }
   /** `interval` in nanoseconds. */
   | {
       readonly kind: "tseries";
-      readonly interval: number;
+      readonly interval: bigint;
       readonly intervals: number;
       readonly keep: SeriesKeep;
       readonly signed: boolean;

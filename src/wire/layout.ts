@@ -209,8 +209,8 @@ export function aggregateSize(type: AggregateType): number {
 export const histBuckets = (bits: number): number => 2 + ((64 - bits + 1) << bits);
 
 /** One below the range, the steps, one from the last whole step on. */
-export const lhistBuckets = (type: { readonly min: number; readonly max: number; readonly step: number }): number =>
-  Math.trunc((type.max - type.min) / type.step) + 2;
+export const lhistBuckets = (type: { readonly min: bigint; readonly max: bigint; readonly step: bigint }): number =>
+  Number((type.max - type.min) / type.step) + 2;
 
 export const align8 = (n: number): number => (n + 7) & ~7;
 

@@ -258,7 +258,7 @@ test("aggregates add up what the processors counted", () => {
       [65, 4n],
     ]),
   });
-  const linear = { kind: "lhist", min: -5, max: 6, step: 3 } as const;
+  const linear = { kind: "lhist", min: -5n, max: 6n, step: 3n } as const;
   assert.equal(lhistBuckets(linear), 5);
   assert.deepEqual(of(linear, words(0n, 1n, 0n, 0n, 9n)), {
     ...linear,

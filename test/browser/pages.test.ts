@@ -227,9 +227,9 @@ const report = (): string => {
   });
   const linear: Value = {
     kind: "lhist",
-    min: 0,
-    max: 100,
-    step: 10,
+    min: 0n,
+    max: 100n,
+    step: 10n,
     buckets: new Map([
       [1, 3n],
       [4, 8n],
@@ -238,7 +238,7 @@ const report = (): string => {
   };
   const series = (factor: number): Value => ({
     kind: "tseries",
-    interval: 1e9,
+    interval: 1_000_000_000n,
     intervals: 60,
     signed: true,
     points: new Map(
