@@ -74,7 +74,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (compiled === undefined) return failure;
     if (compiled.script.targets.length === 0) return nothingToAttach(wanted, options);
     await checkFormat(options, compiled);
-    const style = { zone: new LocalZone() };
+    const style = { zone: new LocalZone(), jsonKeys: compiled.config.json_keys };
     const output = new Output(options, source, style);
     using trace = new Trace({
       sys,

@@ -10,7 +10,7 @@ import { divOf } from "./text.js";
 import { latestInterval, seriesJson } from "./time-series.js";
 import { collectUnnamed, unnamedJson, unnamedMember } from "./unnamed.js";
 import { numberJson, stringJson, valueJson } from "./value-json.js";
-import { jsonKeyText } from "./value-text.js";
+import { jsonKeyText, keyParts } from "./value-text.js";
 
 /** An event as a line of JSON of bpftrace 0.27's shapes (`-f json`), all on standard output. */
 export function renderJson(event: OutputEvent, style: Style = plainStyle): Rendered {
@@ -67,7 +67,7 @@ function lossJson({ reason, subject, count }: Loss): string {
 }
 
 /** The line of a map, entry by entry. A map without entries prints nothing, as in text. */
-export function* mapJsonParts(map: MapSnapshot, { zone }: Style = plainStyle): Generator<string> {
+export function* mapJsonParts(map: MapSnapshot, { zone, jsonKeys }: Style = plainStyle): Generator<string> {
   const entries = orderedEntries(map);
   const first = entries[0];
   if (first === undefined) return;
@@ -75,15 +75,20 @@ export function* mapJsonParts(map: MapSnapshot, { zone }: Style = plainStyle): G
   const last = latestInterval(entries);
   const json = (value: Value): string =>
     value.kind === "tseries" ? seriesJson(value, last, numberJson, zone) : valueJson(value, div);
-  yield `{"type": "${mapType(first.value)}", "data": {${stringJson(map.name)}: ${map.keyed ? "{" : ""}`;
+  const entry = ({ key, value }: MapSnapshot["entries"][number]): string =>
+    jsonKeys === "text"
+      ? `${stringJson(jsonKeyText(key))}: ${json(value)}`
+      : `{"key": [${keyParts(key).map((part) => valueJson(part))}], "value": ${json(value)}}`;
+  const [open, close] = !map.keyed ? ["", ""] : jsonKeys === "text" ? ["{", "}"] : ["[", "]"];
+  yield `{"type": "${mapType(first.value)}", "data": {${stringJson(map.name)}: ${open}`;
   const unnamed = new Map<string, string>();
   let separator = "";
-  for (const { key, value } of map.keyed ? entries : [first]) {
-    yield map.keyed ? `${separator}${stringJson(jsonKeyText(key))}: ${json(value)}` : json(value);
+  for (const each of map.keyed ? entries : [first]) {
+    yield map.keyed ? separator + entry(each) : json(each.value);
     separator = ", ";
-    for (const part of [...key, value]) collectUnnamed(part, unnamed);
+    for (const part of [...each.key, each.value]) collectUnnamed(part, unnamed);
   }
-  yield `${map.keyed ? "}" : ""}}${unnamedMember(unnamed)}}\n`;
+  yield `${close}}${unnamedMember(unnamed)}}\n`;
 }
 
 function mapType(value: Value): "map" | "stats" | "hist" | "tseries" {

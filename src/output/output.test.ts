@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { utc } from "../formats/time-zone.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { renderJson } from "./json.js";
 import { mapTextParts, renderText } from "./text.js";
@@ -44,6 +45,53 @@ function checkValue(value: Value, text: string, json: string): void {
   assert.equal(renderText({ kind: "value", value }).text, `${text}\n`);
   assert.equal(renderJson({ kind: "value", value }).text, `{"type": "value", "data": ${json}}\n`);
 }
+
+test("keys of maps in JSON: as bpftrace writes them, or in entries that keep different keys apart", () => {
+  const entries = (snapshot: MapSnapshot): unknown =>
+    JSON.parse(renderJson({ kind: "map", map: snapshot }, { zone: utc, jsonKeys: "entries" }).text);
+  const two = map("@", [
+    [[string("a,b"), string("c")], int(1)],
+    [[string("a"), string("b,c")], int(2)],
+  ]);
+  assert.equal(
+    renderJson({ kind: "map", map: two }).text,
+    '{"type": "map", "data": {"@": {"a,b,c": 1, "a,b,c": 2}}}\n',
+  );
+  assert.equal(
+    renderJson({ kind: "map", map: two }, { zone: utc, jsonKeys: "entries" }).text,
+    '{"type": "map", "data": {"@": [{"key": ["a,b","c"], "value": 1}, {"key": ["a","b,c"], "value": 2}]}}\n',
+  );
+  // A tuple as the only part is a key of several; within one it stays.
+  assert.deepEqual(entries(map("@t", [[[tuple(int(1), string("1"))], int(3)]])), {
+    type: "map",
+    data: { "@t": [{ key: [1, "1"], value: 3 }] },
+  });
+  assert.deepEqual(entries(map("@n", [[[tuple(int(-1), tuple(string("x"), int(2))), string("y")], int(3)]])), {
+    type: "map",
+    data: { "@n": [{ key: [[-1, ["x", 2]], "y"], value: 3 }] },
+  });
+  assert.deepEqual(entries(map("@h", [[[string("a")], hist(0, [[3, 1]])]])), {
+    type: "hist",
+    data: { "@h": [{ key: ["a"], value: [{ min: 2, max: 3, count: 1 }] }] },
+  });
+  const linear: Value = { kind: "lhist", min: 0n, max: 10n, step: 5n, buckets: new Map([[1, 2n]]) };
+  assert.deepEqual(entries(map("@l", [[[int(7)], linear]])), {
+    type: "hist",
+    data: { "@l": [{ key: [7], value: [{ min: 0, max: 4, count: 2 }] }] },
+  });
+  assert.deepEqual(entries(map("@s", [[[int(7)], stats(150, 2)]])), {
+    type: "stats",
+    data: { "@s": [{ key: [7], value: { count: 2, average: 75, total: 150 } }] },
+  });
+  const points = new Map([[10n, 4n]]);
+  const series: Value = { kind: "tseries", interval: 1_000_000_000n, intervals: 3, signed: true, points };
+  assert.deepEqual(entries(map("@ts", [[[int(7)], series]])), {
+    type: "tseries",
+    data: { "@ts": [{ key: [7], value: [{ interval_start: "1970-01-01 00:00:10.000000000", value: 4 }] }] },
+  });
+  // A map without keys has none to be told apart.
+  assert.deepEqual(entries(map("@x", [[[], int(5)]])), { type: "map", data: { "@x": 5 } });
+});
 
 test("scalar maps", () => {
   check(map("@i", [[[], int(5)]]), "@i: 5\n", '{"type": "map", "data": {"@i": 5}}\n');

@@ -57,17 +57,18 @@ export function valueText(value: Value, div = 1n, zone: TimeZone = utc): string 
 
 /** What stands between the brackets of a map line: `@[1, a]`. A tuple as the only key looks like a key of several parts. */
 export function keyText(key: readonly Value[]): string {
-  return partsOf(key)
+  return keyParts(key)
     .map((part) => valueText(part))
     .join(", ");
 }
 
 /** The same as a JSON object's name: no blanks between parts, stacks without indentation. */
 export function jsonKeyText(key: readonly Value[]): string {
-  return partsOf(key).map(compactText).join(",");
+  return keyParts(key).map(compactText).join(",");
 }
 
-function partsOf(key: readonly Value[]): readonly Value[] {
+/** The parts of a key: a tuple as the only one is a key of several. */
+export function keyParts(key: readonly Value[]): readonly Value[] {
   const only = key.length === 1 ? key[0] : undefined;
   return only?.kind === "tuple" ? only.items : key;
 }
