@@ -85,6 +85,12 @@ const cases: readonly Case[] = [
       "error bad-argument 'lhist(1, 0, 100000, 1)': lhist() would have 100000 buckets, more than 1000 | lhist(n, min, max, step), e.g. lhist(retval, 0, 2000, 200)",
     ],
   ],
+  [
+    "BEGIN { @x = lhist(1, 0, 18446744073709551615, 1152921504606846976); }",
+    [
+      "error bad-argument 'lhist(1, 0, 18446744073709551615, 1152921504606846976)': lhist() takes its values as signed, none is above 9223372036854775807 | lhist(n, min, max, step), e.g. lhist(retval, 0, 2000, 200)",
+    ],
+  ],
   ["BEGIN { @x = lhist(1, 0, pid, 1); }", ["error bad-argument 'pid': lhist() needs a literal number as its max"]],
   [
     "BEGIN { join(comm, 5); }",
@@ -181,8 +187,20 @@ const cases: readonly Case[] = [
   [
     'BEGIN { print(strftime("%H", -1)); }',
     [
-      "error negative-time 'strftime(\"%H\", -1)': a moment cannot be negative | strftime takes nanoseconds since boot, e.g. nsecs",
+      "error negative-time 'strftime(\"%H\", -1)': a moment cannot be negative | strftime takes nanoseconds of a clock, e.g. nsecs",
     ],
+  ],
+  [
+    'BEGIN { $t = nsecs(tai); $t = nsecs(boot); print(strftime("%H", $t)); }',
+    [
+      "error mixed-clocks 'strftime(\"%H\", $t)': these nanoseconds are of several clocks | use a variable or a map for each clock",
+    ],
+  ],
+  ['BEGIN { time("%4095d"); let $t: uint64 = nsecs(tai); $t = 5; print(strftime("%0^4095a", $t)); }', []],
+  ['BEGIN { time("%4096d"); }', ["error bad-format 'time(\"%4096d\")': a field of a time can be 4095 characters wide"]],
+  [
+    'BEGIN { print(strftime("x%^99999999999Oa", nsecs)); }',
+    ["error bad-format 'strftime(\"x%^99999999999Oa\", nsecs)': a field of a time can be 4095 characters wide"],
   ],
   [
     "BEGIN { print(cpid); }",

@@ -8,7 +8,7 @@ import { inSpace } from "../types/address-space.js";
 import { type AddressSpace, pointer, string, type Type, u64 } from "../types/type.js";
 import { cSizeOf } from "../wire/layout.js";
 import type { Scope } from "./scope.js";
-import { isScalar, sameTypes } from "./type-rules.js";
+import { isScalar, ofClock, sameTypes } from "./type-rules.js";
 
 /** Stands for a type that was reported as unknown; what is done with it is not reported again. */
 export const unknownRecord = opaqueRecord("(unknown)");
@@ -95,7 +95,10 @@ export function checkCast(scope: Scope, ast: AstType, operand: TypedExpr, span: 
         span,
       };
     if (target.kind === "pointer" && from.kind === "int" && from.size < 8) return toPointer(target, operand, span);
-    return { kind: "convert", operand, type: target, span };
+    // Nanoseconds stay those of their clock.
+    const clocked =
+      target.kind === "int" && target.size === 8 && from.kind === "int" ? ofClock(target, from.clock) : target;
+    return { kind: "convert", operand, type: clocked, span };
   }
   // Text is true if there is some.
   if (target.kind === "bool" && from.kind === "string") {

@@ -3,7 +3,7 @@ import type { Span } from "../base/span.js";
 import { describeType } from "../language/describe-type.js";
 import type { TypedMap, TypedVariable } from "../language/typed.js";
 import type { Type } from "../types/type.js";
-import { holds, type Inferred, join, sameInferred } from "./type-rules.js";
+import { commonInt, holds, type Inferred, join, ofClock, sameInferred } from "./type-rules.js";
 
 interface MapEntry {
   key: readonly Inferred[] | undefined;
@@ -159,8 +159,11 @@ export class Environment {
   /** Gives a variable the type that the script says; what is assigned is converted to it. */
   declare(key: string, type: Type): void {
     this.fixed.add(key);
-    if (changedFrom(this.variables.get(key), { type, flexible: false })) {
-      this.variables.set(key, { type, flexible: false });
+    const known = this.variables.get(key)?.type;
+    // The clock of what was assigned is not for the script to declare.
+    const clocked = type.kind === "int" && known?.kind === "int" ? ofClock(type, known.clock) : type;
+    if (changedFrom(this.variables.get(key), { type: clocked, flexible: false })) {
+      this.variables.set(key, { type: clocked, flexible: false });
       this.changed = true;
     }
   }
@@ -214,7 +217,8 @@ export class Environment {
 /** A declared type stays; literals must fit, other integers are converted. */
 function intoFixed(known: Inferred, value: Inferred): Inferred | undefined {
   if (known.type.kind === "int" && value.type.kind === "int") {
-    return value.literal === undefined || holds(known.type, value.literal) ? known : undefined;
+    if (value.literal !== undefined && !holds(known.type, value.literal)) return undefined;
+    return { ...known, type: ofClock(known.type, commonInt(known.type, value.type).clock) };
   }
   const joined = join(known, value);
   return joined === undefined ? undefined : known;

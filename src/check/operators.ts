@@ -4,10 +4,10 @@ import { nameAsText } from "../language/builtins/target-text.js";
 import { describeType } from "../language/describe-type.js";
 import type { TypedExpr } from "../language/typed.js";
 import type { BinaryOp } from "../syntax/ast.js";
-import { bool, i64, type Type, u64 } from "../types/type.js";
+import { bool, type IntType, i64, type Type, u64 } from "../types/type.js";
 import { cSizeOf, residence } from "../wire/layout.js";
 import type { Scope } from "./scope.js";
-import { isNumeric, isScalar, joinTypes, literalType, operationSigned, sameTypes } from "./type-rules.js";
+import { isNumeric, isScalar, joinTypes, literalType, ofClock, operationSigned, sameTypes } from "./type-rules.js";
 
 const broken = (span: Span): TypedExpr => ({ kind: "const", value: 0n, type: i64, span });
 
@@ -79,7 +79,7 @@ function arithmetic(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExp
   const folded = fold(op, left, right, span, signed);
   if (folded !== undefined) return folded;
   // A difference can be negative whatever it is made of (bpftrace 0.27: subtraction is always signed).
-  const type: Type = op === "-" || signed ? i64 : u64;
+  const type = op === "-" || signed ? i64 : u64;
   const shiftSigned = left.type.kind === "int" && left.type.signed;
   const ops = op === ">>" ? (shiftSigned ? signedOps : unsignedOps) : signed ? signedOps : unsignedOps;
   return {
@@ -87,9 +87,17 @@ function arithmetic(scope: Scope, op: BinaryOp, left: TypedExpr, right: TypedExp
     op: ops[op] ?? "add",
     left,
     right,
-    type: op === "<<" || op === ">>" ? (shiftSigned ? i64 : u64) : type,
+    type:
+      op === "<<" || op === ">>" ? (shiftSigned ? i64 : u64) : ofClock(type, clockOfResult(op, left.type, right.type)),
     span,
   };
+}
+
+/** A moment and a duration make a moment of the same clock, two moments a duration. */
+function clockOfResult(op: BinaryOp, left: Type, right: Type): IntType["clock"] {
+  const [a, b] = [left, right].map((type) => (type.kind === "int" ? type.clock : undefined));
+  if (op === "+" && (a === undefined || b === undefined)) return a ?? b;
+  return op === "-" && b === undefined ? a : undefined;
 }
 
 /** Reports a division by a constant 0, which the verifier refuses (kernel/bpf/verifier.c, check_alu_op). */

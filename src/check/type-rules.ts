@@ -80,6 +80,7 @@ export const sameInferred = (a: Inferred, b: Inferred): boolean =>
   a.flexible === b.flexible &&
   a.literal === b.literal &&
   sameTypes(a.type, b.type) &&
+  JSON.stringify(clocksOf(a.type)) === JSON.stringify(clocksOf(b.type)) &&
   (a.items ?? []).every((item, i) => {
     const other = b.items?.[i];
     return other === undefined || sameInferred(item, other);
@@ -98,6 +99,26 @@ function joinInts(a: Inferred, typeA: IntType, b: Inferred, typeB: IntType): Inf
 
 /** The smallest type that has the values of both; int64 for uint64 and a signed one, which nothing can hold. */
 export function commonInt(a: IntType, b: IntType): IntType {
+  return ofClock(widerInt(a, b), commonClock(a, b));
+}
+
+/** What one of the two knows; two different clocks are told by strftime(). */
+function commonClock(a: IntType, b: IntType): IntType["clock"] {
+  if (a.clock === undefined || b.clock === undefined || a.clock === b.clock) return a.clock ?? b.clock;
+  return "several";
+}
+
+/** The type as one of nanoseconds that this clock has counted, if there is one. */
+export const ofClock = (type: IntType, clock: IntType["clock"]): IntType =>
+  type.clock === clock ? type : { ...int(type.size, type.signed), ...(clock === undefined ? {} : { clock }) };
+
+/** What a type says beside itself: of which clock integers are. */
+function clocksOf(type: Type): unknown {
+  if (type.kind === "tuple") return type.items.map(clocksOf);
+  return type.kind === "int" ? (type.clock ?? "") : "";
+}
+
+function widerInt(a: IntType, b: IntType): IntType {
   if (a.signed === b.signed) return a.size >= b.size ? a : b;
   const [signed, unsigned] = a.signed ? [a, b] : [b, a];
   if (signed.size > unsigned.size) return signed;
@@ -145,12 +166,17 @@ function samePointee(a: Type, b: Type): boolean {
   return a.kind === b.kind || a.kind === "none" || b.kind === "none";
 }
 
-export const sameTypes = (a: Type, b: Type): boolean =>
-  a === b || JSON.stringify(keyOf(a)) === JSON.stringify(keyOf(b));
+/** Whatever clock integers are of. */
+export const sameTypes = (a: Type, b: Type): boolean => a === b || keyText(a) === keyText(b);
+
+const keyText = (type: Type): string =>
+  JSON.stringify(keyOf(type), (_, value: unknown) => (typeof value === "bigint" ? `${value}n` : value));
 
 /** What tells a type from others, without the members of records. */
 function keyOf(type: Type): unknown {
   switch (type.kind) {
+    case "int":
+      return ["int", type.size, type.signed];
     case "record":
       return type.name;
     case "pointer":

@@ -23,6 +23,7 @@ import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
 import { Child } from "../trace/child.js";
 import { lookAtFramePointers } from "../trace/frame-pointers.js";
+import { LocalZone } from "../trace/local-zone.js";
 import { ownProgramAmong, tracesItself } from "../trace/probed-files.js";
 import { requireProcess, resolveTargets, type TaskTargets } from "../trace/task-targets.js";
 import { Trace } from "../trace/trace.js";
@@ -75,7 +76,8 @@ async function main(args: readonly string[]): Promise<number> {
     if (compiled === undefined) return failure;
     if (compiled.script.targets.length === 0) return nothingToAttach(wanted, options);
     await checkFormat(options, compiled);
-    const output = new Output(sys, options, source);
+    const style = { zone: new LocalZone(), jsonKeys: compiled.config.json_keys };
+    const output = new Output(sys, options, source, style);
     using trace = new Trace({
       sys,
       kernel,
@@ -96,7 +98,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (options.verbose) describe(compiled);
     if (options.dryRun) return 0;
     if (options.mode === "test" || options.mode === "bench")
-      return await runPrograms(trace, options.mode, textOrJson(options), output);
+      return await runPrograms(trace, options.mode, textOrJson(options), style, output);
     const release = onSignals(sys, trace);
     // Not before: compiling is quicker in a large one.
     setFlagsFromString(`--max-semi-space-size=${youngHeap}`);

@@ -1,5 +1,6 @@
 import type { OutputEvent } from "../output/event.js";
 import { mapJsonParts, renderJson } from "../output/json.js";
+import type { Style } from "../output/style.js";
 import { mapTextParts, renderText } from "../output/text.js";
 import type { Sys } from "../sys/sys.js";
 import type { Options } from "./options.js";
@@ -33,6 +34,7 @@ export class Output {
   private readonly out: Outlet;
   private readonly err: Outlet;
   private readonly options: Options;
+  private readonly style: Style;
   /** What takes the events where the output is one file, written at the end. */
   private readonly file: StackFile | ReportFile | undefined;
   private readonly later: Item[] = [];
@@ -40,14 +42,15 @@ export class Output {
   private writing: Promise<void> | undefined;
   private problem: unknown;
 
-  constructor(sys: Sys, options: Options, script: { readonly name: string; readonly text: string }) {
+  constructor(sys: Sys, options: Options, script: { readonly name: string; readonly text: string }, style: Style) {
+    this.style = style;
     this.options = options;
     this.out = new Outlet(sys, options.outputFile ?? 1, () => this.onClosed());
     this.err = new Outlet(sys, 2, () => undefined);
     const { format } = options;
-    if (format === "html") this.file = new ReportFile(script, this.out, (text) => this.tell(text));
+    if (format === "html") this.file = new ReportFile(script, style, this.out, (text) => this.tell(text));
     else if (format !== "text" && format !== "json")
-      this.file = new StackFile(format, titleOf(script), this.out, (text) => this.tell(text));
+      this.file = new StackFile(format, titleOf(script), style, this.out, (text) => this.tell(text));
   }
 
   /** Text that is no event. */
@@ -98,11 +101,13 @@ export class Output {
       return;
     }
     if (event.kind === "map") {
-      const parts = this.options.format === "json" ? mapJsonParts(event.map) : mapTextParts(event.map);
+      const parts =
+        this.options.format === "json" ? mapJsonParts(event.map, this.style) : mapTextParts(event.map, this.style);
       this.putParts(parts[Symbol.iterator]());
       return;
     }
-    const { stream, text } = this.options.format === "json" ? renderJson(event) : renderText(event);
+    const { stream, text } =
+      this.options.format === "json" ? renderJson(event, this.style) : renderText(event, this.style);
     if (stream === "out") this.put("out", text);
     else this.tell(text);
   }

@@ -1,4 +1,5 @@
 import { benchJson, benchText, type ProgramResult, testJson, testText } from "../output/program-result.js";
+import type { Style } from "../output/style.js";
 import { renderText } from "../output/text.js";
 import { hasPassed } from "../trace/programs.js";
 import type { Trace } from "../trace/trace.js";
@@ -9,6 +10,7 @@ export async function runPrograms(
   trace: Trace,
   mode: "test" | "bench",
   format: "text" | "json",
+  style: Style,
   output: { write(text: string): void; close(): Promise<void> },
 ): Promise<number> {
   const failed: string[] = [];
@@ -23,7 +25,7 @@ export async function runPrograms(
     const name = names[index] ?? "";
     if (mode === "test") {
       const once = await run();
-      const text = once.events.map((event) => renderText(event).text).join("");
+      const text = once.events.map((event) => renderText(event, style).text).join("");
       tell({ names, index, nanoseconds: once.nanoseconds, runs: 1, passed: hasPassed(once), output: text });
       return;
     }

@@ -2,6 +2,7 @@ import { release } from "node:os";
 import type { OutputEvent } from "../output/event.js";
 import { formatTime } from "../output/format-time.js";
 import type { Notice } from "../output/report-html.js";
+import type { Style } from "../output/style.js";
 import { renderText } from "../output/text.js";
 import type { MapSnapshot } from "../wire/value.js";
 import type { Outlet } from "./outlet.js";
@@ -17,6 +18,7 @@ const mostNotices = 200;
 /** Collects all that a trace says and writes it as a page at the end; what went wrong is told at once, too. */
 export class ReportFile {
   private readonly script: { readonly name: string; readonly text: string };
+  private readonly style: Style;
   private readonly out: Outlet;
   private readonly tell: (text: string) => void;
   private readonly begun = Date.now();
@@ -28,7 +30,8 @@ export class ReportFile {
   private readonly notices = new Map<string, Notice["severity"]>();
   private moreNotices = 0;
 
-  constructor(script: { name: string; text: string }, out: Outlet, tell: (text: string) => void) {
+  constructor(script: { name: string; text: string }, style: Style, out: Outlet, tell: (text: string) => void) {
+    this.style = style;
     this.script = script;
     this.out = out;
     this.tell = tell;
@@ -40,7 +43,7 @@ export class ReportFile {
       this.take(event.map);
       return;
     }
-    const { stream, text } = renderText(event);
+    const { stream, text } = renderText(event, this.style);
     if (stream === "out") {
       const room = Math.max(0, mostText - this.length);
       this.texts.push(text.slice(0, room));
@@ -88,7 +91,9 @@ export class ReportFile {
     if (this.moreNotices > 0)
       notices.push({ severity: "warning", text: `${this.moreNotices} more messages are on standard error only.` });
     const seconds = ((Date.now() - this.begun) / 1000).toFixed(1);
-    const when = formatTime("%Y-%m-%d %H:%M:%S", this.begun, 0);
+    const { zone } = this.style;
+    const begun = { seconds: Math.floor(this.begun / 1000), microseconds: 0 };
+    const when = formatTime("%Y-%m-%d %H:%M:%S", begun, zone);
     this.out.write(
       reportHtml({
         title: titleOf(this.script),
@@ -98,6 +103,7 @@ export class ReportFile {
         maps: [...this.maps.values()],
         text: this.texts.join(""),
         notices,
+        zone,
       }),
     );
   }

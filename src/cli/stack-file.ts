@@ -2,6 +2,7 @@ import { gzipSync } from "node:zlib";
 import type { OutputEvent } from "../output/event.js";
 import { foldedText } from "../output/folded.js";
 import { type StackSamples, stackSamples } from "../output/stack-samples.js";
+import type { Style } from "../output/style.js";
 import { renderText } from "../output/text.js";
 import type { MapSnapshot } from "../wire/value.js";
 import type { Options } from "./options.js";
@@ -17,6 +18,7 @@ const mostNotes = 8;
 export class StackFile {
   private readonly format: StackFormat;
   private readonly title: string;
+  private readonly style: Style;
   private readonly out: Outlet;
   private readonly tell: (text: string) => void;
   /** What each map was when it was printed last, and how often that was. */
@@ -24,7 +26,8 @@ export class StackFile {
   /** What a picture must not be silent about. */
   private readonly notes = new Set<string>();
 
-  constructor(format: StackFormat, title: string, out: Outlet, tell: (text: string) => void) {
+  constructor(format: StackFormat, title: string, style: Style, out: Outlet, tell: (text: string) => void) {
+    this.style = style;
     this.format = format;
     this.title = title;
     this.out = out;
@@ -34,7 +37,7 @@ export class StackFile {
   /** Standard output is for programs that read stacks: all else is told on the other stream. */
   event(event: OutputEvent): void {
     if (event.kind === "map" && this.take(event.map)) return;
-    const { stream, text } = renderText(event);
+    const { stream, text } = renderText(event, this.style);
     if (stream === "err" && event.kind !== "attached") for (const note of notesOf(text)) this.notes.add(note);
     this.tell(text);
   }
@@ -71,7 +74,14 @@ export class StackFile {
       const [{ speedscopeJson }, generator] = await Promise.all([import("../output/speedscope.js"), generatorName()]);
       out.write(speedscopeJson(all, generator));
     } else {
-      const { pprofBytes } = await import("../output/pprof.js");
+      const { mostOfProfile, pprofBytes } = await import("../output/pprof.js");
+      for (const { name, samples } of all) {
+        const cut = samples.filter(({ value }) => value > mostOfProfile).length;
+        if (cut > 0)
+          this.tell(
+            `WARNING: ${cut} of the stacks of ${name} have a number above ${mostOfProfile}, the most of a profile\n`,
+          );
+      }
       out.writeBytes(gzipSync(pprofBytes(all, BigInt(Date.now()) * 1_000_000n)));
     }
   }

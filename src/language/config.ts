@@ -64,6 +64,11 @@ export const configKeys = {
     "auto",
   ),
   missing_probes: choice("What to do about attach points that do not exist.", ["error", "warn", "ignore"], "error"),
+  json_keys: choice(
+    'How JSON has the keys of maps: text as bpftrace writes it, where ["a,b", "c"] and ["a", "b,c"] are the same, or entries, an array of {"key": [...], "value": ...} with parts of their types.',
+    ["text", "entries"],
+    "text",
+  ),
   print_maps_on_exit: flag("Whether maps are printed at the end.", true),
   cache_user_symbols: choice(
     "Accepted as bpftrace does; symbols are cached by file and process.",

@@ -25,7 +25,7 @@ test("types in the language's own words", () => {
     [{ kind: "stack", user: false, mode: "raw", depth: 1 }, "kstack"],
     [{ kind: "hist", bits: 0 }, "hist"],
     [{ kind: "hist", bits: 2 }, "hist(n, 2)"],
-    [{ kind: "lhist", min: 0, max: 10, step: 1 }, "lhist(n, 0, 10, 1)"],
+    [{ kind: "lhist", min: 0n, max: 10n, step: 1n }, "lhist(n, 0, 10, 1)"],
     [{ kind: "ksym" }, "ksym"],
   ];
   for (const [type, text] of cases) assert.equal(describeType(type), text);

@@ -276,11 +276,15 @@ function reinterpretedPlace(p: ProgramLowering, operand: TypedExpr): Place {
   return { ...word, space: "bpf" };
 }
 
+/** A distance that an instruction can have; a larger one is computed, in 64 bits. */
+const isNear = (distance: bigint): boolean => BigInt.asIntN(32, distance) === distance;
+
 function elementPlace(p: ProgramLowering, e: Extract<TypedExpr, { kind: "element" }>): Place {
   const { b } = p;
   const object = p.place(e.object);
   const size = e.object.type.kind === "string" ? 1 : cSizeOf(e.type);
-  if (e.index.kind === "const") return { ...object, offset: object.offset + Number(e.index.value) * size };
+  if (e.index.kind === "const" && isNear(e.index.value * BigInt(size)))
+    return { ...object, offset: object.offset + Number(e.index.value) * size };
   const index = p.value(e.index);
   const { type } = e.object;
   if (type.kind === "array" && type.count > 0) warnBeyond(p, index, type.count);

@@ -151,15 +151,15 @@ test("histograms put every value where user space looks for it", () => {
   assert.equal(simulation.map("@h5")["1"], hist(5));
   assert.equal(
     simulation.scalar("@l"),
-    counted(values, (value) => linearBucketOf(value, -10, 1000, 7)),
+    counted(values, (value) => linearBucketOf(value, -10n, 1000n, 7n)),
   );
   assert.equal(
     simulation.map("@m")["1"],
-    counted(values, (value) => linearBucketOf(value, 0, 100, 10)),
+    counted(values, (value) => linearBucketOf(value, 0n, 100n, 10n)),
   );
   const small = values.map((value) => BigInt.asUintN(64, value) % 64n);
   assert.equal(
     simulation.scalar("@o"),
-    counted(small, (value) => linearBucketOf(value, 5, 60, 5)),
+    counted(small, (value) => linearBucketOf(value, 5n, 60n, 5n)),
   );
 });

@@ -28,6 +28,34 @@ test("print: values, entries, maps", () => {
   ]);
 });
 
+test("strftime() knows the clock of its nanoseconds, wherever they were kept", () => {
+  const clocks = (expression: string, before = ""): string =>
+    new Simulation(`kprobe:vfs_read { ${before} print(strftime("%S", ${expression})); }`, {
+      helpers: { ktime_get_ns: () => 10n, ktime_get_boot_ns: () => 20n, ktime_get_tai_ns: () => 40n },
+    }).fire({ registers: { arg0: 3n } }).said[0] ?? "";
+  assert.equal(clocks("nsecs"), "<%S 10>");
+  assert.equal(clocks("nsecs()"), "<%S 10>");
+  assert.equal(clocks("nsecs(monotonic)"), "<%S 10>");
+  assert.equal(clocks("nsecs(boot)"), "<%S 20 boot>");
+  assert.equal(clocks("nsecs(tai)"), "<%S 40 tai>");
+  assert.equal(clocks("nsecs(sw_tai)"), "<%S 40 tai>");
+  assert.equal(clocks("$t", "$t = nsecs(tai);"), "<%S 40 tai>");
+  assert.equal(clocks("$t", "let $t: uint64 = nsecs(tai);"), "<%S 40 tai>");
+  assert.equal(clocks("$t", "$t = 0; $t = nsecs(tai);"), "<%S 40 tai>");
+  assert.equal(clocks("$t", "$t = nsecs(tai); $t += 2;"), "<%S 42 tai>");
+  assert.equal(clocks("@", "@ = nsecs(tai);"), "<%S 40 tai>");
+  assert.equal(clocks("$t", "$t = 0; @[nsecs(tai)] = 1; for ($kv : @) { $t = $kv.0; }"), "<%S 40 tai>");
+  assert.equal(clocks("(1, nsecs(tai)).1"), "<%S 40 tai>");
+  assert.equal(clocks("arg0 == 3 ? nsecs(tai) : 0"), "<%S 40 tai>");
+  assert.equal(clocks("nsecs(tai) - 5"), "<%S 35 tai>");
+  assert.equal(clocks("arg0 + nsecs(tai)"), "<%S 43 tai>");
+  assert.equal(clocks("(int64)nsecs(tai)"), "<%S 40 tai>");
+  // Two moments of one clock make a duration.
+  assert.equal(clocks("nsecs(boot) + (nsecs(tai) - nsecs(tai))"), "<%S 20 boot>");
+  assert.equal(clocks("nsecs(tai) - nsecs(tai)"), "<%S 0>");
+  assert.equal(clocks("arg0"), "<%S 3>");
+});
+
 test("stacks, symbols, times, commands, files", () => {
   const simulation = new Simulation(
     `kprobe:vfs_read { @[kstack(3), ustack(perf), tid] = count(); printf("%s %s;", ksym(arg0), usym(arg0)); time("%H"); time();
@@ -74,6 +102,29 @@ test("an exit that finds the ring full is not lost", () => {
   const [entry] = simulation.machine.map("loss").entries();
   assert.equal(new DataView((entry?.values[0] ?? new Uint8Array(8)).buffer).getBigUint64(0, true), 4n);
   assert.equal(simulation.exitCode, undefined);
+});
+
+test("numbers beyond 2^53 keep their last digits on the way to the kernel and back", () => {
+  const min = 1_700_000_000_000_000_001n;
+  const simulation = new Simulation(
+    `BEGIN { @l = lhist(${min + 99n}, ${min}, ${min + 1000n}, 100); @l = lhist(${min + 100n}, ${min}, ${min + 1000n}, 100);
+     @c = 18014398509481987; print(@c, 0, 9007199254740993); exit(9007199254740993); }`,
+  ).fire();
+  assert.equal(simulation.scalar("@l"), "1:1 2:1");
+  const printed = simulation.events.flatMap((event) => (event.kind === "map" ? [event.map.div] : []));
+  assert.deepEqual(printed, [9_007_199_254_740_993n]);
+  assert.equal(simulation.exitCode, 1);
+});
+
+test("an index that no instruction can have is computed", () => {
+  const read = (index: string, at: bigint): string => {
+    const simulation = new Simulation(`kprobe:vfs_read { print(((uint8 *)arg0)[${index}]); }`);
+    const address = simulation.put("kernel", new Uint8Array([7]));
+    return simulation.fire({ registers: { arg0: BigInt.asUintN(64, address - at) } }).said[0] ?? "";
+  };
+  assert.equal(read("0", 0n), "7");
+  assert.equal(read("100000", 100_000n), "7");
+  assert.equal(read("9007199254740993", 9_007_199_254_740_993n), "7");
 });
 
 test("exit() leaves at once, with its status; return leaves without a word", () => {

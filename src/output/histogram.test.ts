@@ -35,19 +35,19 @@ test("the numbers that the kernel program computes", () => {
     [4, 5, 8, 9, 9, 10, 23],
   );
   assert.deepEqual(
-    [-1n, 0n, 9n, 10n, 99n, 100n, 500n].map((n) => linearBucketOf(n, 0, 100, 10)),
+    [-1n, 0n, 9n, 10n, 99n, 100n, 500n].map((n) => linearBucketOf(n, 0n, 100n, 10n)),
     [0, 1, 1, 2, 10, 11, 11],
   );
   assert.deepEqual(
-    [8n, 10n, 50n].map((n) => linearBucketOf(n, 0, 10, 4)),
+    [8n, 10n, 50n].map((n) => linearBucketOf(n, 0n, 10n, 4n)),
     [3, 3, 3],
   );
-  assert.deepEqual(linearBucketRange(3, 0, 10, 4), { min: 8n, max: undefined });
+  assert.deepEqual(linearBucketRange(3, 0n, 10n, 4n), { min: 8n, max: undefined });
 });
 
 const label = (bits: number, value: bigint): string =>
   histogramRows({ kind: "hist", bits, buckets: new Map([[bucketOf(value, bits), 1n]]) }, 1n)[0]?.label ?? "";
-const linearLabel = (value: bigint, min: number, max: number, step: number): string =>
+const linearLabel = (value: bigint, min: bigint, max: bigint, step: bigint): string =>
   histogramRows(
     { kind: "lhist", min, max, step, buckets: new Map([[linearBucketOf(value, min, max, step), 1n]]) },
     1n,
@@ -68,11 +68,23 @@ test("labels, as bpftrace 0.27.1 prints them", () => {
   assert.equal(label(2, 5000n), "[4K, 5K)");
   assert.equal(label(5, 63n), "[63]");
   assert.equal(label(5, 70n), "[70, 72)");
-  assert.equal(linearLabel(-5n, 0, 100, 10), "(..., 0)");
-  assert.equal(linearLabel(55n, 0, 100, 10), "[50, 60)");
-  assert.equal(linearLabel(100n, 0, 100, 10), "[100, ...)");
-  assert.equal(linearLabel(3n, 0, 10, 1), "[3]");
-  assert.equal(linearLabel(3000n, 0, 5242880, 102400), "[0, 100K)");
-  assert.equal(linearLabel(2098000n, 2097152, 5242880, 1048576), "[2M, 3M)");
-  assert.equal(linearLabel(50n, 0, 10, 1), "[10, ...)");
+  assert.equal(linearLabel(-5n, 0n, 100n, 10n), "(..., 0)");
+  assert.equal(linearLabel(55n, 0n, 100n, 10n), "[50, 60)");
+  assert.equal(linearLabel(100n, 0n, 100n, 10n), "[100, ...)");
+  assert.equal(linearLabel(3n, 0n, 10n, 1n), "[3]");
+  assert.equal(linearLabel(3000n, 0n, 5242880n, 102400n), "[0, 100K)");
+  assert.equal(linearLabel(2098000n, 2097152n, 5242880n, 1048576n), "[2M, 3M)");
+  assert.equal(linearLabel(50n, 0n, 10n, 1n), "[10, ...)");
+});
+
+test("limits beyond 2^53 keep their last digits", () => {
+  const min = 1_700_000_000_000_000_001n;
+  const max = min + 1000n;
+  assert.equal(linearBucketOf(min + 99n, min, max, 100n), 1);
+  assert.equal(linearBucketOf(min + 100n, min, max, 100n), 2);
+  assert.equal(linearLabel(min + 122n, min, max, 100n), "[1700000000000000101, 1700000000000000201)");
+  assert.equal(linearLabel(max, min, max, 100n), "[1700000000000001001, ...)");
+  const [least, most] = [-(1n << 63n), (1n << 63n) - 1n];
+  assert.equal(linearBucketOf(most, least, most, 1n << 60n), 16);
+  assert.equal(linearBucketOf(least, least, most, 1n << 60n), 1);
 });

@@ -39,22 +39,21 @@ export function bucketRange(index: number, bits: number): BucketRange {
 export const bucketCount = (bits: number): number => bucketOf((1n << 63n) - 1n, bits) + 1;
 
 /** The bucket of a value in lhist(value, min, max, step): 0 below `min`, the last from `max` on. */
-export function linearBucketOf(value: bigint, min: number, max: number, step: number): number {
+export function linearBucketOf(value: bigint, min: bigint, max: bigint, step: bigint): number {
   const n = BigInt.asIntN(64, value);
-  if (n < BigInt(min)) return 0;
-  if (n > BigInt(max)) return 1 + Math.trunc((max - min) / step);
-  return 1 + Math.trunc((Number(n) - min) / step);
+  if (n < min) return 0;
+  return 1 + Number(((n > max ? max : n) - min) / step);
 }
 
-export function linearBucketRange(index: number, min: number, max: number, step: number): BucketRange {
-  if (index === 0) return { min: undefined, max: BigInt(min) };
-  const end = min + index * step;
+export function linearBucketRange(index: number, min: bigint, max: bigint, step: bigint): BucketRange {
+  if (index === 0) return { min: undefined, max: min };
+  const end = min + BigInt(index) * step;
   // The last one has no upper end: it also holds what is beyond `max`.
-  return { min: BigInt(end - step), max: end > max ? undefined : BigInt(end) };
+  return { min: end - step, max: end > max ? undefined : end };
 }
 
 /** Number of buckets of lhist(_, min, max, step), the open ones included. */
-export const linearBucketCount = (min: number, max: number, step: number): number => 2 + Math.trunc((max - min) / step);
+export const linearBucketCount = (min: bigint, max: bigint, step: bigint): number => 2 + Number((max - min) / step);
 
 /** A line of a printed histogram. */
 export interface HistogramRow extends BucketRange {
@@ -127,15 +126,15 @@ function boundText(index: number, bits: number): string {
   return `${startOf(index, bits) >> BigInt(10 * decade)}${units[decade] ?? ""}`;
 }
 
-function linearLabel({ min, max }: BucketRange, step: number): string {
+function linearLabel({ min, max }: BucketRange, step: bigint): string {
   const text = (bound: bigint): string => linearBoundText(bound, step);
   if (min === undefined) return `(..., ${max === undefined ? "..." : text(max)})`;
   if (max === undefined) return `[${text(min)}, ...)`;
   return max === min + 1n ? `[${text(min)}]` : `[${text(min)}, ${text(max)})`;
 }
 
-function linearBoundText(bound: bigint, step: number): string {
-  if (step % 1024 !== 0 || bound === 0n) return bound.toString();
+function linearBoundText(bound: bigint, step: bigint): string {
+  if (step % 1024n !== 0n || bound === 0n) return bound.toString();
   if (bound % 1048576n === 0n) return `${bound / 1048576n}M`;
   if (bound % 1024n === 0n) return `${bound / 1024n}K`;
   return bound.toString();

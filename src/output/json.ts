@@ -5,18 +5,19 @@ import type { MapSnapshot, Value } from "../wire/value.js";
 import { errnoText } from "./errno-text.js";
 import type { OutputEvent, Rendered } from "./event.js";
 import { orderedEntries } from "./map-order.js";
+import { plainStyle, type Style } from "./style.js";
 import { divOf } from "./text.js";
 import { latestInterval, seriesJson } from "./time-series.js";
 import { collectUnnamed, unnamedJson, unnamedMember } from "./unnamed.js";
 import { numberJson, stringJson, valueJson } from "./value-json.js";
-import { jsonKeyText } from "./value-text.js";
+import { jsonKeyText, keyParts } from "./value-text.js";
 
 /** An event as a line of JSON of bpftrace 0.27's shapes (`-f json`), all on standard output. */
-export function renderJson(event: OutputEvent): Rendered {
-  return { stream: "out", text: lineOf(event) };
+export function renderJson(event: OutputEvent, style: Style = plainStyle): Rendered {
+  return { stream: "out", text: lineOf(event, style) };
 }
 
-function lineOf(event: OutputEvent): string {
+function lineOf(event: OutputEvent, style: Style): string {
   switch (event.kind) {
     case "printf":
     case "time":
@@ -24,12 +25,12 @@ function lineOf(event: OutputEvent): string {
     case "join":
       return `{"type": "${event.kind}", "data": ${stringJson(event.text)}}\n`;
     case "map":
-      return [...mapJsonParts(event.map)].join("");
+      return [...mapJsonParts(event.map, style)].join("");
     case "system":
       return `{"type": "syscall", "data": ${stringJson(event.text)}}\n`;
     case "value":
     case "entry":
-      return `{"type": "value", "data": ${valueJson(event.value)}${unnamedJson([event.value])}}\n`;
+      return `{"type": "value", "data": ${valueJson(event.value, 1n, style.zone)}${unnamedJson([event.value])}}\n`;
     case "end":
     case "exit":
       return "";
@@ -66,23 +67,28 @@ function lossJson({ reason, subject, count }: Loss): string {
 }
 
 /** The line of a map, entry by entry. A map without entries prints nothing, as in text. */
-export function* mapJsonParts(map: MapSnapshot): Generator<string> {
+export function* mapJsonParts(map: MapSnapshot, { zone, jsonKeys }: Style = plainStyle): Generator<string> {
   const entries = orderedEntries(map);
   const first = entries[0];
   if (first === undefined) return;
   const div = divOf(map);
   const last = latestInterval(entries);
   const json = (value: Value): string =>
-    value.kind === "tseries" ? seriesJson(value, last, numberJson) : valueJson(value, div);
-  yield `{"type": "${mapType(first.value)}", "data": {${stringJson(map.name)}: ${map.keyed ? "{" : ""}`;
+    value.kind === "tseries" ? seriesJson(value, last, numberJson, zone) : valueJson(value, div);
+  const entry = ({ key, value }: MapSnapshot["entries"][number]): string =>
+    jsonKeys === "text"
+      ? `${stringJson(jsonKeyText(key))}: ${json(value)}`
+      : `{"key": [${keyParts(key).map((part) => valueJson(part))}], "value": ${json(value)}}`;
+  const [open, close] = !map.keyed ? ["", ""] : jsonKeys === "text" ? ["{", "}"] : ["[", "]"];
+  yield `{"type": "${mapType(first.value)}", "data": {${stringJson(map.name)}: ${open}`;
   const unnamed = new Map<string, string>();
   let separator = "";
-  for (const { key, value } of map.keyed ? entries : [first]) {
-    yield map.keyed ? `${separator}${stringJson(jsonKeyText(key))}: ${json(value)}` : json(value);
+  for (const each of map.keyed ? entries : [first]) {
+    yield map.keyed ? separator + entry(each) : json(each.value);
     separator = ", ";
-    for (const part of [...key, value]) collectUnnamed(part, unnamed);
+    for (const part of [...each.key, each.value]) collectUnnamed(part, unnamed);
   }
-  yield `${map.keyed ? "}" : ""}}${unnamedMember(unnamed)}}\n`;
+  yield `${close}}${unnamedMember(unnamed)}}\n`;
 }
 
 function mapType(value: Value): "map" | "stats" | "hist" | "tseries" {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { utc } from "../formats/time-zone.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { renderJson } from "./json.js";
 import { mapTextParts, renderText } from "./text.js";
@@ -44,6 +45,53 @@ function checkValue(value: Value, text: string, json: string): void {
   assert.equal(renderText({ kind: "value", value }).text, `${text}\n`);
   assert.equal(renderJson({ kind: "value", value }).text, `{"type": "value", "data": ${json}}\n`);
 }
+
+test("keys of maps in JSON: as bpftrace writes them, or in entries that keep different keys apart", () => {
+  const entries = (snapshot: MapSnapshot): unknown =>
+    JSON.parse(renderJson({ kind: "map", map: snapshot }, { zone: utc, jsonKeys: "entries" }).text);
+  const two = map("@", [
+    [[string("a,b"), string("c")], int(1)],
+    [[string("a"), string("b,c")], int(2)],
+  ]);
+  assert.equal(
+    renderJson({ kind: "map", map: two }).text,
+    '{"type": "map", "data": {"@": {"a,b,c": 1, "a,b,c": 2}}}\n',
+  );
+  assert.equal(
+    renderJson({ kind: "map", map: two }, { zone: utc, jsonKeys: "entries" }).text,
+    '{"type": "map", "data": {"@": [{"key": ["a,b","c"], "value": 1}, {"key": ["a","b,c"], "value": 2}]}}\n',
+  );
+  // A tuple as the only part is a key of several; within one it stays.
+  assert.deepEqual(entries(map("@t", [[[tuple(int(1), string("1"))], int(3)]])), {
+    type: "map",
+    data: { "@t": [{ key: [1, "1"], value: 3 }] },
+  });
+  assert.deepEqual(entries(map("@n", [[[tuple(int(-1), tuple(string("x"), int(2))), string("y")], int(3)]])), {
+    type: "map",
+    data: { "@n": [{ key: [[-1, ["x", 2]], "y"], value: 3 }] },
+  });
+  assert.deepEqual(entries(map("@h", [[[string("a")], hist(0, [[3, 1]])]])), {
+    type: "hist",
+    data: { "@h": [{ key: ["a"], value: [{ min: 2, max: 3, count: 1 }] }] },
+  });
+  const linear: Value = { kind: "lhist", min: 0n, max: 10n, step: 5n, buckets: new Map([[1, 2n]]) };
+  assert.deepEqual(entries(map("@l", [[[int(7)], linear]])), {
+    type: "hist",
+    data: { "@l": [{ key: [7], value: [{ min: 0, max: 4, count: 2 }] }] },
+  });
+  assert.deepEqual(entries(map("@s", [[[int(7)], stats(150, 2)]])), {
+    type: "stats",
+    data: { "@s": [{ key: [7], value: { count: 2, average: 75, total: 150 } }] },
+  });
+  const points = new Map([[10n, 4n]]);
+  const series: Value = { kind: "tseries", interval: 1_000_000_000n, intervals: 3, signed: true, points };
+  assert.deepEqual(entries(map("@ts", [[[int(7)], series]])), {
+    type: "tseries",
+    data: { "@ts": [{ key: [7], value: [{ interval_start: "1970-01-01 00:00:10.000000000", value: 4 }] }] },
+  });
+  // A map without keys has none to be told apart.
+  assert.deepEqual(entries(map("@x", [[[], int(5)]])), { type: "map", data: { "@x": 5 } });
+});
 
 test("scalar maps", () => {
   check(map("@i", [[[], int(5)]]), "@i: 5\n", '{"type": "map", "data": {"@i": 5}}\n');
@@ -140,22 +188,22 @@ test("print(@x, top, div)", () => {
     [[string("d")], avg(40, 1)],
   ];
   check(
-    map("@", entries, { top: 2, div: 10 }),
+    map("@", entries, { top: 2, div: 10n }),
     "@[c]: 3\n@[d]: 4\n",
     '{"type": "stats", "data": {"@": {"c": 3, "d": 4}}}\n',
   );
   check(
-    map("@", entries, { top: 10, div: 10 }),
+    map("@", entries, { top: 10, div: 10n }),
     "@[a]: 1\n@[b]: 2\n@[c]: 3\n@[d]: 4\n",
     '{"type": "stats", "data": {"@": {"a": 1, "b": 2, "c": 3, "d": 4}}}\n',
   );
   check(
-    map("@s", [[[int(1)], stats(150, 2)]], { top: 0, div: 5 }),
+    map("@s", [[[int(1)], stats(150, 2)]], { top: 0, div: 5n }),
     "@s[1]: { .count = 2, .average = 15, .total = 150 }\n",
     '{"type": "stats", "data": {"@s": {"1": {"count": 2, "average": 15, "total": 150}}}}\n',
   );
   check(
-    map("@t", [[[], tuple(int(100), string("x"), tuple(int(50), int(-30)))]], { top: 0, div: 7 }),
+    map("@t", [[[], tuple(int(100), string("x"), tuple(int(50), int(-30)))]], { top: 0, div: 7n }),
     "@t: (14, x, (7, -4))\n",
     '{"type": "map", "data": {"@t": [14,"x",[7,-4]]}}\n',
   );
@@ -189,7 +237,7 @@ test("histograms", () => {
           ]),
         ],
       ],
-      { top: 0, div: 2 },
+      { top: 0, div: 2n },
     ),
     `@hd:\n[4, 8)                 1 |${full}|\n[8, 16)                0 |${none}|\n[16, 32)               0 |${none}|\n\n`,
     '{"type": "hist", "data": {"@hd": [{"min": 4, "max": 7, "count": 1},{"min": 8, "max": 15, "count": 0},{"min": 16, "max": 31, "count": 0}]}}\n',
@@ -205,9 +253,9 @@ test("histograms", () => {
   check(map("@zh", [[[], hist(0, [])]]), "@zh:\n\n", '{"type": "hist", "data": {"@zh": []}}\n');
   const linear: Value = {
     kind: "lhist",
-    min: 0,
-    max: 10,
-    step: 4,
+    min: 0n,
+    max: 10n,
+    step: 4n,
     buckets: new Map([
       [2, 1n],
       [3, 2n],

@@ -1,9 +1,14 @@
 import * as format from "pprof-format";
+import { lesser } from "../base/bigints.js";
 import type { SampleFrame, StackSamples } from "./stack-samples.js";
+
+/** The largest number that a profile can have: values are of 64 bits with a sign. */
+export const mostOfProfile = (1n << 63n) - 1n;
 
 /**
  * A profile as pprof reads it (github.com/google/pprof, proto/profile.proto), not compressed: a sample type for each map,
  * in their order; the last is shown first. Parts of keys that are no stacks are frames, like the others.
+ * Numbers above {@link mostOfProfile} become that.
  */
 export function pprofBytes(maps: readonly StackSamples[], nanoseconds: bigint): Uint8Array {
   const strings = new format.StringTable();
@@ -50,7 +55,10 @@ export function pprofBytes(maps: readonly StackSamples[], nanoseconds: bigint): 
     samples.map(({ frames, value }) => {
       // Innermost first.
       const locationId = frames.map(locationOf).reverse();
-      return new format.Sample({ locationId, value: maps.map((_, i) => (i === place ? value : 0n)) });
+      return new format.Sample({
+        locationId,
+        value: maps.map((_, i) => (i === place ? lesser(value, mostOfProfile) : 0n)),
+      });
     }),
   );
   const unit = strings.dedup("count");

@@ -1,4 +1,5 @@
 import { greater, lesser } from "../base/bigints.js";
+import type { TimeZone } from "../formats/time-zone.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { amountText, groupedText, percentText } from "./flame-layout.js";
 import { type HistogramRow, histogramRows } from "./histogram.js";
@@ -64,13 +65,13 @@ interface Line {
 }
 
 /** The time series of a map, a few in each chart, with their numbers below. */
-export function seriesCharts(map: MapSnapshot): string {
+export function seriesCharts(map: MapSnapshot, zone: TimeZone): string {
   const last = latestInterval(map.entries);
   let interval = 0n;
   const lines = orderedEntries(map)
     .flatMap(({ key, value }): Line[] => {
       if (value.kind !== "tseries") return [];
-      interval = BigInt(value.interval);
+      interval = value.interval;
       return [{ name: map.keyed ? keyLine(key) : visibleText(map.name), rows: seriesRows(value, last) }];
     })
     .filter(({ rows }) => rows.length > 0)
@@ -81,7 +82,7 @@ export function seriesCharts(map: MapSnapshot): string {
   if (lines.length === 0) return "<p>No values.</p>";
   const charts: string[] = [];
   for (let at = 0; at < lines.length && charts.length < mostCharts; at += seriesColours.length)
-    charts.push(lineChart(lines.slice(at, at + seriesColours.length), interval));
+    charts.push(lineChart(lines.slice(at, at + seriesColours.length), interval, zone));
   return `<div class="lines">${charts.join("")}</div>${leftOut(lines.length - mostCharts * seriesColours.length, "time series")}`;
 }
 
@@ -91,7 +92,7 @@ const plotHeight = chart.height - chart.top - chart.bottom;
 /** More points than this are a line without marks. */
 const mostMarks = 300;
 
-function lineChart(lines: readonly Line[], interval: bigint): string {
+function lineChart(lines: readonly Line[], interval: bigint, zone: TimeZone): string {
   const values = lines.flatMap(({ rows }) => rows.flatMap(({ value }) => (value === undefined ? [] : [value])));
   const starts = lines.flatMap(({ rows }) => rows.map(({ start }) => start));
   const [first, end] = [starts.reduce(lesser), starts.reduce(greater)];
@@ -105,26 +106,28 @@ function lineChart(lines: readonly Line[], interval: bigint): string {
     const line = `<line class="grid" x1="${chart.left}" x2="${chart.width - chart.right}" y1="${at}" y2="${at}"/>`;
     return `${line}<text class="axis" x="${chart.left - 8}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end">${compactText(tick)}</text>`;
   });
+  const titleOf = (name: string, start: bigint, value: bigint): string =>
+    `${name} ${momentText(start, interval, zone)}: ${groupedText(value)}`;
   const paths = lines.map(({ name, rows }, i) => {
     const marks = rows.length <= mostMarks;
-    return linePath(name, rows, seriesColours[i] ?? "", x, y, interval, marks);
+    return linePath(name, rows, seriesColours[i] ?? "", x, y, titleOf, marks);
   });
   const legend = lines.map(
     ({ name }, i) => `<span><i style="background:${seriesColours[i] ?? ""}"></i>${escaped(name)}</span>`,
   );
-  const picture = `<svg viewBox="0 0 ${chart.width} ${chart.height}" role="img">${grid.join("")}${timeAxis(first, end, interval, x)}${paths.join("")}</svg>`;
-  return `<figure>${picture}<figcaption class="bar-row legend">${legend.join("")}</figcaption>${numbersOf(lines, interval)}</figure>`;
+  const picture = `<svg viewBox="0 0 ${chart.width} ${chart.height}" role="img">${grid.join("")}${timeAxis(first, end, interval, x, zone)}${paths.join("")}</svg>`;
+  return `<figure>${picture}<figcaption class="bar-row legend">${legend.join("")}</figcaption>${numbersOf(lines, interval, zone)}</figure>`;
 }
 
 /** Where time stands below the plot: at most six moments, each at the start of an interval. */
-function timeAxis(first: bigint, end: bigint, interval: bigint, x: (start: bigint) => number): string {
+function timeAxis(first: bigint, end: bigint, interval: bigint, x: (start: bigint) => number, zone: TimeZone): string {
   const steps = Number((end - first) / interval);
   const every = Math.max(1, Math.ceil(steps / 6));
   const texts: string[] = [];
   for (let step = 0; step <= steps; step += every) {
     const start = first + BigInt(step) * interval;
     texts.push(
-      `<text class="axis" x="${x(start).toFixed(1)}" y="${chart.height - 8}" text-anchor="middle">${momentText(start, interval)}</text>`,
+      `<text class="axis" x="${x(start).toFixed(1)}" y="${chart.height - 8}" text-anchor="middle">${momentText(start, interval, zone)}</text>`,
     );
   }
   return texts.join("");
@@ -137,7 +140,7 @@ function linePath(
   colour: string,
   x: (start: bigint) => number,
   y: (value: number) => number,
-  interval: bigint,
+  titleOf: (name: string, start: bigint, value: bigint) => string,
   marks: boolean,
 ): string {
   let path = "";
@@ -151,14 +154,14 @@ function linePath(
     const [atX, atY] = [x(start).toFixed(1), y(Number(value)).toFixed(1)];
     path += `${joined ? "L" : "M"}${atX} ${atY}`;
     joined = true;
-    const title = `${name} ${momentText(start, interval)}: ${groupedText(value)}`;
+    const title = titleOf(name, start, value);
     if (marks)
       points.push(`<circle cx="${atX}" cy="${atY}" r="3" fill="${colour}"><title>${escaped(title)}</title></circle>`);
   }
   return `<path d="${path}" fill="none" stroke="${colour}" stroke-width="2" stroke-linejoin="round" stroke-linecap="round"/>${points.join("")}`;
 }
 
-function numbersOf(lines: readonly Line[], interval: bigint): string {
+function numbersOf(lines: readonly Line[], interval: bigint, zone: TimeZone): string {
   const moments = new Map<bigint, (bigint | undefined)[]>();
   for (const [i, { rows }] of lines.entries())
     for (const { start, value } of rows) {
@@ -171,7 +174,7 @@ function numbersOf(lines: readonly Line[], interval: bigint): string {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([start, row]) => {
       const cells = row.map((value) => `<td class="number">${value === undefined ? "–" : groupedText(value)}</td>`);
-      return `<tr><th scope="row">${momentText(start, interval)}</th>${cells.join("")}</tr>`;
+      return `<tr><th scope="row">${momentText(start, interval, zone)}</th>${cells.join("")}</tr>`;
     });
   return `<details><summary>Numbers</summary><div class="rows"><table><thead><tr><th>time</th>${head}</tr></thead><tbody>${body.join("\n")}</tbody></table></div></details>`;
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { utc } from "../formats/time-zone.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { axisTicks, compactText } from "./report-charts.js";
 import { type Report, reportHtml } from "./report-html.js";
@@ -16,6 +17,7 @@ const stack: Value = {
 
 const report = (maps: readonly (MapSnapshot | readonly MapSnapshot[])[], more: Partial<Report> = {}): string =>
   reportHtml({
+    zone: utc,
     title: "x.bt",
     script: "begin { exit(); }",
     generator: "beetrace test",
@@ -55,9 +57,9 @@ test("histograms as rows with bars, in the order of their size", () => {
   assert.match(html, /<i style="width:33\.33%"><\/i>/);
   const linear: Value = {
     kind: "lhist",
-    min: 0,
-    max: 10,
-    step: 5,
+    min: 0n,
+    max: 10n,
+    step: 5n,
     buckets: new Map([
       [0, 2n],
       [3, 2n],
@@ -71,7 +73,7 @@ test("time series as lines with gaps, and their numbers", () => {
   const second = 1_000_000_000n;
   const series = (...points: readonly (readonly [bigint, bigint])[]): Value => ({
     kind: "tseries",
-    interval: Number(second),
+    interval: second,
     intervals: 10,
     signed: true,
     points: new Map(points),
@@ -132,7 +134,13 @@ test("foreign text stays text, wherever it stands", () => {
     frames: [{ address: 1n, symbol: hostile, offset: 0n, module: hostile }],
   };
   const hist: Value = { kind: "hist", bits: 0, buckets: new Map([[1, 1n]]) };
-  const series: Value = { kind: "tseries", interval: 1e9, intervals: 5, signed: true, points: new Map([[1n, 1n]]) };
+  const series: Value = {
+    kind: "tseries",
+    interval: 1_000_000_000n,
+    intervals: 5,
+    signed: true,
+    points: new Map([[1n, 1n]]),
+  };
   const html = report(
     [
       keyed("@f", [[named, text(hostile)], count(1n)]),

@@ -1,3 +1,4 @@
+import type { TimeZone } from "../formats/time-zone.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { embeddedGraph, flameGraph } from "./flame-graph.js";
 import { groupedText } from "./flame-layout.js";
@@ -28,6 +29,8 @@ export interface Report {
   readonly text: string;
   /** What is wrong or missing, the worst first; each may have several lines. */
   readonly notices: readonly Notice[];
+  /** Of the moments of time series. */
+  readonly zone: TimeZone;
 }
 
 export interface PrintedMap {
@@ -98,7 +101,7 @@ function noticeList(notices: readonly Notice[]): string {
   return `<ul class="notices" role="alert">${items.join("\n")}</ul>`;
 }
 
-function sectionsOf({ maps, text }: Report): readonly Section[] {
+function sectionsOf({ maps, text, zone }: Report): readonly Section[] {
   const flames: Section[] = [];
   const others: Section[] = [];
   const scalars: MapSnapshot[] = [];
@@ -107,7 +110,7 @@ function sectionsOf({ maps, text }: Report): readonly Section[] {
     if (last === undefined) continue;
     const kind = showOf(last);
     if (kind === "scalar" && map.prints.length === 1) scalars.push(last);
-    else (kind === "flame" ? flames : others).push({ title: last.name, markup: mapSection(map, last) });
+    else (kind === "flame" ? flames : others).push({ title: last.name, markup: mapSection(map, last, zone) });
   }
   if (scalars.length > 0)
     others.push({ title: "values", markup: `<section><h2>Values</h2>${scalarTable(scalars)}</section>` });
@@ -129,7 +132,7 @@ function showOf(map: MapSnapshot): Show {
   return map.keyed ? "table" : "scalar";
 }
 
-function mapSection({ prints, forgotten }: PrintedMap, last: MapSnapshot): string {
+function mapSection({ prints, forgotten }: PrintedMap, last: MapSnapshot, zone: TimeZone): string {
   const gone =
     forgotten === 0 ? "" : `<p class="notice">The first ${groupedText(BigInt(forgotten))} prints are not kept.</p>`;
   if (showOf(last) === "scalar")
@@ -138,20 +141,21 @@ function mapSection({ prints, forgotten }: PrintedMap, last: MapSnapshot): strin
   const times = earlier + 1;
   const body = showMap(
     last,
+    zone,
     earlier === 0 ? [] : [`It was printed ${times} times; this is what it was the last time.`],
   );
   // Of stacks one picture: each would be as large as the last.
   if (showOf(last) === "flame" || earlier === 0) return body;
   const older = prints
     .slice(0, -1)
-    .map((map, i) => `<h3>Print ${forgotten + i + 1}</h3>${showMap(map, [])}`)
+    .map((map, i) => `<h3>Print ${forgotten + i + 1}</h3>${showMap(map, zone, [])}`)
     .join("");
   return `${body}<details class="earlier"><summary>Printed ${earlier} ${earlier === 1 ? "time" : "times"} before</summary>${gone}${older}</details>`;
 }
 
 const headingOf = (map: MapSnapshot): string => `<h2>${escaped(visibleText(map.name))}</h2>`;
 
-function showMap(map: MapSnapshot, notes: readonly string[]): string {
+function showMap(map: MapSnapshot, zone: TimeZone, notes: readonly string[]): string {
   const heading = headingOf(map) + notes.map((note) => `<p class="about">${escaped(note)}</p>`).join("");
   const show = showOf(map);
   switch (show) {
@@ -160,7 +164,7 @@ function showMap(map: MapSnapshot, notes: readonly string[]): string {
     case "histogram":
       return `<section>${heading}${histogramCharts(map)}</section>`;
     case "series":
-      return `<section>${heading}${seriesCharts(map)}</section>`;
+      return `<section>${heading}${seriesCharts(map, zone)}</section>`;
     case "scalar":
       return `<section>${heading}${scalarTable([map])}</section>`;
     case "table":

@@ -1,9 +1,9 @@
 import type { SampleFrame, StackSamples } from "./stack-samples.js";
 
-/** Numbers above this are not exact in JSON. */
-const maxExact = BigInt(Number.MAX_SAFE_INTEGER);
-
-/** A file for speedscope.app, a profile for each map (its file-format-schema.json). */
+/**
+ * A file for speedscope.app, a profile for each map (its file-format-schema.json). Weights are written with all their digits;
+ * speedscope itself, and any other reader that takes numbers for doubles, rounds those above 2^53.
+ */
 export function speedscopeJson(maps: readonly StackSamples[], exporter: string): string {
   const numbers = new Map<string, number>();
   const frames: { name: string; file?: string; line?: number }[] = [];
@@ -19,23 +19,13 @@ export function speedscopeJson(maps: readonly StackSamples[], exporter: string):
     return number;
   };
   const profiles = maps.map(({ name, samples }) => {
-    const weights = samples.map(({ value }) => Number(value > maxExact ? maxExact : value));
-    return {
-      type: "sampled",
-      name,
-      unit: "none",
-      startValue: 0,
-      endValue: weights.reduce((sum, weight) => sum + weight, 0),
-      samples: samples.map((sample) => sample.frames.map(frameNumber)),
-      weights,
-    };
+    const stacks = samples.map((sample) => sample.frames.map(frameNumber));
+    const end = samples.reduce((sum, { value }) => sum + value, 0n);
+    const weights = samples.map(({ value }) => value).join(",");
+    const head = `"type":"sampled","name":${JSON.stringify(name)},"unit":"none","startValue":0,"endValue":${end}`;
+    return `{${head},"samples":${JSON.stringify(stacks)},"weights":[${weights}]}`;
   });
-  const file = {
-    $schema: "https://www.speedscope.app/file-format-schema.json",
-    exporter,
-    activeProfileIndex: 0,
-    shared: { frames },
-    profiles,
-  };
-  return `${JSON.stringify(file)}\n`;
+  const schema = "https://www.speedscope.app/file-format-schema.json";
+  const head = `"$schema":${JSON.stringify(schema)},"exporter":${JSON.stringify(exporter)},"activeProfileIndex":0`;
+  return `{${head},"shared":${JSON.stringify({ frames })},"profiles":[${profiles.join(",")}]}\n`;
 }

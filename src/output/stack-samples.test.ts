@@ -102,6 +102,22 @@ test("speedscope: frames once, a profile for each map", () => {
   assert.deepEqual(add, { name: "add", file: "/src/a:b.c", line: 24 });
 });
 
+test("numbers beyond 2^53 keep their last digits", () => {
+  const large = (1n << 53n) + 1n;
+  const samples = samplesOf([
+    { key: [text("a"), kernel], value: count(large) },
+    { key: [text("b"), kernel], value: count(large + 1n) },
+    { key: [text("c"), kernel], value: count((1n << 64n) - 1n) },
+  ]);
+  assert.match(
+    speedscopeJson([samples], "test"),
+    /"endValue":18464758472219033602,.*"weights":\[9007199254740993,9007199254740994,18446744073709551615\]/,
+  );
+  const values = Profile.decode(pprofBytes([samples], 0n)).sample.map(({ value }) => BigInt(value[0] ?? 0));
+  assert.deepEqual(values, [large, large + 1n, (1n << 63n) - 1n]);
+  assert.match(foldedText(samples), /^a;ksys_read_\[k\];vfs_read_\[k\] 9007199254740993$/m);
+});
+
 test("pprof: samples innermost first, functions with files and lines", () => {
   const other = samplesOf([{ key: [kernel], value: count(1n) }], "@other");
   const profile = Profile.decode(pprofBytes([shop, other], 1_700_000_000_000_000_000n));

@@ -9,11 +9,12 @@ import type { MapSnapshot } from "../wire/value.js";
 import { errnoText } from "./errno-text.js";
 import type { OutputEvent, Rendered } from "./event.js";
 import { orderedEntries } from "./map-order.js";
+import { plainStyle, type Style } from "./style.js";
 import { latestInterval, seriesText } from "./time-series.js";
 import { keyText, valueText } from "./value-text.js";
 
 /** An event as text, byte for byte what bpftrace 0.27.1 prints, on the stream that it prints it to. */
-export function renderText(event: OutputEvent): Rendered {
+export function renderText(event: OutputEvent, style: Style = plainStyle): Rendered {
   switch (event.kind) {
     case "printf":
     case "time":
@@ -26,10 +27,10 @@ export function renderText(event: OutputEvent): Rendered {
     case "system":
       return out(`${event.text}\n`);
     case "map":
-      return out(mapText(event.map));
+      return out(mapText(event.map, style));
     case "value":
     case "entry":
-      return out(`${valueText(event.value)}\n`);
+      return out(`${valueText(event.value, 1n, style.zone)}\n`);
     case "end":
       // Sets the maps apart from what the script printed.
       return out("\n\n");
@@ -107,24 +108,24 @@ function lossText({ reason, subject, count }: Loss): string {
  * A map: `@x: 1`, or a line `@x[key]: value` per entry; histograms below their name, each with an empty line after it.
  * A map without entries prints nothing.
  */
-export const mapText = (map: MapSnapshot): string => [...mapTextParts(map)].join("");
+export const mapText = (map: MapSnapshot, style: Style = plainStyle): string => [...mapTextParts(map, style)].join("");
 
 /** The same, entry by entry: the stacks of a large map have their names one after the other. */
-export function* mapTextParts(map: MapSnapshot): Generator<string> {
+export function* mapTextParts(map: MapSnapshot, { zone }: Style = plainStyle): Generator<string> {
   const div = divOf(map);
   const entries = orderedEntries(map);
   const last = latestInterval(entries);
   for (const { key, value } of entries) {
     const name = map.keyed ? `${map.name}[${keyText(key)}]` : map.name;
     const lines = value.kind === "hist" || value.kind === "lhist" || value.kind === "tseries";
-    const shown = value.kind === "tseries" ? seriesText(value, last) : valueText(value, div);
+    const shown = value.kind === "tseries" ? seriesText(value, last, zone) : valueText(value, div);
     yield `${name}:${lines ? "\n" : " "}${shown}\n`;
   }
 }
 
 /** print(@x, top, 0) divides by 1, as without div. */
 export function divOf(map: MapSnapshot): bigint {
-  return BigInt(map.div === undefined || map.div === 0 ? 1 : map.div);
+  return map.div === undefined || map.div === 0n ? 1n : map.div;
 }
 
 /** What a failed helper means, where its errno alone says too little. */

@@ -6,7 +6,7 @@ import { mapText } from "./text.js";
 
 const series = (points: readonly (readonly [bigint, bigint])[], signed = true): Value => ({
   kind: "tseries",
-  interval: 100_000_000,
+  interval: 100_000_000n,
   intervals: 4,
   signed,
   points: new Map(points),

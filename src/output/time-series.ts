@@ -1,6 +1,7 @@
 import { greater, lesser } from "../base/bigints.js";
+import type { TimeZone } from "../formats/time-zone.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
-import { formatTime } from "./format-time.js";
+import { type TimeFormat, timeFormat } from "./format-time.js";
 
 type Series = Extract<Value, { kind: "tseries" }>;
 
@@ -27,7 +28,7 @@ export function seriesRows({ interval, intervals, points }: Series, last: bigint
   const rows: SeriesRow[] = [];
   if (kept.length === 0) return rows;
   for (let at = kept.reduce(lesser); at <= last; at++) {
-    rows.push({ start: at * BigInt(interval), value: points.get(at) });
+    rows.push({ start: at * interval, value: points.get(at) });
   }
   return rows;
 }
@@ -52,17 +53,21 @@ function unitOf(between: bigint): { readonly name: string; readonly digits: numb
 const fraction = (time: bigint, digits: number): string =>
   digits === 0 ? "" : `.${(time % second).toString().padStart(9, "0").slice(0, digits)}`;
 
-const clock = (time: bigint, format: string): string => formatTime(format, Number(time / milli), 0);
+const timeOfDay = timeFormat("%H:%M:%S");
+const dateAndTime = timeFormat("%Y-%m-%d %H:%M:%S");
+
+const clock = (time: bigint, format: TimeFormat, zone: TimeZone): string =>
+  format({ seconds: Number(time / second), microseconds: 0 }, zone);
 
 /** The time of day, with as many digits as two moments so far apart (nanoseconds) need. */
-export const momentText = (time: bigint, between: bigint): string =>
-  clock(time, "%H:%M:%S") + fraction(time, unitOf(between).digits);
+export const momentText = (time: bigint, between: bigint, zone: TimeZone): string =>
+  clock(time, timeOfDay, zone) + fraction(time, unitOf(between).digits);
 
 /** A byte counts where bpftrace fills up to a width: `μ` has two. */
 const padded = (text: string, bytes: number): string => text + " ".repeat(Math.max(0, bytes - Buffer.byteLength(text)));
 
 /** The graph of one series as bpftrace 0.27 draws it: a line for each interval, the values from left to right. */
-export function seriesText(series: Series, last: bigint): string {
+export function seriesText(series: Series, last: bigint, zone: TimeZone): string {
   const rows = seriesRows(series, last);
   const [first] = rows;
   const end = rows.at(-1);
@@ -83,7 +88,7 @@ export function seriesText(series: Series, last: bigint): string {
       const at = least === most ? Math.floor(width / 2) : place(width - 1, value - least, most - least);
       graph[Math.max(0, Math.min(width - 1, at))] = "*";
     }
-    text += `${momentText(start, between)} ${graph.join("")} ${value ?? "-"}\n`;
+    text += `${momentText(start, between, zone)} ${graph.join("")} ${value ?? "-"}\n`;
   }
   return `${text}${margin}v${line}v\n${scale}`;
 }
@@ -105,10 +110,10 @@ function bounds({ signed }: Series, rows: readonly SeriesRow[]): readonly [bigin
 }
 
 /** Intervals with a value, each as an object without blanks. */
-export function seriesJson(series: Series, last: bigint, number: (value: bigint) => string): string {
+export function seriesJson(series: Series, last: bigint, number: (value: bigint) => string, zone: TimeZone): string {
   const points = seriesRows(series, last).flatMap(({ start, value }) => {
     if (value === undefined) return [];
-    const time = clock(start, "%Y-%m-%d %H:%M:%S") + fraction(start, 9);
+    const time = clock(start, dateAndTime, zone) + fraction(start, 9);
     return [`{"interval_start":"${time}","value":${number(value)}}`];
   });
   return `[${points.join(",")}]`;

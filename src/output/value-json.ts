@@ -1,4 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
+import { type TimeZone, utc } from "../formats/time-zone.js";
 import type { Value } from "../wire/value.js";
 import { type HistogramRow, histogramRows } from "./histogram.js";
 import { stackText } from "./stack-text.js";
@@ -9,7 +10,7 @@ import { latestInterval, seriesJson } from "./time-series.js";
  * buffers arrays of signed bytes, stacks the text that is printed, histograms arrays of `{min, max, count}` with both
  * ends inclusive. Objects have a blank after `:` and `,`, arrays none.
  */
-export function valueJson(value: Value, div = 1n): string {
+export function valueJson(value: Value, div = 1n, zone: TimeZone = utc): string {
   switch (value.kind) {
     case "none":
       return "null";
@@ -49,7 +50,7 @@ export function valueJson(value: Value, div = 1n): string {
     case "lhist":
       return `[${histogramRows(value, div).map(rowJson).join(",")}]`;
     case "tseries":
-      return seriesJson(value, latestInterval([{ key: [], value }]), numberJson);
+      return seriesJson(value, latestInterval([{ key: [], value }]), numberJson, zone);
     default:
       return assertNever(value);
   }
@@ -83,5 +84,5 @@ function rowJson(row: HistogramRow): string {
   let text = "{";
   if (row.min !== undefined) text += `"min": ${numberJson(row.min)}, `;
   if (row.max !== undefined) text += `"max": ${numberJson(row.max - 1n)}, `;
-  return `${text}"count": ${row.count}}`;
+  return `${text}"count": ${numberJson(row.count)}}`;
 }

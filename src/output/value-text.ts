@@ -1,4 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
+import { type TimeZone, utc } from "../formats/time-zone.js";
 import type { Value } from "../wire/value.js";
 import { histogramRows, histogramText } from "./histogram.js";
 import { stackKeyText, stackText } from "./stack-text.js";
@@ -7,9 +8,9 @@ import { latestInterval, seriesText } from "./time-series.js";
 /**
  * A value as text, as bpftrace 0.27 prints it: tuples `(1, a, (2, 3))`, arrays `[1,2]`, records `{ .a = 1, .b = 2 }`,
  * pointers in hexadecimal, enums by name, buffers with `\x01` for what cannot be printed, strings as they are.
- * `div` divides the numbers of print(@x, top, div).
+ * `div` divides the numbers of print(@x, top, div), `zone` is that of a time series.
  */
-export function valueText(value: Value, div = 1n): string {
+export function valueText(value: Value, div = 1n, zone: TimeZone = utc): string {
   switch (value.kind) {
     case "none":
       return "null";
@@ -48,7 +49,7 @@ export function valueText(value: Value, div = 1n): string {
     case "lhist":
       return histogramText(histogramRows(value, div));
     case "tseries":
-      return seriesText(value, latestInterval([{ key: [], value }]));
+      return seriesText(value, latestInterval([{ key: [], value }]), zone);
     default:
       return assertNever(value);
   }
@@ -56,17 +57,18 @@ export function valueText(value: Value, div = 1n): string {
 
 /** What stands between the brackets of a map line: `@[1, a]`. A tuple as the only key looks like a key of several parts. */
 export function keyText(key: readonly Value[]): string {
-  return partsOf(key)
+  return keyParts(key)
     .map((part) => valueText(part))
     .join(", ");
 }
 
 /** The same as a JSON object's name: no blanks between parts, stacks without indentation. */
 export function jsonKeyText(key: readonly Value[]): string {
-  return partsOf(key).map(compactText).join(",");
+  return keyParts(key).map(compactText).join(",");
 }
 
-function partsOf(key: readonly Value[]): readonly Value[] {
+/** The parts of a key: a tuple as the only one is a key of several. */
+export function keyParts(key: readonly Value[]): readonly Value[] {
   const only = key.length === 1 ? key[0] : undefined;
   return only?.kind === "tuple" ? only.items : key;
 }

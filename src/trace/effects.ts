@@ -6,7 +6,6 @@ import { waitReadable } from "../sys/poll.js";
 import type { Sys } from "../sys/sys.js";
 import type { TraceEvent } from "../wire/event.js";
 import { Captures } from "./captures.js";
-import { wallMicroseconds } from "./names.js";
 
 /** How long commands of system() are still run and waited for after Ctrl-C. */
 const endMilliseconds = 1000;
@@ -24,6 +23,8 @@ export interface EffectsOptions {
   readonly shown: () => Promise<void>;
   /** Bytes of a file that cat() prints. */
   readonly maxCatBytes: number;
+  /** Nanoseconds since 1970 of a moment of the monotonic clock. */
+  readonly since1970: (nanoseconds: bigint) => bigint;
 }
 
 /** What a script does outside the kernel beside printing: commands of system(), files of cat(), packets of skboutput(). */
@@ -152,11 +153,11 @@ export class Effects implements Disposable {
 
   /** Writes a packet to a file of them; `nanoseconds` as CLOCK_MONOTONIC counts. */
   writePacket(path: string, nanoseconds: bigint, bytes: Uint8Array, originalLength: number): void {
-    const wall = wallMicroseconds() * 1000n - process.hrtime.bigint() + nanoseconds;
+    const { emit, since1970 } = this.options;
     try {
-      this.captures.write(path, wall, bytes, originalLength);
+      this.captures.write(path, since1970(nanoseconds), bytes, originalLength);
     } catch (error) {
-      this.options.emit({ kind: "error", message: `failed to write file '${path}': ${(error as Error).message}` });
+      emit({ kind: "error", message: `failed to write file '${path}': ${(error as Error).message}` });
     }
   }
 }

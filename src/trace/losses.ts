@@ -10,7 +10,7 @@ export function readLostExit(sys: Sys, loaded: LoadedObject): number | undefined
   const bytes = readValue(sys, loaded.map(systemMaps.loss), new Uint8Array(4));
   if (bytes === undefined) return undefined;
   const word = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(8 * exitSlot, true);
-  return word === 0n ? undefined : Number(word - 1n) & 0xff;
+  return word === 0n ? undefined : Number((word - 1n) & 0xffn);
 }
 
 /** What has been lost since the start, by reason; empty if nothing was. */

@@ -5,12 +5,11 @@ import type { Config } from "../language/config.js";
 import type { Target } from "../language/probe.js";
 import type { LoadedObject } from "../load/loaded-object.js";
 import { readValue } from "../load/map-reader.js";
-import { formatTime } from "../output/format-time.js";
 import { KernelSymbols } from "../symbols/kernel-symbols.js";
 import { type MissingName, type Symbolized, unknown } from "../symbols/symbolized.js";
 import { type Lookup, UserSymbols } from "../symbols/user-symbols.js";
 import type { Sys } from "../sys/sys.js";
-import type { StackType } from "../types/type.js";
+import type { Clock, StackType } from "../types/type.js";
 import type { ResolvedStack, Resolver, SymbolText } from "../wire/decode.js";
 import { buildIdFrame, firstOverflowId, overflowMapName, stackMapName } from "../wire/map-storage.js";
 import { unwoundLayout, unwoundMapName } from "../wire/unwind.js";
@@ -18,6 +17,7 @@ import type { Frame, ShownStack } from "../wire/value.js";
 import { cgroupPaths } from "./cgroups.js";
 import { readPasswd } from "./passwd.js";
 import { RecentStacks } from "./recent-stacks.js";
+import { WallTime } from "./wall-time.js";
 
 export interface NamesOptions {
   /** Directories with debugging information of programs, searched first. */
@@ -49,8 +49,7 @@ export class Names implements Resolver, Disposable {
   private readonly codes = new WeakMap<CodePlace, ShownCode>();
   readonly cut: Resolver["cut"];
   private userNames: ReadonlyMap<string, string> | undefined;
-  /** The monotonic clock's zero on the wall clock; measured once, so that differences of times stay exact. */
-  private readonly bootMicroseconds = wallMicroseconds() - process.hrtime.bigint() / 1000n;
+  readonly time: WallTime;
 
   constructor(
     sys: Sys,
@@ -61,6 +60,7 @@ export class Names implements Resolver, Disposable {
     { debugFolders, records, whenShown, since }: NamesOptions,
   ) {
     this.sys = sys;
+    this.time = new WallTime(sys);
     this.loaded = loaded;
     this.targets = targets;
     this.texts = texts;
@@ -132,13 +132,8 @@ export class Names implements Resolver, Disposable {
     return this.targets[id]?.func ?? `probe ${id}`;
   }
 
-  formatTime(nanoseconds: bigint, format: number): string {
-    const wall = this.bootMicroseconds + nanoseconds / 1000n;
-    return formatTime(
-      this.texts[format] ?? "",
-      Number(wall / 1000n),
-      Number(((wall % 1_000_000n) + 1_000_000n) % 1_000_000n),
-    );
+  formatTime(nanoseconds: bigint, format: number, clock: Clock): string {
+    return this.time.text(this.texts[format] ?? "", this.time.of(clock, nanoseconds));
   }
 
   stack(id: bigint, pid: number, type: StackType): ResolvedStack {
@@ -296,8 +291,6 @@ const symbolText = (found: Symbolized, address: bigint): SymbolText =>
   found.kind === "symbol"
     ? { value: found.name }
     : { value: address === 0n ? "0" : `0x${address.toString(16)}`, unnamed: found.reason };
-
-export const wallMicroseconds = (): bigint => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000));
 
 /** User names by id, as passwd(5) has them; the first of an id counts. */
 function readUserNames(): ReadonlyMap<string, string> {

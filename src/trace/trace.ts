@@ -12,7 +12,7 @@ import { looksAtTasks } from "../language/task-filter.js";
 import { AttachError } from "../load/attach-error.js";
 import { KernelAttachPort } from "../load/attach-port.js";
 import { type LoadedObject, loadObject } from "../load/loaded-object.js";
-import { formatTime } from "../output/format-time.js";
+import { readClock } from "../sys/clock.js";
 import type { Sys } from "../sys/sys.js";
 import type { Type } from "../types/type.js";
 import type { TraceEvent } from "../wire/event.js";
@@ -23,7 +23,7 @@ import type { Child } from "./child.js";
 import { Effects } from "./effects.js";
 import { readIterator } from "./iterators.js";
 import { readLosses, readLostExit } from "./losses.js";
-import { Names, wallMicroseconds } from "./names.js";
+import { Names } from "./names.js";
 import { probedFiles } from "./probed-files.js";
 import { isThere, isTreeGone, seedTree } from "./process-tree.js";
 import { ProcessWatch } from "./process-watch.js";
@@ -129,7 +129,7 @@ export class Trace implements Disposable {
       this.tellAttached = resolve;
     });
     const { sys, kernel, compiled } = options;
-    const object = { ...compiled.object, maps: compiled.object.maps.map(withStartTime) };
+    const object = { ...compiled.object, maps: compiled.object.maps.map((map) => withStartTime(sys, map)) };
     this.loaded = this.owned.use(loadObject(sys, object, kernel));
     enterCgroups(sys, this.loaded, options.targets?.cgroups ?? []);
     this.refusals = new Refusals(compiled.config.missing_probes);
@@ -163,6 +163,7 @@ export class Trace implements Disposable {
         emit: (event) => this.emit(event),
         shown: async () => await options.shown?.(),
         maxCatBytes: config.max_cat_bytes,
+        since1970: (nanoseconds) => this.names.time.of("monotonic", nanoseconds),
       }),
     );
     this.host = this.makeHost();
@@ -525,7 +526,7 @@ export class Trace implements Disposable {
       probeName: (id) => names.probeName(id),
       functionName: (id) => names.functionName(id),
       cgroupPath: (id, pattern) => names.cgroupPath(id, pattern),
-      formatTime: (nanoseconds, format) => names.formatTime(nanoseconds, format),
+      formatTime: (nanoseconds, format, clock) => names.formatTime(nanoseconds, format, clock),
       stack: (id, pid, type) => names.stack(id, pid, type),
       frames: (view, at, count, pid, type) => names.frames(view, at, count, pid, type),
       emit: (event) => this.emit(event),
@@ -540,8 +541,8 @@ export class Trace implements Disposable {
         this.wakeUp();
       },
       formatNow: (format) => {
-        const now = wallMicroseconds();
-        return formatTime(format, Number(now / 1000n), Number(now % 1_000_000n));
+        const { time } = names;
+        return time.text(format, time.now());
       },
       runCommand: (command) => effects.runCommand(command),
       wantTables: () => this.unwinding?.wish(),
@@ -553,13 +554,13 @@ export class Trace implements Disposable {
 }
 
 /** `elapsed` counts from here; intervals of tseries() are those of the wall clock. */
-function withStartTime(map: MapSpec): MapSpec {
+function withStartTime(sys: Sys, map: MapSpec): MapSpec {
   if (map.name !== systemMaps.start) return map;
   const initial = new Uint8Array(startWords.size);
   const view = new DataView(initial.buffer);
-  const now = process.hrtime.bigint();
+  const now = readClock(sys, "monotonic");
   view.setBigUint64(startWords.monotonic, now, true);
-  view.setBigUint64(startWords.wallOffset, wallMicroseconds() * 1000n - now, true);
+  view.setBigUint64(startWords.wallOffset, readClock(sys, "realtime") - now, true);
   return { ...map, initial };
 }
 

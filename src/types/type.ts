@@ -6,10 +6,16 @@ export type AddressSpace = "kernel" | "user" | "none";
 
 export type IntSize = 1 | 2 | 4 | 8;
 
+/** Clocks of the kernel that nsecs() asks, in the order of their numbers in a record. */
+export const clocks = ["monotonic", "boot", "tai"] as const;
+export type Clock = (typeof clocks)[number];
+
 export interface IntType {
   readonly kind: "int";
   readonly size: IntSize;
   readonly signed: boolean;
+  /** Of nanoseconds: the clock that has counted them, for strftime(). */
+  readonly clock?: Clock | "several" | undefined;
 }
 
 /** A C structure or union whose members are looked up when they are asked for. */
@@ -53,11 +59,11 @@ export type AggregateType =
   | { readonly kind: "count" }
   | { readonly kind: "sum" | "min" | "max" | "avg" | "stats"; readonly signed: boolean }
   | { readonly kind: "hist"; readonly bits: number }
-  | { readonly kind: "lhist"; readonly min: number; readonly max: number; readonly step: number }
+  | { readonly kind: "lhist"; readonly min: bigint; readonly max: bigint; readonly step: bigint }
   /** `interval` in nanoseconds. */
   | {
       readonly kind: "tseries";
-      readonly interval: number;
+      readonly interval: bigint;
       readonly intervals: number;
       readonly keep: SeriesKeep;
       readonly signed: boolean;
@@ -104,7 +110,7 @@ export type Type =
   | { readonly kind: "func" }
   /** Address family and 16 bytes, shown as an IP address. */
   | { readonly kind: "inet" }
-  /** A moment with the index of its strftime format. */
+  /** A moment of a clock with the index of its strftime format. */
   | { readonly kind: "timestamp" }
   /** Six bytes, shown as a hardware address. */
   | { readonly kind: "mac" }

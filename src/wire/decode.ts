@@ -1,5 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
-import type { StackType, Type } from "../types/type.js";
+import { type Clock, clocks, type StackType, type Type } from "../types/type.js";
 import {
   bufferHeader,
   cgroupPathLayout,
@@ -22,7 +22,7 @@ export interface Resolver {
   userName(uid: bigint): string;
   probeName(id: number): string;
   functionName(id: number): string;
-  formatTime(nanoseconds: bigint, format: number): string;
+  formatTime(nanoseconds: bigint, format: number, clock: Clock): string;
   /** Paths of a cgroup in the mounted hierarchies; `pattern` is 1 + the index of a text, or 0. */
   cgroupPath(id: bigint, pattern: number): string;
   stack(id: bigint, pid: number, type: StackType): ResolvedStack;
@@ -160,6 +160,7 @@ export function decoderFor(type: Type): Decoder {
         value: resolver.formatTime(
           view.getBigUint64(at + timestampLayout.nanoseconds, true),
           view.getUint32(at + timestampLayout.format, true),
+          clocks[view.getUint32(at + timestampLayout.clock, true)] ?? "monotonic",
         ),
       });
     case "mac":

@@ -61,8 +61,8 @@ export const framesFollow = -0x8000_0000;
 export const usymLayout = { address: 0, pid: 8, size: 16 } as const;
 /** `{ u64 family; u8 address[16] }`, the address in network order. */
 export const inetLayout = { family: 0, address: 8, size: 24 } as const;
-/** `{ u64 nanoseconds; u32 format; u32 unused }`; the format is an index into the texts of the object. */
-export const timestampLayout = { nanoseconds: 0, format: 8, size: 16 } as const;
+/** `{ u64 nanoseconds; u32 format; u32 clock }`; indices into the texts of the object and into `clocks`. */
+export const timestampLayout = { nanoseconds: 0, format: 8, clock: 12, size: 16 } as const;
 /** `{ u64 id; u32 pattern; u32 unused }`; the pattern is 1 + an index into the texts of the object, 0 for all hierarchies. */
 export const cgroupPathLayout = { id: 0, pattern: 8, size: 16 } as const;
 /** `{ u32 length; u8 bytes[] }` */
@@ -209,8 +209,8 @@ export function aggregateSize(type: AggregateType): number {
 export const histBuckets = (bits: number): number => 2 + ((64 - bits + 1) << bits);
 
 /** One below the range, the steps, one from the last whole step on. */
-export const lhistBuckets = (type: { readonly min: number; readonly max: number; readonly step: number }): number =>
-  Math.trunc((type.max - type.min) / type.step) + 2;
+export const lhistBuckets = (type: { readonly min: bigint; readonly max: bigint; readonly step: bigint }): number =>
+  Number((type.max - type.min) / type.step) + 2;
 
 export const align8 = (n: number): number => (n + 7) & ~7;
 

@@ -53,15 +53,15 @@ export type Value =
   | { readonly kind: "hist"; readonly bits: number; readonly buckets: ReadonlyMap<number, bigint> }
   | {
       readonly kind: "lhist";
-      readonly min: number;
-      readonly max: number;
-      readonly step: number;
+      readonly min: bigint;
+      readonly max: bigint;
+      readonly step: bigint;
       readonly buckets: ReadonlyMap<number, bigint>;
     }
   /** Values by the number of their interval (nanoseconds) since 1970. */
   | {
       readonly kind: "tseries";
-      readonly interval: number;
+      readonly interval: bigint;
       readonly intervals: number;
       readonly signed: boolean;
       readonly points: ReadonlyMap<bigint, bigint>;
@@ -77,5 +77,5 @@ export interface MapSnapshot {
   readonly entries: readonly { readonly key: readonly Value[]; readonly value: Value }[];
   /** print(@x, top, div). */
   readonly top?: number | undefined;
-  readonly div?: number | undefined;
+  readonly div?: bigint | undefined;
 }

@@ -14,7 +14,7 @@ const resolver: Resolver = {
   userName: (uid) => `user${uid}`,
   probeName: (id) => `probe${id}`,
   functionName: (id) => `func${id}`,
-  formatTime: (nanoseconds, format) => `${nanoseconds}@${format}`,
+  formatTime: (nanoseconds, format, clock) => `${nanoseconds}@${format} ${clock}`,
   cgroupPath: (id, pattern) => `cgroup${id}:${pattern}`,
   stack: (id, pid, { user, depth, mode }) => ({ frames: [], missing: `${id} ${pid} ${user} ${depth} ${mode}` }),
   frames: (view, at, count, pid) => ({
@@ -62,7 +62,8 @@ test("names come from the resolver", () => {
     [{ kind: "probe" }, words(4n), "probe3"],
     [{ kind: "probe" }, words(0n), ""],
     [{ kind: "func" }, words(4n), "func3"],
-    [{ kind: "timestamp" }, words(99n, 2n), "99@2"],
+    [{ kind: "timestamp" }, words(99n, 2n), "99@2 monotonic"],
+    [{ kind: "timestamp" }, words(99n, (2n << 32n) | 2n), "99@2 tai"],
   ];
   for (const [type, view, value] of texts) assert.deepEqual(decode(type, view), { kind: "symbol", value });
   const stack: Type = { kind: "stack", user: true, mode: "perf", depth: 5 };
@@ -257,7 +258,7 @@ test("aggregates add up what the processors counted", () => {
       [65, 4n],
     ]),
   });
-  const linear = { kind: "lhist", min: -5, max: 6, step: 3 } as const;
+  const linear = { kind: "lhist", min: -5n, max: 6n, step: 3n } as const;
   assert.equal(lhistBuckets(linear), 5);
   assert.deepEqual(of(linear, words(0n, 1n, 0n, 0n, 9n)), {
     ...linear,

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { utc } from "../../src/formats/time-zone.js";
 import { flameGraph } from "../../src/output/flame-graph.js";
 import { flameSvg } from "../../src/output/flame-svg.js";
 import { reportHtml } from "../../src/output/report-html.js";
@@ -226,9 +227,9 @@ const report = (): string => {
   });
   const linear: Value = {
     kind: "lhist",
-    min: 0,
-    max: 100,
-    step: 10,
+    min: 0n,
+    max: 100n,
+    step: 10n,
     buckets: new Map([
       [1, 3n],
       [4, 8n],
@@ -237,7 +238,7 @@ const report = (): string => {
   };
   const series = (factor: number): Value => ({
     kind: "tseries",
-    interval: 1e9,
+    interval: 1_000_000_000n,
     intervals: 60,
     signed: true,
     points: new Map(
@@ -262,6 +263,7 @@ const report = (): string => {
     map("@total", [undefined, count(219n)]),
   ];
   return reportHtml({
+    zone: utc,
     title: "shop.bt",
     script: "profile:hz:99 { @cpu[kstack, ustack, comm] = count(); }",
     generator: "beetrace test",

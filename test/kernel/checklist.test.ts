@@ -282,6 +282,30 @@ t:syscalls:sys_enter_execve { join(args->argv); }`;
   assert.match(joined.out, /^\/bin\/echo one two$/m);
 });
 
+test("strftime() of each clock, and time(), say the same day in any zone", { skip: sameEverywhere }, async () => {
+  const dayIn = (hours: number): string => new Date(Date.now() + hours * 3_600_000).toISOString().slice(0, 10);
+  for (const [zone, hours] of [
+    ["<+03>-3", 3],
+    ["XYZ23", -23],
+  ] as const) {
+    const moments = ["nsecs", "nsecs(boot)", "nsecs(tai)", "nsecs(sw_tai)", "$t", "$t - 1000"];
+    const prints = moments.map((moment) => `printf("%s\\n", strftime("%F %z", ${moment}));`).join(" ");
+    const before = dayIn(hours);
+    const { out } = await new Tracer(e(`BEGIN { $t = nsecs(tai); ${prints} time("%F %z\\n"); exit(); }`), {
+      TZ: zone,
+    }).end();
+    const shown = new Set(lines(out));
+    const offset = `${hours < 0 ? "-" : "+"}${String(Math.abs(hours)).padStart(2, "0")}00`;
+    // Midnight may come between.
+    for (const day of shown)
+      assert.ok(
+        [before, dayIn(hours)].some((each) => day === `${each} ${offset}`),
+        day,
+      );
+    assert.equal(lines(out).length, moments.length + 1);
+  }
+});
+
 test("system() needs --unsafe", { skip: sameEverywhere }, async () => {
   const refused = await run(...e('BEGIN { system("echo hi"); }'));
   assert.equal(refused.status, 1);

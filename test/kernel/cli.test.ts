@@ -377,3 +377,15 @@ test("-l lists types, several patterns, what a script means, and the functions o
   assert.match(missing.err, /It appears that 'missing\.bt' is a filename/);
   assert.equal(missing.status, 0);
 });
+
+test("keys of maps in JSON have their types where the script or the environment says so", {
+  skip: sameEverywhere,
+}, async () => {
+  const fill = 'BEGIN { @["a,b", "c"] = 1; @["a", "b,c"] = 2; exit(); }';
+  const expected =
+    '{"type": "map", "data": {"@": [{"key": ["a,b","c"], "value": 1}, {"key": ["a","b,c"], "value": 2}]}}';
+  const inScript = await run("-q", "-f", "json", "-e", `config = { json_keys = "entries"; } ${fill}`);
+  assert.deepEqual(lines(inScript.out), [expected]);
+  const outside = await new Tracer(["-q", "-f", "json", "-e", fill], { BPFTRACE_JSON_KEYS: "entries" }).end();
+  assert.deepEqual(lines(outside.out), [expected]);
+});

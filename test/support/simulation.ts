@@ -248,7 +248,8 @@ export class Simulation {
       userName: (uid) => `<user ${uid}>`,
       probeName: (id) => script.targets[id]?.name ?? `<probe ${id}>`,
       functionName: (id) => script.targets[id]?.func ?? `<func ${id}>`,
-      formatTime: (nanoseconds, format) => `<${texts[format]} ${nanoseconds}>`,
+      formatTime: (nanoseconds, format, clock) =>
+        `<${texts[format]} ${nanoseconds}${clock === "monotonic" ? "" : ` ${clock}`}>`,
       cgroupPath: (id, pattern) => `<cgroup ${id} ${pattern}>`,
       stack: (id, pid, { user, depth }) => ({
         frames: [{ address: id, symbol: `${user ? "user" : "kernel"} ${pid} ${depth}`, offset: 0n, module: undefined }],

@@ -28,7 +28,7 @@ export function sendExit(l: Lowering, code: TypedExpr | undefined): void {
       name: "exit",
       size,
       run: (host, view, offset) =>
-        host.exit(code === undefined ? 0 : Number(view.getBigInt64(offset + (offsets[0] ?? 0), true)) & 0xff),
+        host.exit(code === undefined ? 0 : Number(view.getBigUint64(offset + (offsets[0] ?? 0), true) & 0xffn)),
     }),
     code === undefined ? [] : [code],
     // A trace must end when its script says so, however full the ring is.

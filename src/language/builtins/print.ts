@@ -43,7 +43,7 @@ export const print: Builtin = {
 function printMap(l: Lowering, name: string, top: bigint | undefined, div: bigint | undefined): void {
   const limits = {
     top: top === undefined ? undefined : Number(top),
-    div: div === undefined || div === 0n ? undefined : Number(div),
+    div: div === 0n ? undefined : div,
   };
   l.send(
     (size) => ({

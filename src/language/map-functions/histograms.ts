@@ -80,7 +80,8 @@ const hist: MapFunction = {
 };
 
 /** bpftrace's limit. */
-const maxLhistBuckets = 1000;
+const maxLhistBuckets = 1000n;
+const mostSigned = (1n << 63n) - 1n;
 
 const lhist: MapFunction = {
   name: "lhist",
@@ -92,22 +93,24 @@ const lhist: MapFunction = {
     { name: "step", kind: "literal-int" },
   ],
   result: ({ diags, span }: CheckContext, args) => {
-    const min = Number(literalNumber(args, 1) ?? 0n);
-    const max = Number(literalNumber(args, 2) ?? 0n);
-    const step = Number(literalNumber(args, 3) ?? 1n);
+    const min = literalNumber(args, 1) ?? 0n;
+    const max = literalNumber(args, 2) ?? 0n;
+    const step = literalNumber(args, 3) ?? 1n;
     const problem =
-      step <= 0
+      step <= 0n
         ? "lhist() needs a step of at least 1"
         : max <= min
           ? `lhist() needs a max above its min, not ${min} to ${max}`
-          : (max - min) / step > maxLhistBuckets
-            ? `lhist() would have ${Math.ceil((max - min) / step)} buckets, more than ${maxLhistBuckets}`
-            : max - min < step
-              ? `lhist() has a step of ${step}, wider than its range`
-              : undefined;
+          : max > mostSigned
+            ? `lhist() takes its values as signed, none is above ${mostSigned}`
+            : max - min > maxLhistBuckets * step
+              ? `lhist() would have ${(max - min + step - 1n) / step} buckets, more than ${maxLhistBuckets}`
+              : max - min < step
+                ? `lhist() has a step of ${step}, wider than its range`
+                : undefined;
     if (problem === undefined) return { kind: "lhist", min, max, step };
     diags.error("bad-argument", span, problem, { hint: "lhist(n, min, max, step), e.g. lhist(retval, 0, 2000, 200)" });
-    return { kind: "lhist", min: 0, max: 1, step: 1 };
+    return { kind: "lhist", min: 0n, max: 1n, step: 1n };
   },
   update: (l, dest, n, type) => {
     if (type.kind !== "lhist") throw new Error("internal: lhist of another type");

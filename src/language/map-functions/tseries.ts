@@ -33,12 +33,12 @@ function checkSeries({ diags, span }: CheckContext, args: readonly TypedArg[]): 
   return problem === undefined
     ? {
         kind: "tseries",
-        interval: Number(interval),
+        interval,
         intervals: Number(intervals),
         keep: keep ?? "last",
         signed: isSigned(args),
       }
-    : { kind: "tseries", interval: 1, intervals: 1, keep: "last", signed: true };
+    : { kind: "tseries", interval: 1n, intervals: 1, keep: "last", signed: true };
 }
 
 /** Nanoseconds on the wall clock, so that intervals begin on round times; or the time that a test's map says. */
