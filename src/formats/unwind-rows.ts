@@ -9,10 +9,10 @@ const PT_LOAD = 1;
 const PF_X = 1;
 
 /** Bytes of `.eh_frame` that are read; that of Chromium has some 20 MiB. */
-const mostBytes = 256 << 20;
+export const mostEhFrame: number = 256 << 20;
 
 /** Bytes of code at an entry point without a rule. */
-const mostEntry = 256;
+export const mostEntry = 256;
 
 /**
  * Pairs of a place in the file and the rule from there to the next pair's, in order; none if the file has no `.eh_frame`.
@@ -21,7 +21,7 @@ const mostEntry = 256;
 export function unwindRows(elf: Elf): Uint32Array {
   const section = elf.section(".eh_frame");
   if (section === undefined || section.size === 0) return new Uint32Array(0);
-  if (section.size > mostBytes) throw new FormatError(`${elf.what}: its .eh_frame has ${section.size} bytes`);
+  if (section.size > mostEhFrame) throw new FormatError(`${elf.what}: its .eh_frame has ${section.size} bytes`);
   const table = parseEhFrame(elf.data(section), Number(section.address), `${elf.what}: .eh_frame`);
   const code = elf.segments.filter((segment) => segment.type === PT_LOAD && (segment.flags & PF_X) !== 0);
   const parts = [...code].sort((a, b) => a.offset - b.offset).map((segment) => rowsWithin(table, segment));
