@@ -20,6 +20,8 @@ export interface Host extends Resolver {
   readFile(path: string): void;
   /** A stack was cut for want of a file's table of unwinding. */
   wantTables(): void;
+  /** The same, with what its callers can be found by: wire/unwind.ts, pendingLayout, of stacks of `depth` frames. */
+  pendingStack(view: DataView, at: number, depth: number): void;
   /** Adds a packet to a pcap file; the time is that of the monotonic clock. */
   writePacket(path: string, nanoseconds: bigint, bytes: Uint8Array, originalLength: number): void;
 }
@@ -31,6 +33,8 @@ export interface Action {
   readonly size: number;
   /** Also done behind an exit() in an iterator that is still being read: bpftrace has the kernel print that. */
   readonly outlivesExit?: boolean;
+  /** Done behind any exit(): what maps have counted by then is printed with it. */
+  readonly alwaysDone?: boolean;
   /** `offset` is that of the record's first byte. */
   run(host: Host, view: DataView, offset: number): void;
 }

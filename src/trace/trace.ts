@@ -23,6 +23,7 @@ import { Effects } from "./effects.js";
 import { readIterator } from "./iterators.js";
 import { readLosses, readLostExit } from "./losses.js";
 import { Names, wallMicroseconds } from "./names.js";
+import { PendingStacks } from "./pending-stacks.js";
 import { probedFiles } from "./probed-files.js";
 import { isThere, isTreeGone, seedTree } from "./process-tree.js";
 import { ProcessWatch } from "./process-watch.js";
@@ -99,6 +100,7 @@ export class Trace implements Disposable {
   private readonly host: Host;
   private readonly ring: RingReader | undefined;
   private readonly unwinding: Unwinding | undefined;
+  private readonly pending: PendingStacks | undefined;
   private exiting = false;
   private hurried = false;
   private exitCode = 0;
@@ -131,12 +133,14 @@ export class Trace implements Disposable {
     const keepsAddresses = [...script.maps.values()].some(({ key, value }) =>
       [...(key ?? []), value].some(holdsUserAddresses),
     );
+    this.pending = compiled.unwinds ? new PendingStacks(() => this.names.users, keepsAddresses) : undefined;
     this.names = this.owned.use(
       new Names(sys, this.loaded, script.targets, texts, config, {
         debugFolders: options.debugFolders ?? [],
         whenShown: options.namesWhenShown ?? false,
         records: this.watcher?.records,
         // What is in maps may be as old as the trace.
+        pending: this.pending,
         since: () => (keepsAddresses ? 0n : (this.ring?.emptyAt ?? 0n)),
       }),
     );
@@ -148,7 +152,7 @@ export class Trace implements Disposable {
           remember: (process) => this.names.users.remember(process),
         }),
       );
-    this.maps = new ScriptMaps(sys, script.maps, this.loaded);
+    this.maps = new ScriptMaps(sys, script.maps, this.loaded, this.pending);
     this.effects = this.owned.use(
       new Effects({
         emit: (event) => this.emit(event),
@@ -227,6 +231,7 @@ export class Trace implements Disposable {
       if (this.ring !== undefined && !this.exiting) {
         const afterTurn = (): void => {
           this.lookForLostExit();
+          this.maps.afterTurn();
           this.options.afterTurn?.();
         };
         const { fd } = this.loaded.map(systemMaps.events);
@@ -331,6 +336,7 @@ export class Trace implements Disposable {
     // Not before: the stacks in the maps have their names from what it has mapped.
     this.options.child?.end();
     const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
+    this.pending?.addLosses(losses);
     for (const [subject, count] of missedCalls) losses.push({ reason: "missed-calls", subject, count });
     const { commandsLeftOut } = this.effects;
     if (commandsLeftOut > 0) losses.push({ reason: "unhandled", count: BigInt(commandsLeftOut) });
@@ -373,10 +379,10 @@ export class Trace implements Disposable {
   }
 
   private readonly handleRecord = (view: DataView, offset: number): void => {
-    if (!this.handling && !this.iterating) return;
     const action = this.options.compiled.actions[view.getUint32(offset, true)];
     if (action === undefined) throw new Error("internal: a record of no action");
-    if (this.handling || action.outlivesExit === true) action.run(this.host, view, offset);
+    const isDone = this.handling || (this.iterating && action.outlivesExit === true) || action.alwaysDone === true;
+    if (isDone) action.run(this.host, view, offset);
   };
 
   private runMoment(moment: "begin" | "end" | "signal"): void {
@@ -490,6 +496,10 @@ export class Trace implements Disposable {
       },
       runCommand: (command) => effects.runCommand(command),
       wantTables: () => this.unwinding?.wish(),
+      pendingStack: (view, at, depth) => {
+        this.pending?.take(view, at, depth);
+        this.unwinding?.wish();
+      },
       writePacket: (path, nanoseconds, bytes, originalLength) =>
         effects.writePacket(path, nanoseconds, bytes, originalLength),
       readFile: (path) => effects.readFile(path),

@@ -1,5 +1,6 @@
 // A user stack by the unwinding tables of the files that the process runs, inside of the program.
 
+import type { FunctionBuilder, Variable } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
 import type { StackType } from "../../types/type.js";
 import { stackLayout } from "../../wire/layout.js";
@@ -18,6 +19,7 @@ import {
   shared,
   stops,
 } from "./unwind-memory.js";
+import { type Stopped, sendPending } from "./unwind-pending.js";
 import { trampolineOf } from "./unwind-returns.js";
 import { lowerUnwindStep } from "./unwind-step.js";
 
@@ -118,6 +120,7 @@ function unwindFrom(
   b.store(8, scratch, scratchWords.anonymousEnd, b.const(0));
   b.store(8, scratch, foundMapping.end, b.const(0));
   b.store(8, scratch, scratchWords.stop, b.const(stops.none));
+  b.store(8, scratch, scratchWords.trampoline, b.const(0));
   if (members.returns !== undefined) {
     const task = b.call("get_current_task_btf", []);
     b.store(8, scratch, scratchWords.trampoline, trampolineOf(b, task, members.returns));
@@ -128,22 +131,24 @@ function unwindFrom(
   b.store(4, key, 0, process);
   const find = (): Value => b.call("map_lookup_elem", [b.map(unwindMaps.processes), key]);
   const all = whose === "all" || l.unwindsAll;
-  const known = all ? findOrAdd(l, key, find) : find();
+  const entry = all ? findOrAdd(l, key, find) : find();
   const [id, count] = [b.newVariable(), b.newVariable()];
   b.write(id, b.const(noStack));
   b.write(count, b.const(0));
   l.ifPresent(
-    known,
+    entry,
     () => {
-      const frames = byTables(l, depth, members, { scratch, process: known });
-      b.store(8, scratch, recordAt + unwoundLayout.count, frames);
-      tellOfStop(l, scratch, key);
+      const known = byTables(l, depth, members, { scratch, process: entry });
+      const frames = b.newVariable();
+      b.write(frames, known);
+      b.store(8, scratch, recordAt + unwoundLayout.count, known);
+      tellOfStop(l, { scratch, key, depth, known, frames });
       const take = (from: Value, found: Value): void => {
         b.write(count, found);
         b.write(id, keep(from, found));
       };
-      if (whose === "all") takeLonger(l, depth, { scratch, frames, take });
-      else take(scratch, frames);
+      if (whose === "all") takeLonger(l, depth, { scratch, frames: b.read(frames), take });
+      else take(scratch, b.read(frames));
     },
     () => {
       l.countLoss(all ? "unwind-processes-full" : "unwind-no-process");
@@ -189,7 +194,7 @@ function takeLonger(
   const { b } = l;
   const stop = b.load(8, false, scratch, scratchWords.stop);
   const [byTable, done] = [b.newBlock(), b.newBlock()];
-  const lacks = b.bin("or", b.cmp("eq", stop, b.const(stops.noTable)), b.cmp("eq", stop, b.const(stops.unmapped)));
+  const lacks = lacksKnowledge(b, stop);
   b.when("ne", lacks, b.const(0), "else", () => {
     const other = l.address(l.temporary(scratchSize(depth), "frame pointers"));
     const found = byKernel(l, depth, other);
@@ -222,19 +227,43 @@ function byKernel(l: Lowering, depth: number, scratch: Value): Value {
   return b.read(count);
 }
 
-/** Counts a stack that is not whole, and asks for what it lacked. */
-function tellOfStop(l: Lowering, scratch: Value, key: Value): void {
+/** Counts a stack that is not whole, and asks for what it lacked; or has user space find the rest of it. */
+function tellOfStop(
+  l: Lowering,
+  { scratch, key, depth, known, frames }: Stopped & { readonly key: Value; readonly frames: Variable },
+): void {
   const { b } = l;
   const stop = b.load(8, false, scratch, scratchWords.stop);
+  const on = (reason: number, then: () => void): void => b.when("eq", stop, b.const(reason), undefined, then);
+  const count = (): void => {
+    for (const [reason, counter] of lossOf) on(reason, () => l.countLoss(counter));
+  };
   b.when("ne", stop, b.const(stops.none), "else", () => {
-    for (const [reason, counter] of lossOf) b.when("eq", stop, b.const(reason), undefined, () => l.countLoss(counter));
-    b.when("eq", stop, b.const(stops.noTable), undefined, () => wakeUp(l));
-    b.when("eq", stop, b.const(stops.unmapped), undefined, () => {
-      b.call("map_update_elem", [b.map(unwindMaps.news), key, emptyValue(l), b.const(0)]);
-      wakeUp(l);
-    });
+    on(stops.unmapped, () => b.call("map_update_elem", [b.map(unwindMaps.news), key, emptyValue(l), b.const(0)]));
+    const lacks = lacksKnowledge(b, stop);
+    if (!l.defersStacks) {
+      count();
+      b.when("ne", lacks, b.const(0), undefined, () => wakeUp(l));
+      return;
+    }
+    b.either(
+      "ne",
+      lacks,
+      b.const(0),
+      // Without room for the mark the stack has all frames that are asked for.
+      () =>
+        b.when("ult", known, b.const(depth), "then", () => {
+          sendPending(l, { scratch, depth, known }, count);
+          b.write(frames, b.load(8, false, scratch, recordAt + unwoundLayout.count));
+        }),
+      count,
+    );
   });
 }
+
+/** What nothing was known of now, something may be known of later. */
+const lacksKnowledge = (b: FunctionBuilder, stop: Value): Value =>
+  b.bin("or", b.cmp("eq", stop, b.const(stops.noTable)), b.cmp("eq", stop, b.const(stops.unmapped)));
 
 const emptyValue = (l: Lowering): Value => l.table(emptyProcess.map, () => new Uint8Array(emptyProcess.size));
 

@@ -3,7 +3,7 @@
 import { cfaKinds, ruleBits, signalFrame } from "../../formats/unwind-rule.js";
 import type { FunctionBuilder } from "../../ir/builder.js";
 import type { BlockId, Value } from "../../ir/ir.js";
-import { unwindMaps, unwoundLayout } from "../../wire/unwind.js";
+import { unwindMaps, unwoundHashFactor, unwoundLayout } from "../../wire/unwind.js";
 import { findMapping } from "./unwind-mapping.js";
 import { foundMapping, type KernelMembers, recordAt, scratchWords, shared, stops } from "./unwind-memory.js";
 import { replacedReturn } from "./unwind-returns.js";
@@ -11,9 +11,6 @@ import { findRule } from "./unwind-rows.js";
 
 /** Bytes of a word of the stack. */
 const word = 8;
-
-/** An odd number whose bits look random: the golden ratio's, as hash_64() of the kernel has it (include/linux/hash.h). */
-const hashFactor = 0x61c8864680b583ebn;
 
 /** The function that bpf_loop() calls for each frame; it returns 0 to go on, 1 to stop. `lookup`: see findMapping(). */
 export function lowerUnwindStep(b: FunctionBuilder, depth: number, members: KernelMembers, lookup: string): void {
@@ -41,9 +38,9 @@ export function lowerUnwindStep(b: FunctionBuilder, depth: number, members: Kern
   b.ret(b.const(1));
 }
 
-function addToHash(b: FunctionBuilder, scratch: Value, pc: Value): void {
+export function addToHash(b: FunctionBuilder, scratch: Value, pc: Value): void {
   const mixed = b.bin("xor", b.load(8, false, scratch, scratchWords.hash), pc);
-  const product = b.bin("mul", mixed, b.const(BigInt.asIntN(64, hashFactor)));
+  const product = b.bin("mul", mixed, b.const(BigInt.asIntN(64, unwoundHashFactor)));
   b.store(8, scratch, scratchWords.hash, b.bin("xor", product, b.bin("lshr", product, b.const(32))));
 }
 

@@ -1,0 +1,81 @@
+// A stack that the program cannot unwind to its end goes to user space with a piece of its memory: lower/deferred-stacks.ts.
+
+import type { Value } from "../../ir/ir.js";
+import { pendingLayout, pendingMap, pendingMark, pendingPage, pendingPages, unwoundLayout } from "../../wire/unwind.js";
+import { recordHeader } from "../action.js";
+import type { Dest, Lowering } from "../lowering.js";
+import { foundMapping, recordAt, scratchWords, stops } from "./unwind-memory.js";
+import { addToHash } from "./unwind-step.js";
+
+/** A stack of at most `depth` frames in scratch memory, of which `known` are known, less than `depth`. */
+export interface Stopped {
+  readonly scratch: Value;
+  readonly depth: number;
+  readonly known: Value;
+}
+
+/** Puts a mark behind its frames, and sends what belongs to it; `otherwise` if there is no room in the ring. */
+export function sendPending(l: Lowering, stopped: Stopped, otherwise: () => void): void {
+  const { depth } = stopped;
+  l.notePendingStacks();
+  l.sendRaw(
+    (size) => ({
+      name: "unfinished stack",
+      size,
+      alwaysDone: true,
+      run: (host, view, at) => host.pendingStack(view, at + recordHeader, depth),
+    }),
+    pendingLayout.frames + 8 * depth + pendingPages * pendingPage,
+    (dest) => fill(l, stopped, dest),
+    otherwise,
+  );
+}
+
+function fill(l: Lowering, { scratch, depth, known }: Stopped, dest: Dest): void {
+  const { b } = l;
+  const put = (at: number, value: Value): void => b.store(8, dest.base, dest.offset + at, value);
+  const number = b.atomicFetch("add", 8, b.mapValue(pendingMap, 0), 0, b.const(1));
+  const mark = b.bin("or", number, b.const(pendingMark));
+  const frames = b.bin("add", scratch, b.const(recordAt + unwoundLayout.frames));
+  b.store(8, b.bin("add", frames, b.bin("shl", known, b.const(3))), 0, mark);
+  b.store(8, scratch, recordAt + unwoundLayout.count, b.bin("add", known, b.const(1)));
+  addToHash(b, scratch, mark);
+  // User space finds the rest: nothing else is to be tried.
+  b.store(8, scratch, scratchWords.stop, b.const(stops.none));
+  put(pendingLayout.mark, mark);
+  put(pendingLayout.id, b.bin("lshr", b.load(8, false, scratch, scratchWords.hash), b.const(1)));
+  put(pendingLayout.time, b.call("ktime_get_ns", []));
+  const { instructionPointer, stackPointer, framePointer, exact, trampoline } = scratchWords;
+  for (const [i, word] of [instructionPointer, stackPointer, framePointer, exact].entries())
+    put(pendingLayout.place + 8 * i, b.load(8, false, scratch, word));
+  put(pendingLayout.trampoline, b.load(8, false, scratch, trampoline));
+  b.store(4, dest.base, dest.offset + pendingLayout.process, b.load(4, false, scratch, foundMapping.wanted));
+  b.store(4, dest.base, dest.offset + pendingLayout.count, known);
+  put(pendingLayout.pages, b.const(0));
+  const at = (offset: number): Value => l.address({ base: dest.base, offset: dest.offset + offset });
+  b.call("probe_read_kernel", [at(pendingLayout.frames), b.const(8 * depth), frames]);
+  const first = b.bin("and", b.load(8, false, scratch, stackPointer), b.const(-pendingPage));
+  readPages(l, { to: pendingLayout.frames + 8 * depth, at, first, put }, 0);
+}
+
+/** Page by page, until one cannot be read: behind a stack there may be nothing. */
+function readPages(
+  l: Lowering,
+  where: {
+    readonly to: number;
+    readonly at: (offset: number) => Value;
+    readonly first: Value;
+    readonly put: (at: number, value: Value) => void;
+  },
+  page: number,
+): void {
+  if (page === pendingPages) return;
+  const { b } = l;
+  const { to, at, first, put } = where;
+  const from = b.bin("add", first, b.const(pendingPage * page));
+  const result = b.call("probe_read_user", [at(to + pendingPage * page), b.const(pendingPage), from]);
+  b.when("eq", result, b.const(0), undefined, () => {
+    put(pendingLayout.pages, b.const(page + 1));
+    readPages(l, where, page + 1);
+  });
+}
