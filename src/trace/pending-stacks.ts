@@ -4,7 +4,7 @@
 import { callersOf, type FramesEnd } from "../formats/unwind-frames.js";
 import type { UserSymbols } from "../symbols/user-symbols.js";
 import type { Loss } from "../wire/event.js";
-import { pendingLayout, pendingPage, unwoundId } from "../wire/unwind.js";
+import { mostPendingPages, pendingLayout, pendingPage, unwoundId } from "../wire/unwind.js";
 
 /** Stacks that are kept for maps, and for records that are about to be shown. */
 const mostKept = 1 << 17;
@@ -122,11 +122,13 @@ export class PendingStacks {
       bigint,
     ];
     const stackAt = at + pendingLayout.frames + 8 * depth;
-    const size = pendingPage * Number(word(pendingLayout.pages));
+    const size = pendingPage * mostPendingPages;
+    const pages = Number(word(pendingLayout.pages));
+    const isThere = (place: number): boolean => (pages & (1 << Math.floor(place / pendingPage))) !== 0;
     const first = Number(sp - (sp % BigInt(pendingPage)));
     const wordAt = (address: number): number | undefined => {
       const place = address - first;
-      if (!(place >= 0 && place + 8 <= size)) return undefined;
+      if (!(place >= 0 && place + 8 <= size && isThere(place) && isThere(place + 7))) return undefined;
       return numberOf(view.getUint32(stackAt + place, true), view.getUint32(stackAt + place + 4, true));
     };
     const codeAt = (address: number): number | "no file" | undefined => users.ruleAt(pid, BigInt(address), time);

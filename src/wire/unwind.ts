@@ -81,14 +81,19 @@ export const pendingLayout = {
   /** u32 process, u32 number of frames. */
   process: 64,
   count: 68,
-  /** u64: pages of the stack that could be read. */
+  /** u64: a bit for each page of the stack that could be read. A large frame may have some that nobody has touched yet. */
   pages: 72,
   frames: 80,
 } as const;
 
-/** Pages of such a stack, 4 KiB each. */
-export const pendingPages = 6;
+/** Pages of such a stack, 4 KiB each: of most, and of those that have more. */
+export const pendingPages = 4;
+export const mostPendingPages = 16;
 export const pendingPage = 4096;
+
+/** Bytes of such a record, of stacks of `depth` frames. */
+export const pendingSize = (depth: number, pages: number): number =>
+  pendingLayout.frames + 8 * depth + pages * pendingPage;
 
 /** No address has bit 62 set and bit 63 not: a mark is this and a number that comes once. */
 export const pendingMark: bigint = 1n << 62n;

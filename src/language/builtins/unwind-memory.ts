@@ -68,6 +68,8 @@ export const scratchSize = (depth: number): number => Math.max(512, recordAt + u
 /** Where members are, from the start of their structures. */
 export interface KernelMembers {
   readonly taskFlags: number;
+  readonly taskMm: number;
+  readonly mmStartStack: number;
   readonly vmStart: number;
   readonly vmEnd: number;
   readonly vmPageOffset: number;
@@ -84,7 +86,6 @@ export interface KernelMembers {
 
 /** Where the kernel keeps the return addresses that uretprobes have replaced (include/linux/uprobes.h, kernel/events/uprobes.c). */
 export interface ReturnMembers {
-  readonly taskMm: number;
   readonly mmTrampolines: number;
   readonly trampolineAddress: number;
   readonly taskUprobes: number;
@@ -114,6 +115,8 @@ export function kernelMembers(kernel: KernelView): KernelMembers | Missing {
   };
   const members = {
     taskFlags: at("task_struct", "flags"),
+    taskMm: at("task_struct", "mm"),
+    mmStartStack: at("mm_struct", "start_stack"),
     vmStart: at("vm_area_struct", "vm_start"),
     vmEnd: at("vm_area_struct", "vm_end"),
     vmPageOffset: at("vm_area_struct", "vm_pgoff"),
@@ -127,7 +130,6 @@ export function kernelMembers(kernel: KernelView): KernelMembers | Missing {
   };
   if (missing.length > 0) return { missing: `its type information lacks ${missing.join(", ")}` };
   const returns = {
-    taskMm: at("task_struct", "mm"),
     mmTrampolines: at("mm_struct", "uprobes_state", "xol_area"),
     trampolineAddress: at("xol_area", "vaddr"),
     taskUprobes: at("task_struct", "utask"),

@@ -1,7 +1,17 @@
 // A stack that the program cannot unwind to its end goes to user space with a piece of its memory: lower/deferred-stacks.ts.
 
+import type { FunctionBuilder } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
-import { pendingLayout, pendingMap, pendingMark, pendingPage, pendingPages, unwoundLayout } from "../../wire/unwind.js";
+import {
+  mostPendingPages,
+  pendingLayout,
+  pendingMap,
+  pendingMark,
+  pendingPage,
+  pendingPages,
+  pendingSize,
+  unwoundLayout,
+} from "../../wire/unwind.js";
 import { recordHeader } from "../action.js";
 import type { Dest, Lowering } from "../lowering.js";
 import { foundMapping, recordAt, scratchWords, stops } from "./unwind-memory.js";
@@ -16,22 +26,45 @@ export interface Stopped {
 
 /** Puts a mark behind its frames, and sends what belongs to it; `otherwise` if there is no room in the ring. */
 export function sendPending(l: Lowering, stopped: Stopped, otherwise: () => void): void {
-  const { depth } = stopped;
+  const { b } = l;
+  const { scratch, depth } = stopped;
   l.notePendingStacks();
-  l.sendRaw(
-    (size) => ({
-      name: "unfinished stack",
-      size,
-      alwaysDone: true,
-      run: (host, view, at) => host.pendingStack(view, at + recordHeader, depth),
-    }),
-    pendingLayout.frames + 8 * depth + pendingPages * pendingPage,
-    (dest) => fill(l, stopped, dest),
-    otherwise,
+  const send = (pages: number): void =>
+    l.sendRaw(
+      (size) => ({
+        name: "unfinished stack",
+        size,
+        alwaysDone: true,
+        run: (host, view, at) => host.pendingStack(view, at + recordHeader, depth),
+      }),
+      pendingSize(depth, pages),
+      (dest) => fill(l, stopped, dest, pages),
+      otherwise,
+    );
+  const more = b.newVariable();
+  b.write(more, b.const(0));
+  for (let page = pendingPages; page < mostPendingPages; page++) {
+    const word = b.bin("add", scratch, b.const(scratchWords.read));
+    const result = b.call("probe_read_user", [
+      word,
+      b.const(8),
+      b.bin("add", firstPage(b, scratch), b.const(pendingPage * page)),
+    ]);
+    b.when("eq", result, b.const(0), undefined, () => b.write(more, b.const(1)));
+  }
+  b.either(
+    "ne",
+    b.read(more),
+    b.const(0),
+    () => send(mostPendingPages),
+    () => send(pendingPages),
   );
 }
 
-function fill(l: Lowering, { scratch, depth, known }: Stopped, dest: Dest): void {
+const firstPage = (b: FunctionBuilder, scratch: Value): Value =>
+  b.bin("and", b.load(8, false, scratch, scratchWords.stackPointer), b.const(-pendingPage));
+
+function fill(l: Lowering, { scratch, depth, known }: Stopped, dest: Dest, pages: number): void {
   const { b } = l;
   const put = (at: number, value: Value): void => b.store(8, dest.base, dest.offset + at, value);
   const number = b.atomicFetch("add", 8, b.mapValue(pendingMap, 0), 0, b.const(1));
@@ -51,31 +84,15 @@ function fill(l: Lowering, { scratch, depth, known }: Stopped, dest: Dest): void
   put(pendingLayout.trampoline, b.load(8, false, scratch, trampoline));
   b.store(4, dest.base, dest.offset + pendingLayout.process, b.load(4, false, scratch, foundMapping.wanted));
   b.store(4, dest.base, dest.offset + pendingLayout.count, known);
-  put(pendingLayout.pages, b.const(0));
   const at = (offset: number): Value => l.address({ base: dest.base, offset: dest.offset + offset });
   b.call("probe_read_kernel", [at(pendingLayout.frames), b.const(8 * depth), frames]);
-  const first = b.bin("and", b.load(8, false, scratch, stackPointer), b.const(-pendingPage));
-  readPages(l, { to: pendingLayout.frames + 8 * depth, at, first, put }, 0);
-}
-
-/** Page by page, until one cannot be read: behind a stack there may be nothing. */
-function readPages(
-  l: Lowering,
-  where: {
-    readonly to: number;
-    readonly at: (offset: number) => Value;
-    readonly first: Value;
-    readonly put: (at: number, value: Value) => void;
-  },
-  page: number,
-): void {
-  if (page === pendingPages) return;
-  const { b } = l;
-  const { to, at, first, put } = where;
-  const from = b.bin("add", first, b.const(pendingPage * page));
-  const result = b.call("probe_read_user", [at(to + pendingPage * page), b.const(pendingPage), from]);
-  b.when("eq", result, b.const(0), undefined, () => {
-    put(pendingLayout.pages, b.const(page + 1));
-    readPages(l, where, page + 1);
-  });
+  const stackAt = pendingLayout.frames + 8 * depth;
+  const mask = b.newVariable();
+  b.write(mask, b.const(0));
+  for (let page = 0; page < pages; page++) {
+    const from = b.bin("add", firstPage(b, scratch), b.const(pendingPage * page));
+    const result = b.call("probe_read_user", [at(stackAt + pendingPage * page), b.const(pendingPage), from]);
+    b.when("eq", result, b.const(0), undefined, () => b.write(mask, b.bin("or", b.read(mask), b.const(1 << page))));
+  }
+  put(pendingLayout.pages, b.read(mask));
 }

@@ -86,7 +86,11 @@ function unwind(l: Lowering, how: Unwinding): Unwound {
   b.write(count, b.const(0));
   const task = b.call("get_current_task_btf", []);
   const isKernel = b.bin("and", b.load(4, false, task, members.taskFlags), b.const(kernelThread));
-  b.when("eq", isKernel, b.const(0), "then", () => {
+  // 0 where its memory is gone because it ends, or not there yet because it is executing another program (load_elf_binary(),
+  // fs/binfmt_elf.c): the registers are then of what was there before. What is read behind a null pointer is 0, too.
+  const stackStart = b.load(8, false, b.load(8, false, task, members.taskMm), members.mmStartStack);
+  const hasStack = b.bin("and", b.cmp("eq", isKernel, b.const(0)), b.cmp("ne", stackStart, b.const(0)));
+  b.when("ne", hasStack, b.const(0), "then", () => {
     const registers = b.call("task_pt_regs", [task]);
     const segment = b.load(2, false, registers, register(l, codeSegment.name));
     const pc = b.load(8, false, registers, register(l, "ip"));
@@ -123,7 +127,7 @@ function unwindFrom(
   b.store(8, scratch, scratchWords.trampoline, b.const(0));
   if (members.returns !== undefined) {
     const task = b.call("get_current_task_btf", []);
-    b.store(8, scratch, scratchWords.trampoline, trampolineOf(b, task, members.returns));
+    b.store(8, scratch, scratchWords.trampoline, trampolineOf(b, task, members.taskMm, members.returns));
   }
   const process = ownId(l, true);
   noteProcess(b, scratch, process);
