@@ -9,6 +9,7 @@ type Saved =
   | { readonly in: "same" }
   | { readonly in: "nowhere" }
   | { readonly in: "memory"; readonly base: number | "cfa"; readonly offset: number }
+  | { readonly in: "register"; readonly register: number }
   | { readonly in: "elsewhere" };
 
 /** A CFA: of a register, or bytes above what is in memory at one, of a linkage table, or what has no name here. */
@@ -42,7 +43,7 @@ export interface InstructionContext {
   readonly address: (cursor: DwarfCursor) => number;
 }
 
-const { stackPointer, framePointer, returnAddress, word } = x86CallFrame;
+const { stackPointer, framePointer, returnAddress, firstArgument, word } = x86CallFrame;
 
 /** DW_OP of expressions, DWARF 5 section 7.7.1. */
 const DW_OP = {
@@ -134,8 +135,7 @@ export function runCallFrame(
         save(cursor.uleb(), same);
         break;
       case 0x09: // register
-        save(cursor.uleb(), { in: "elsewhere" });
-        cursor.skipLeb();
+        save(cursor.uleb(), { in: "register", register: cursor.uleb() });
         break;
       case 0x0a: // remember_state
         stack.push(state);
@@ -199,6 +199,10 @@ export function runCallFrame(
 export function ruleOf({ cfa, framePointer: fp, returnAddress: ra }: State): number {
   if (ra.in === "nowhere") return cfaKinds.outermost;
   if (isSignalFrame(cfa, fp, ra)) return cfaKinds.signal;
+  if (ra.in === "register" && ra.register === firstArgument && fp.in === "same")
+    return cfa.of === "register" && cfa.register === stackPointer
+      ? encodeRule(cfaKinds.returnInRegister, cfa.offset / word, { kind: "same" })
+      : cfaKinds.unsupported;
   const inPlace = ra.in === "memory" && ra.base === "cfa" && ra.offset === -word;
   const rule = framePointerRule(fp);
   if (!inPlace || rule === undefined || cfa.of === "unknown") return cfaKinds.unsupported;

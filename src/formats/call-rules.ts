@@ -4,7 +4,7 @@ import { countUpTo } from "../base/ordered.js";
 import { type CallFrameState, ruleOf } from "./call-frame.js";
 import { EhFrame, type Fde } from "./eh-frame-entries.js";
 import type { Elf } from "./elf.js";
-import { mostEhFrame, mostEntry, unwindRows } from "./unwind-rows.js";
+import { type CodePiece, mostEhFrame, mostEntry, sectionsWithoutRules, unwindRows } from "./unwind-rows.js";
 import { cfaKinds } from "./unwind-rule.js";
 
 /**
@@ -47,10 +47,13 @@ class Rows implements CallRules {
   }
 
   at(place: number): number {
-    const { rows } = this;
-    const before = countUpTo(rows.length / 2, (i) => (rows[2 * i] ?? 0) <= place);
-    return before === 0 ? cfaKinds.none : (rows[2 * before - 1] ?? cfaKinds.none);
+    return ruleIn(this.rows, place);
   }
+}
+
+function ruleIn(rows: Uint32Array, place: number): number {
+  const before = countUpTo(rows.length / 2, (i) => (rows[2 * i] ?? 0) <= place);
+  return before === 0 ? cfaKinds.none : (rows[2 * before - 1] ?? cfaKinds.none);
 }
 
 /** Rules that are remembered; stacks come by the same places again. */
@@ -66,6 +69,7 @@ class Indexed implements CallRules {
   private readonly framesAddress: number;
   private readonly frames: DataView;
   private readonly entries: EhFrame;
+  private readonly pieces: readonly CodePiece[];
   private readonly known = new Map<number, number>();
 
   constructor(
@@ -74,6 +78,7 @@ class Indexed implements CallRules {
     frames: { readonly bytes: Uint8Array; readonly at: number },
   ) {
     this.elf = elf;
+    this.pieces = sectionsWithoutRules(elf);
     this.pairs = viewOf(index.pairs);
     this.indexAddress = index.at;
     this.count = Math.min(this.pairs.getUint32(countAt, true), Math.floor((index.pairs.length - pairsAt) / pairSize));
@@ -101,7 +106,9 @@ class Indexed implements CallRules {
     const wanted = Number(address);
     const fde = this.functionAt(wanted);
     if (fde !== undefined) return this.ruleIn(fde, wanted);
-    return this.isEntry(wanted) ? cfaKinds.outermost : cfaKinds.none;
+    if (this.isEntry(wanted)) return cfaKinds.outermost;
+    const piece = this.pieces.find((rows) => place >= (rows[0] ?? 0) && place < (rows[rows.length - 2] ?? 0));
+    return piece === undefined ? cfaKinds.none : ruleIn(piece, place);
   }
 
   /** Behind the entry point of a file that has no rule for it, as in the table of all rules. */

@@ -10,6 +10,8 @@ export interface FramePlace {
   readonly fp: number;
   /** The instruction comes next; else it is the one behind a call. */
   readonly exact: boolean;
+  /** The register of a first argument, where it is known. */
+  readonly argument?: number;
 }
 
 /** Memory of a stack; undefined for words that it does not have, NaN for those that are no address. */
@@ -66,6 +68,8 @@ function byRule(rule: number, place: FramePlace, wordAt: WordAt): FramePlace | F
       return toCaller(wordAt(fp + offset), rule, place, wordAt);
     case cfaKinds.plt:
       return toCaller(sp + word + (ip % 16 >= offset / word ? word : 0), rule, place, wordAt);
+    case cfaKinds.returnInRegister:
+      return place.argument === undefined ? "no-rule" : placeOf(place.argument, sp + offset, fp, false);
     case cfaKinds.signal: {
       const at = (distance: number): number | undefined => wordAt(sp + distance);
       const { instructionPointer, stackPointer, framePointer } = signalFrame;

@@ -115,12 +115,8 @@ export class PendingStacks {
     const pid = view.getUint32(at + pendingLayout.process, true);
     const count = Math.min(view.getUint32(at + pendingLayout.count, true), depth);
     const time = word(pendingLayout.time);
-    const [ip, sp, fp, exact] = [0, 8, 16, 24].map((offset) => word(pendingLayout.place + offset)) as [
-      bigint,
-      bigint,
-      bigint,
-      bigint,
-    ];
+    const placeWord = (i: number): bigint => word(pendingLayout.place + 8 * i);
+    const sp = placeWord(1);
     const stackAt = at + pendingLayout.frames + 8 * depth;
     const size = pendingPage * mostPendingPages;
     const pages = Number(word(pendingLayout.pages));
@@ -132,7 +128,13 @@ export class PendingStacks {
       return numberOf(view.getUint32(stackAt + place, true), view.getUint32(stackAt + place + 4, true));
     };
     const codeAt = (address: number): number | "no file" | undefined => users.ruleAt(pid, BigInt(address), time);
-    const place = { ip: Number(ip), sp: Number(sp), fp: fp < 2n ** 53n ? Number(fp) : Number.NaN, exact: exact !== 0n };
+    const place = {
+      ip: Number(placeWord(0)),
+      sp: Number(sp),
+      fp: exactly(placeWord(2)),
+      exact: placeWord(3) !== 0n,
+      argument: exactly(placeWord(4)),
+    };
     const trampoline = Number(word(pendingLayout.trampoline));
     const { frames, end } = callersOf(place, { wordAt, codeAt, trampoline }, depth - count);
     const reason = lossOf[end];
@@ -143,6 +145,8 @@ export class PendingStacks {
     return all;
   }
 }
+
+const exactly = (word: bigint): number => (word < 2n ** 53n ? Number(word) : Number.NaN);
 
 const numberOf = (low: number, high: number): number => (high < exactHigh ? high * 2 ** 32 + low : Number.NaN);
 

@@ -77,13 +77,13 @@ export const pendingLayout = {
   time: 16,
   /** Where the last frame is: as scratch memory has it, unwind-memory.ts. */
   place: 24,
-  trampoline: 56,
+  trampoline: 64,
   /** u32 process, u32 number of frames. */
-  process: 64,
-  count: 68,
+  process: 72,
+  count: 76,
   /** u64: a bit for each page of the stack that could be read. A large frame may have some that nobody has touched yet. */
-  pages: 72,
-  frames: 80,
+  pages: 80,
+  frames: 88,
 } as const;
 
 /** Pages of such a stack, 4 KiB each: of most, and of those that have more. */

@@ -28,6 +28,8 @@ const words = [
   "framePointer",
   /** Not 0 where the instruction pointer is of the instruction that comes next, not behind a call. */
   "exact",
+  /** Of a first argument, as long as the frame is the innermost; else 0. */
+  "argument",
   "hash",
   "stop",
   "rowKey",
@@ -69,7 +71,7 @@ export const scratchSize = (depth: number): number => Math.max(512, recordAt + u
 export interface KernelMembers {
   readonly taskFlags: number;
   readonly taskMm: number;
-  readonly mmStartStack: number;
+  readonly mmStartCode: number;
   readonly vmStart: number;
   readonly vmEnd: number;
   readonly vmPageOffset: number;
@@ -116,7 +118,7 @@ export function kernelMembers(kernel: KernelView): KernelMembers | Missing {
   const members = {
     taskFlags: at("task_struct", "flags"),
     taskMm: at("task_struct", "mm"),
-    mmStartStack: at("mm_struct", "start_stack"),
+    mmStartCode: at("mm_struct", "start_code"),
     vmStart: at("vm_area_struct", "vm_start"),
     vmEnd: at("vm_area_struct", "vm_end"),
     vmPageOffset: at("vm_area_struct", "vm_pgoff"),

@@ -78,8 +78,8 @@ function fill(l: Lowering, { scratch, depth, known }: Stopped, dest: Dest, pages
   put(pendingLayout.mark, mark);
   put(pendingLayout.id, b.bin("lshr", b.load(8, false, scratch, scratchWords.hash), b.const(1)));
   put(pendingLayout.time, b.call("ktime_get_ns", []));
-  const { instructionPointer, stackPointer, framePointer, exact, trampoline } = scratchWords;
-  for (const [i, word] of [instructionPointer, stackPointer, framePointer, exact].entries())
+  const { instructionPointer, stackPointer, framePointer, exact, argument, trampoline } = scratchWords;
+  for (const [i, word] of [instructionPointer, stackPointer, framePointer, exact, argument].entries())
     put(pendingLayout.place + 8 * i, b.load(8, false, scratch, word));
   put(pendingLayout.trampoline, b.load(8, false, scratch, trampoline));
   b.store(4, dest.base, dest.offset + pendingLayout.process, b.load(4, false, scratch, foundMapping.wanted));

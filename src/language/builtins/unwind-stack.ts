@@ -88,8 +88,8 @@ function unwind(l: Lowering, how: Unwinding): Unwound {
   const isKernel = b.bin("and", b.load(4, false, task, members.taskFlags), b.const(kernelThread));
   // 0 where its memory is gone because it ends, or not there yet because it is executing another program (load_elf_binary(),
   // fs/binfmt_elf.c): the registers are then of what was there before. What is read behind a null pointer is 0, too.
-  const stackStart = b.load(8, false, b.load(8, false, task, members.taskMm), members.mmStartStack);
-  const hasStack = b.bin("and", b.cmp("eq", isKernel, b.const(0)), b.cmp("ne", stackStart, b.const(0)));
+  const code = b.load(8, false, b.load(8, false, task, members.taskMm), members.mmStartCode);
+  const hasStack = b.bin("and", b.cmp("eq", isKernel, b.const(0)), b.cmp("ne", code, b.const(0)));
   b.when("ne", hasStack, b.const(0), "then", () => {
     const registers = b.call("task_pt_regs", [task]);
     const segment = b.load(2, false, registers, register(l, codeSegment.name));
@@ -99,7 +99,8 @@ function unwind(l: Lowering, how: Unwinding): Unwound {
       b.when("ne", pc, b.const(0), "then", () => {
         const sp = b.load(8, false, registers, register(l, "sp"));
         const fp = b.load(8, false, registers, register(l, "bp"));
-        const unwound = unwindFrom(l, how, members, { pc, sp, fp });
+        const argument = b.load(8, false, registers, register(l, "di"));
+        const unwound = unwindFrom(l, how, members, { pc, sp, fp, argument });
         b.write(id, unwound.id);
         b.write(count, unwound.count);
       });
@@ -112,7 +113,7 @@ function unwindFrom(
   l: Lowering,
   { depth, whose, keep }: Unwinding,
   members: KernelMembers,
-  { pc, sp, fp }: { readonly pc: Value; readonly sp: Value; readonly fp: Value },
+  { pc, sp, fp, argument }: Readonly<Record<"pc" | "sp" | "fp" | "argument", Value>>,
 ): Unwound {
   const { b } = l;
   const scratch = l.address(l.temporary(scratchSize(depth), "unwinding"));
@@ -120,6 +121,7 @@ function unwindFrom(
   b.store(8, scratch, scratchWords.stackPointer, sp);
   b.store(8, scratch, scratchWords.framePointer, fp);
   b.store(8, scratch, scratchWords.exact, b.const(1));
+  b.store(8, scratch, scratchWords.argument, argument);
   b.store(8, scratch, scratchWords.hash, b.const(0));
   b.store(8, scratch, scratchWords.anonymousEnd, b.const(0));
   b.store(8, scratch, foundMapping.end, b.const(0));

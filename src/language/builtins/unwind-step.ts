@@ -112,6 +112,11 @@ class Step {
       const isPushed = b.cmp("uge", b.bin("and", this.pc, b.const(15)), pushedAt);
       found(b.bin("add", b.bin("add", this.sp, b.const(word)), b.bin("shl", isPushed, b.const(3))));
     });
+    on(cfaKinds.returnInRegister, () => {
+      const address = b.load(8, false, scratch, scratchWords.argument);
+      this.unless("ne", address, b.const(0), () => this.end(stops.noRule));
+      this.returnTo(address, b.bin("add", this.sp, bytes), this.fp);
+    });
     on(cfaKinds.signal, () => this.fromSignal());
     // The file has a rule, only none that fits here: it is no code that keeps frame pointers.
     on(cfaKinds.unsupported, () => this.end(stops.noRule));
@@ -188,6 +193,7 @@ class Step {
     b.store(8, scratch, scratchWords.stackPointer, sp);
     b.store(8, scratch, scratchWords.framePointer, fp);
     b.store(8, scratch, scratchWords.exact, b.const(isExact ? 1 : 0));
+    b.store(8, scratch, scratchWords.argument, b.const(0));
     b.ret(b.const(0));
   }
 
