@@ -3,9 +3,11 @@ import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { test } from "node:test";
 import { fuzz } from "../../test/fixtures/fuzz.js";
 import { fixture } from "../../test/fixtures/path.js";
+import type { CallRule } from "./call-frame.js";
 import { readCallRules } from "./call-rules.js";
 import { Elf } from "./elf.js";
 import { unwindRows } from "./unwind-rows.js";
+import { cfaKinds } from "./unwind-rule.js";
 
 const files = [
   fixture("elf", "unwind"),
@@ -13,6 +15,10 @@ const files = [
   "/lib/x86_64-linux-gnu/libc.so.6",
   "/usr/bin/python3",
 ];
+
+/** A table has no room for what goes by rbx. */
+const isSame = (found: CallRule, inTable: number): boolean =>
+  found.fromBase ? inTable === cfaKinds.unsupported : found.rule === inTable;
 
 for (const file of files)
   test(`${file}: the rules of its table`, { skip: !existsSync(file) }, () => {
@@ -25,10 +31,10 @@ for (const file of files)
       const [place = 0, rule = 0, next = place + 1] = rows.subarray(i, i + 3);
       // The first and the last byte of each row.
       for (const each of [place, next - 1])
-        if (rules.at(each) !== rule) different.push(`${each.toString(16)}: ${rules.at(each)}, in the table ${rule}`);
+        if (!isSame(rules.at(each), rule)) different.push(`${each.toString(16)}: in the table ${rule}`);
     }
     assert.deepEqual(different, []);
-    assert.equal(rules.at(0), 0);
+    assert.equal(rules.at(0).rule, 0);
   });
 
 test("a file without the index, or with one of another kind, has its table read", () => {
@@ -36,12 +42,12 @@ test("a file without the index, or with one of another kind, has its table read"
   const bytes = Buffer.from(readFileSync(path));
   const whole = Elf.parse(bytes, "unwind");
   const place = whole.function("sized")!.fileOffset + 16;
-  const rule = readCallRules(whole).at(place);
+  const rule = readCallRules(whole).at(place).rule;
   assert.notEqual(rule, 0);
   bytes[whole.section(".eh_frame_hdr")!.offset + 3] = 0x33;
-  assert.equal(readCallRules(Elf.parse(bytes, "other")).at(place), rule);
+  assert.equal(readCallRules(Elf.parse(bytes, "other")).at(place).rule, rule);
   const tiny = Elf.parse(readFileSync(fixture("elf", "tiny")), "tiny");
-  assert.equal(readCallRules(tiny).at(0x1000), 0);
+  assert.equal(readCallRules(tiny).at(0x1000).rule, 0);
 });
 
 test("damaged files give rules or a FormatError", () => {

@@ -1,7 +1,7 @@
 // The rule of one place of a file, without the table of all of them: what is looked for is found by the linker's index.
 
 import { countUpTo } from "../base/ordered.js";
-import { type CallFrameState, ruleOf } from "./call-frame.js";
+import { type CallFrameState, type CallRule, callRuleOf } from "./call-frame.js";
 import { EhFrame, type Fde } from "./eh-frame-entries.js";
 import type { Elf } from "./elf.js";
 import { type CodePiece, mostEhFrame, mostEntry, sectionsWithoutRules, unwindRows } from "./unwind-rows.js";
@@ -18,8 +18,8 @@ const pairSize = 8;
 
 /** Rules of places of a file. */
 export interface CallRules {
-  /** In the form of unwind-rule.ts; `none` where the file has nothing of it. */
-  at(place: number): number;
+  /** Its rule is that of the file's table: `none` where the file has nothing of it. */
+  at(place: number): CallRule;
   /** Bytes that it holds. */
   readonly memory: number;
 }
@@ -35,6 +35,7 @@ export function readCallRules(elf: Elf): CallRules {
   return new Indexed(elf, { pairs, at: Number(index.address) }, { bytes, at: Number(frames.address) });
 }
 
+/** Of files without the index, where what becomes of rbx is not in the table. */
 class Rows implements CallRules {
   private readonly rows: Uint32Array;
 
@@ -46,10 +47,13 @@ class Rows implements CallRules {
     return this.rows.byteLength;
   }
 
-  at(place: number): number {
-    return ruleIn(this.rows, place);
+  at(place: number): CallRule {
+    return { ...bare(ruleIn(this.rows, place)), base: "unknown" };
   }
 }
+
+/** Of what has no register but those of a rule. */
+const bare = (rule: number): CallRule => ({ rule, fromBase: false, base: rule === cfaKinds.none ? "unknown" : "same" });
 
 function ruleIn(rows: Uint32Array, place: number): number {
   const before = countUpTo(rows.length / 2, (i) => (rows[2 * i] ?? 0) <= place);
@@ -59,7 +63,7 @@ function ruleIn(rows: Uint32Array, place: number): number {
 /** Rules that are remembered; stacks come by the same places again. */
 const mostKnown = 8192;
 /** Of one that is. */
-const knownBytes = 48;
+const knownBytes = 120;
 
 class Indexed implements CallRules {
   private readonly elf: Elf;
@@ -70,7 +74,7 @@ class Indexed implements CallRules {
   private readonly frames: DataView;
   private readonly entries: EhFrame;
   private readonly pieces: readonly CodePiece[];
-  private readonly known = new Map<number, number>();
+  private readonly known = new Map<number, CallRule>();
 
   constructor(
     elf: Elf,
@@ -91,7 +95,7 @@ class Indexed implements CallRules {
     return this.pairs.byteLength + this.frames.byteLength + mostKnown * knownBytes;
   }
 
-  at(place: number): number {
+  at(place: number): CallRule {
     const known = this.known.get(place);
     if (known !== undefined) return known;
     const rule = this.find(place);
@@ -100,15 +104,15 @@ class Indexed implements CallRules {
     return rule;
   }
 
-  private find(place: number): number {
+  private find(place: number): CallRule {
     const address = this.elf.addressOf(place);
-    if (address === undefined) return cfaKinds.none;
+    if (address === undefined) return bare(cfaKinds.none);
     const wanted = Number(address);
     const fde = this.functionAt(wanted);
     if (fde !== undefined) return this.ruleIn(fde, wanted);
-    if (this.isEntry(wanted)) return cfaKinds.outermost;
+    if (this.isEntry(wanted)) return bare(cfaKinds.outermost);
     const piece = this.pieces.find((rows) => place >= (rows[0] ?? 0) && place < (rows[rows.length - 2] ?? 0));
-    return piece === undefined ? cfaKinds.none : ruleIn(piece, place);
+    return bare(piece === undefined ? cfaKinds.none : ruleIn(piece, place));
   }
 
   /** Behind the entry point of a file that has no rule for it, as in the table of all rules. */
@@ -145,12 +149,12 @@ class Indexed implements CallRules {
     return fde === undefined || wanted < fde.start || wanted >= fde.start + fde.size ? undefined : fde;
   }
 
-  private ruleIn(fde: Fde, wanted: number): number {
+  private ruleIn(fde: Fde, wanted: number): CallRule {
     let found: CallFrameState | undefined;
     const last = this.entries.run(fde, (until, state) => {
       if (found === undefined && wanted < until) found = state;
     });
-    return ruleOf(found ?? last);
+    return callRuleOf(found ?? last);
   }
 }
 

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { FormatError } from "../base/errors.js";
 import { checkPiece } from "../formats/byte-source.js";
+import type { CallRule } from "../formats/call-frame.js";
 import { type CallRules, readCallRules } from "../formats/call-rules.js";
 import { type CodePlace, CodePlaces } from "../formats/dwarf-places.js";
 import { type ByteSource, Elf } from "../formats/elf.js";
@@ -221,9 +222,9 @@ export class ElfFile implements Disposable {
     return { place, inlined: inlined.map((each) => ({ ...each, name: this.keeper.shown(each.name) })) };
   }
 
-  /** How the code at a byte of the file finds its caller (formats/unwind-rule.ts); `none` if nobody tells. */
-  ruleAt(fileOffset: number): number {
-    if (this.file === undefined) return cfaKinds.none;
+  /** How the code at a byte of the file finds its caller; the rule is `none` if nobody tells. */
+  ruleAt(fileOffset: number): CallRule {
+    if (this.file === undefined) return noRule;
     try {
       if (this.rules === undefined) {
         this.rules = readCallRules(Elf.parse(this.file, this.what));
@@ -232,7 +233,7 @@ export class ElfFile implements Disposable {
       return this.rules.at(fileOffset);
     } catch (error) {
       if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
-      return cfaKinds.none;
+      return noRule;
     }
   }
 
@@ -328,6 +329,9 @@ export class ElfFile implements Disposable {
 }
 
 type Separate = SeparateFile<OpenFile>;
+
+/** Of code that no file tells the rules of. */
+export const noRule: CallRule = { rule: cfaKinds.none, fromBase: false, base: "unknown" };
 
 /** Headers and names of sections, about. */
 const headerBytes = 8192;

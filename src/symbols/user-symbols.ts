@@ -1,9 +1,9 @@
+import type { CallRule } from "../formats/call-frame.js";
 import type { PerfRecord } from "../formats/perf-records.js";
-import { cfaKinds } from "../formats/unwind-rule.js";
 import { debugRoot } from "../kernel/debug-info.js";
 import type { DebugPlaces } from "../kernel/separate-files.js";
 import type { AddressSpace, Mapping, MappingIndex } from "./address-space.js";
-import type { ElfFile } from "./elf-file.js";
+import { type ElfFile, noRule } from "./elf-file.js";
 import { JitMemory, JitNames } from "./jit-names.js";
 import { MappedFiles } from "./mapped-files.js";
 import { type KnownProcess, mappingAt } from "./process-maps.js";
@@ -249,7 +249,7 @@ export class UserSymbols implements Disposable {
    * How the code that was at an address at that time finds its caller; "no file" of what was made at run time, undefined where
    * it is not known what was there. Nothing is read of what the kernel has told: {@link refresh} does that.
    */
-  ruleAt(pid: number, address: bigint, time: bigint): number | "no file" | undefined {
+  ruleAt(pid: number, address: bigint, time: bigint): CallRule | "no file" | undefined {
     const known = this.table.get(pid);
     let mapping = mappingThen(known, address, time);
     if (mapping === undefined && this.rereads(known)) {
@@ -258,7 +258,7 @@ export class UserSymbols implements Disposable {
     }
     if (mapping === undefined) return undefined;
     if (!isFile(mapping)) return "no file";
-    return this.file(known, mapping)?.ruleAt(Number(address - mapping.start + mapping.offset)) ?? cfaKinds.none;
+    return this.file(known, mapping)?.ruleAt(Number(address - mapping.start + mapping.offset)) ?? noRule;
   }
 
   /** Something may have been mapped since (execve, dlopen, or code made at run time). */

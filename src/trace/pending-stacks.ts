@@ -1,7 +1,7 @@
 // Stacks that programs could not unwind to their end, because a file's table was not there yet, or a process unknown: they
 // send a piece of the stack, and the rest is found here, by the same rules.
 
-import { callersOf, type FramesEnd } from "../formats/unwind-frames.js";
+import { callersOf, type FramesEnd, type StackAndCode } from "../formats/unwind-frames.js";
 import type { UserSymbols } from "../symbols/user-symbols.js";
 import type { Loss } from "../wire/event.js";
 import { mostPendingPages, pendingLayout, pendingPage, unwoundId } from "../wire/unwind.js";
@@ -115,8 +115,8 @@ export class PendingStacks {
     const pid = view.getUint32(at + pendingLayout.process, true);
     const count = Math.min(view.getUint32(at + pendingLayout.count, true), depth);
     const time = word(pendingLayout.time);
-    const placeWord = (i: number): bigint => word(pendingLayout.place + 8 * i);
-    const sp = placeWord(1);
+    const register = (i: number): bigint => word(pendingLayout.registers + 8 * i);
+    const sp = register(1);
     const stackAt = at + pendingLayout.frames + 8 * depth;
     const size = pendingPage * mostPendingPages;
     const pages = Number(word(pendingLayout.pages));
@@ -127,22 +127,23 @@ export class PendingStacks {
       if (!(place >= 0 && place + 8 <= size && isThere(place) && isThere(place + 7))) return undefined;
       return numberOf(view.getUint32(stackAt + place, true), view.getUint32(stackAt + place + 4, true));
     };
-    const codeAt = (address: number): number | "no file" | undefined => users.ruleAt(pid, BigInt(address), time);
+    const codeAt = (address: number): ReturnType<StackAndCode["codeAt"]> => users.ruleAt(pid, BigInt(address), time);
     const place = {
-      ip: Number(placeWord(0)),
+      ip: Number(register(0)),
       sp: Number(sp),
-      fp: exactly(placeWord(2)),
-      exact: placeWord(3) !== 0n,
-      argument: exactly(placeWord(4)),
+      fp: exactly(register(2)),
+      base: exactly(register(3)),
+      argument: exactly(register(4)),
+      exact: true,
     };
     const trampoline = Number(word(pendingLayout.trampoline));
-    const { frames, end } = callersOf(place, { wordAt, codeAt, trampoline }, depth - count);
+    const { frames, end } = callersOf(place, { wordAt, codeAt, trampoline }, depth - 1);
     const reason = lossOf[end];
     if (reason !== undefined) this.cut.set(reason, (this.cut.get(reason) ?? 0n) + 1n);
-    const all = new BigUint64Array(count + frames.length);
-    for (let i = 0; i < count; i++) all[i] = word(pendingLayout.frames + 8 * i);
-    for (const [i, frame] of frames.entries()) all[count + i] = BigInt(frame);
-    return all;
+    // The program knows of return addresses that uretprobes have replaced.
+    if (frames.length + 1 < count)
+      return BigUint64Array.from({ length: count }, (_, i) => word(pendingLayout.frames + 8 * i));
+    return BigUint64Array.from([register(0), ...frames.map(BigInt)]);
   }
 }
 

@@ -75,8 +75,8 @@ export const pendingLayout = {
   id: 8,
   /** Of the monotonic clock. */
   time: 16,
-  /** Where the last frame is: as scratch memory has it, unwind-memory.ts. */
-  place: 24,
+  /** Registers of the innermost frame: ip, sp, bp, bx, di. */
+  registers: 24,
   trampoline: 64,
   /** u32 process, u32 number of frames. */
   process: 72,

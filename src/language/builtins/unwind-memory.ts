@@ -4,6 +4,7 @@ import type { FunctionBuilder } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
 import { fileKey, unwoundLayout, wantedLayout } from "../../wire/unwind.js";
 import type { KernelView, Missing } from "../kernel-view.js";
+import type { Lowering } from "../lowering.js";
 
 /** In the program's stack, by whose address helpers pass it on: pointers, which only there keep what the verifier knows. */
 export const shared = { scratch: 0, process: 8, size: 16 } as const;
@@ -20,6 +21,8 @@ export const stops = {
   noRule: 3,
   /** The stack's memory could not be read, or does not look like one. */
   unreadable: 4,
+  /** The file has a rule, but tables have no room for its kind. */
+  unsupported: 5,
 } as const;
 
 const words = [
@@ -141,6 +144,13 @@ export function kernelMembers(kernel: KernelView): KernelMembers | Missing {
     returnAddress: at("return_instance", "orig_ret_vaddr"),
   };
   return { ...members, returns: missing.length === 0 ? returns : undefined };
+}
+
+/** The offset in struct pt_regs, which bpf_task_pt_regs() gives for every kind of program. */
+export function register(l: Lowering, name: string): number {
+  const offset = l.registerOffset(name);
+  if (offset === undefined) throw new Error(`internal: no register ${name}`);
+  return offset;
 }
 
 /** Loop over a variable from 0; `body` jumps to `next` or leaves. Behind it the builder stands where the loop has ended. */

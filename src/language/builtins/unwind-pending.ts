@@ -14,7 +14,7 @@ import {
 } from "../../wire/unwind.js";
 import { recordHeader } from "../action.js";
 import type { Dest, Lowering } from "../lowering.js";
-import { foundMapping, recordAt, scratchWords, stops } from "./unwind-memory.js";
+import { foundMapping, recordAt, register, scratchWords, stops } from "./unwind-memory.js";
 import { addToHash } from "./unwind-step.js";
 
 /** A stack of at most `depth` frames in scratch memory, of which `known` are known, less than `depth`. */
@@ -41,6 +41,8 @@ export function sendPending(l: Lowering, stopped: Stopped, otherwise: () => void
       (dest) => fill(l, stopped, dest, pages),
       otherwise,
     );
+  const registers = b.call("task_pt_regs", [b.call("get_current_task_btf", [])]);
+  for (const [at, name] of registersSent) b.store(8, scratch, at, b.load(8, false, registers, register(l, name)));
   const more = b.newVariable();
   b.write(more, b.const(0));
   for (let page = pendingPages; page < mostPendingPages; page++) {
@@ -61,6 +63,16 @@ export function sendPending(l: Lowering, stopped: Stopped, otherwise: () => void
   );
 }
 
+/** Registers as struct pt_regs has them, and where they are kept until they are sent: the unwinding is over. */
+const registersSent = [
+  [scratchWords.instructionPointer, "ip"],
+  [scratchWords.stackPointer, "sp"],
+  [scratchWords.framePointer, "bp"],
+  [scratchWords.read2, "bx"],
+  [scratchWords.argument, "di"],
+] as const;
+
+/** From the innermost frame on: what callers had in their registers its callees tell. */
 const firstPage = (b: FunctionBuilder, scratch: Value): Value =>
   b.bin("and", b.load(8, false, scratch, scratchWords.stackPointer), b.const(-pendingPage));
 
@@ -78,10 +90,9 @@ function fill(l: Lowering, { scratch, depth, known }: Stopped, dest: Dest, pages
   put(pendingLayout.mark, mark);
   put(pendingLayout.id, b.bin("lshr", b.load(8, false, scratch, scratchWords.hash), b.const(1)));
   put(pendingLayout.time, b.call("ktime_get_ns", []));
-  const { instructionPointer, stackPointer, framePointer, exact, argument, trampoline } = scratchWords;
-  for (const [i, word] of [instructionPointer, stackPointer, framePointer, exact, argument].entries())
-    put(pendingLayout.place + 8 * i, b.load(8, false, scratch, word));
-  put(pendingLayout.trampoline, b.load(8, false, scratch, trampoline));
+  for (const [i, [word]] of registersSent.entries())
+    put(pendingLayout.registers + 8 * i, b.load(8, false, scratch, word));
+  put(pendingLayout.trampoline, b.load(8, false, scratch, scratchWords.trampoline));
   b.store(4, dest.base, dest.offset + pendingLayout.process, b.load(4, false, scratch, foundMapping.wanted));
   b.store(4, dest.base, dest.offset + pendingLayout.count, known);
   const at = (offset: number): Value => l.address({ base: dest.base, offset: dest.offset + offset });

@@ -14,6 +14,7 @@ import {
   type KernelMembers,
   kernelMembers,
   recordAt,
+  register,
   scratchSize,
   scratchWords,
   shared,
@@ -39,6 +40,7 @@ const lossOf: readonly (readonly [stop: number, counter: LossCounter])[] = [
   [stops.unmapped, "unwind-unmapped"],
   [stops.noTable, "unwind-no-table"],
   [stops.noRule, "unwind-no-rule"],
+  [stops.unsupported, "unwind-no-rule"],
   [stops.unreadable, "unwind-unreadable"],
 ];
 
@@ -46,13 +48,6 @@ function membersOf(l: Lowering): KernelMembers {
   const members = kernelMembers(l.kernel);
   if ("missing" in members) throw new Error(`internal: ${members.missing}`);
   return members;
-}
-
-/** The offset in struct pt_regs, which bpf_task_pt_regs() gives for every kind of program. */
-function register(l: Lowering, name: string): number {
-  const offset = l.registerOffset(name);
-  if (offset === undefined) throw new Error(`internal: no register ${name}`);
-  return offset;
 }
 
 /**
@@ -254,7 +249,7 @@ function tellOfStop(
     }
     b.either(
       "ne",
-      lacks,
+      b.bin("or", lacks, b.cmp("eq", stop, b.const(stops.unsupported))),
       b.const(0),
       // Without room for the mark the stack has all frames that are asked for.
       () =>

@@ -119,7 +119,7 @@ class Step {
     });
     on(cfaKinds.signal, () => this.fromSignal());
     // The file has a rule, only none that fits here: it is no code that keeps frame pointers.
-    on(cfaKinds.unsupported, () => this.end(stops.noRule));
+    on(cfaKinds.unsupported, () => this.end(stops.unsupported));
     b.jump(unknown);
     b.seal(unknown);
     b.setBlock(unknown);
