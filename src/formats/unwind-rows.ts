@@ -2,7 +2,7 @@
 
 import { FormatError } from "../base/errors.js";
 import { countUpTo } from "../base/ordered.js";
-import { parseEhFrame, type UnwindTable } from "./eh-frame.js";
+import { finished, parsingEhFrame, type Steps, type UnwindTable } from "./eh-frame.js";
 import { type Elf, type ElfSegment, EM_X86_64 } from "./elf.js";
 import { cfaKinds, encodeRule } from "./unwind-rule.js";
 
@@ -20,12 +20,16 @@ export const mostEntry = 256;
  * Pairs of a place in the file and the rule from there to the next pair's, in order; none if the file has no `.eh_frame`.
  * Where segments end, and in front of them, nothing is known.
  */
-export function unwindRows(elf: Elf): Uint32Array {
+export const unwindRows = (elf: Elf): Uint32Array => finished(makingUnwindRows(elf));
+
+/** {@link unwindRows} step by step. */
+export function* makingUnwindRows(elf: Elf): Steps<Uint32Array> {
   const section = elf.section(".eh_frame");
   if (section === undefined || section.size === 0) return new Uint32Array(0);
   if (section.size > mostEhFrame) throw new FormatError(`${elf.what}: its .eh_frame has ${section.size} bytes`);
-  const table = parseEhFrame(elf.data(section), Number(section.address), `${elf.what}: .eh_frame`);
+  const table = yield* parsingEhFrame(elf.data(section), Number(section.address), `${elf.what}: .eh_frame`);
   const code = elf.segments.filter((segment) => segment.type === PT_LOAD && (segment.flags & PF_X) !== 0);
+  yield;
   const parts = [...code].sort((a, b) => a.offset - b.offset).map((segment) => rowsWithin(table, segment));
   const [only] = parts;
   const rows = only !== undefined && parts.length === 1 ? only : joined(parts);

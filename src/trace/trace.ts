@@ -81,6 +81,9 @@ const pidCheckMilliseconds = 100;
 /** Processes of a tree are looked up one by one at each so many of these looks. */
 const looksPerSweep = 10;
 
+/** Milliseconds in which processes that are there already are looked at before probes are attached, where stacks need it. */
+const seedMilliseconds = 50;
+
 /** Milliseconds between looks at the mappings of the traced process, at first and at most. */
 const rememberFirst = 5;
 const rememberLast = 1000;
@@ -194,7 +197,9 @@ export class Trace implements Disposable {
         `the kernel does not tell what processes map (${watcher.refused}): addresses of processes that end soon have no names`,
       );
     if (child !== undefined) this.names.users.expectExec(child.pid);
-    watcher?.follow(this.names.users);
+    // Whose stack is taken may end before there is time to look at it.
+    const isForAll = this.unwinding !== undefined && child === undefined && this.options.pid === undefined;
+    watcher?.follow(this.names.users, isForAll ? seedMilliseconds : 0);
     try {
       return await this.trace();
     } finally {

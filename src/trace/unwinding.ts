@@ -34,7 +34,10 @@ const looksPerRead = 10;
 /** Processes whose mappings are read at the beginning; more of them are met one by one. */
 const mostSeeded = 1024;
 
-/** Milliseconds in which they are, before others have their turn. */
+/** Milliseconds in which they are before the script's probes are attached: what ends soon can be looked at only now. */
+const firstMilliseconds = 50;
+
+/** The same of later ones, before others have their turn. */
 const sliceMilliseconds = 5;
 
 /** Processes that are met at one look. */
@@ -69,6 +72,7 @@ export class Unwinding implements Disposable {
   private countedFrom = 0;
   private isFull = false;
   private isOver = false;
+  private when: "now" | "soon" = "now";
 
   constructor(sys: Sys, loaded: LoadedObject, options: UnwindingOptions) {
     this.sys = sys;
@@ -113,11 +117,11 @@ export class Unwinding implements Disposable {
   }
 
   /**
-   * What processes have mapped, beside other work. Their files have tables when somebody asks for them: to make those of all
+   * What processes have mapped: of most at once, of the others beside other work. Their files have tables when somebody asks for them: to make those of all
    * takes seconds, and most of them are of no use.
    */
   async seed(pids: readonly number[]): Promise<void> {
-    let until = 0;
+    let until = performance.now() + firstMilliseconds;
     for (const pid of pids.slice(0, mostSeeded)) {
       if (performance.now() >= until) {
         await new Promise((resolve) => setImmediate(resolve));
@@ -132,8 +136,9 @@ export class Unwinding implements Disposable {
     }
   }
 
-  /** From now on looks at what programs ask for. */
+  /** From now on looks at what programs ask for, and lets others have their turn. */
   start(): void {
+    this.when = "soon";
     this.lookIn(firstLook);
   }
 
@@ -195,7 +200,7 @@ export class Unwinding implements Disposable {
     const map = maps.find((each) => each.start === start);
     // It has ended, or has unmapped it: another may still want the file.
     if (map === undefined) return;
-    this.tables.add(copyOf(key), map.path ?? "", () => openMappedFile(procRoot, pid, map));
+    this.tables.add(copyOf(key), map.path ?? "", () => openMappedFile(procRoot, pid, map), "soon");
   }
 
   /** Its mappings, and tables for their files. */
@@ -207,7 +212,8 @@ export class Unwinding implements Disposable {
     }
     const maps = image.maps.filter(isCode);
     for (const map of maps)
-      if (map.inode !== 0n) this.tables.add(keyOfMap(map), map.path ?? "", () => openMappedFile(procRoot, pid, map));
+      if (map.inode !== 0n)
+        this.tables.add(keyOfMap(map), map.path ?? "", () => openMappedFile(procRoot, pid, map), this.when);
     this.putRead(pid, maps, image.identity);
     this.options.remember(pid);
   }
