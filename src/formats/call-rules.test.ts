@@ -6,6 +6,7 @@ import { fixture } from "../../test/fixtures/path.js";
 import type { CallRule } from "./call-frame.js";
 import { readCallRules } from "./call-rules.js";
 import { Elf } from "./elf.js";
+import { SectionPages } from "./section-bytes.js";
 import { unwindRows } from "./unwind-rows.js";
 import { cfaKinds } from "./unwind-rule.js";
 
@@ -23,7 +24,7 @@ const isSame = (found: CallRule, inTable: number): boolean =>
 for (const file of files)
   test(`${file}: the rules of its table`, { skip: !existsSync(file) }, () => {
     const elf = Elf.parse(readFileSync(realpathSync(file)), file);
-    const rules = readCallRules(elf);
+    const rules = readCallRules(elf, new SectionPages());
     const rows = unwindRows(elf);
     assert.ok(rows.length > 0);
     const different: string[] = [];
@@ -42,12 +43,12 @@ test("a file without the index, or with one of another kind, has its table read"
   const bytes = Buffer.from(readFileSync(path));
   const whole = Elf.parse(bytes, "unwind");
   const place = whole.function("sized")!.fileOffset + 16;
-  const rule = readCallRules(whole).at(place).rule;
+  const rule = readCallRules(whole, new SectionPages()).at(place).rule;
   assert.notEqual(rule, 0);
   bytes[whole.section(".eh_frame_hdr")!.offset + 3] = 0x33;
-  assert.equal(readCallRules(Elf.parse(bytes, "other")).at(place).rule, rule);
+  assert.equal(readCallRules(Elf.parse(bytes, "other"), new SectionPages()).at(place).rule, rule);
   const tiny = Elf.parse(readFileSync(fixture("elf", "tiny")), "tiny");
-  assert.equal(readCallRules(tiny).at(0x1000).rule, 0);
+  assert.equal(readCallRules(tiny, new SectionPages()).at(0x1000).rule, 0);
 });
 
 test("damaged files give rules or a FormatError", () => {
@@ -56,7 +57,7 @@ test("damaged files give rules or a FormatError", () => {
     (name) => Elf.parse(bytes, "unwind").function(name)!.fileOffset + 9,
   );
   fuzz(bytes, 2000, (damaged) => {
-    const rules = readCallRules(Elf.parse(damaged, "damaged"));
+    const rules = readCallRules(Elf.parse(damaged, "damaged"), new SectionPages());
     for (const place of places) rules.at(place);
   });
 });

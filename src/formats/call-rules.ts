@@ -2,8 +2,10 @@
 
 import { countUpTo } from "../base/ordered.js";
 import { type CallFrameState, type CallRule, callRuleOf } from "./call-frame.js";
+import { DwarfCursor } from "./dwarf-cursor.js";
 import { EhFrame, type Fde } from "./eh-frame-entries.js";
 import type { Elf } from "./elf.js";
+import type { SectionPages } from "./section-bytes.js";
 import { type CodePiece, mostEhFrame, mostEntry, sectionsWithoutRules, unwindRows } from "./unwind-rows.js";
 import { cfaKinds } from "./unwind-rule.js";
 
@@ -25,14 +27,25 @@ export interface CallRules {
 }
 
 /** Throws FormatError for what is damaged, as far as it is read. */
-export function readCallRules(elf: Elf): CallRules {
+export function readCallRules(elf: Elf, pages: SectionPages): CallRules {
   const [index, frames] = [elf.section(".eh_frame_hdr"), elf.section(".eh_frame")];
-  if (frames === undefined || frames.size === 0 || frames.size > mostEhFrame) return new Rows(unwindRows(elf));
-  if (index === undefined || index.size < pairsAt || index.size > mostEhFrame) return new Rows(unwindRows(elf));
-  const pairs = elf.data(index);
-  if (!usualHeader.every((byte, i) => pairs[i] === byte)) return new Rows(unwindRows(elf));
-  const bytes = elf.data(frames);
-  return new Indexed(elf, { pairs, at: Number(index.address) }, { bytes, at: Number(frames.address) });
+  if (
+    frames === undefined ||
+    index === undefined ||
+    frames.size === 0 ||
+    frames.size > mostEhFrame ||
+    index.size < pairsAt
+  )
+    return new Rows(unwindRows(elf));
+  const what = `${elf.what}: .eh_frame_hdr`;
+  const pairs = new DwarfCursor(elf.pagesOf(index, pages), what);
+  if (!usualHeader.every((byte) => pairs.u8() === byte)) return new Rows(unwindRows(elf));
+  const entries = new EhFrame(elf.pagesOf(frames, pages), Number(frames.address), `${elf.what}: .eh_frame`);
+  return new Indexed(elf, pairs, Number(index.address), {
+    entries,
+    address: Number(frames.address),
+    size: frames.size,
+  });
 }
 
 /** Of files without the index, where what becomes of rbx is not in the table. */
@@ -61,38 +74,34 @@ function ruleIn(rows: Uint32Array, place: number): number {
 }
 
 /** Rules that are remembered; stacks come by the same places again. */
-const mostKnown = 8192;
+const mostKnown = 2048;
 /** Of one that is. */
 const knownBytes = 120;
 
+interface Entries {
+  readonly entries: EhFrame;
+  readonly address: number;
+  readonly size: number;
+}
+
 class Indexed implements CallRules {
+  readonly memory = mostKnown * knownBytes;
   private readonly elf: Elf;
-  private readonly pairs: DataView;
+  private readonly pairs: DwarfCursor;
   private readonly indexAddress: number;
   private readonly count: number;
-  private readonly framesAddress: number;
-  private readonly frames: DataView;
-  private readonly entries: EhFrame;
+  private readonly frames: Entries;
   private readonly pieces: readonly CodePiece[];
   private readonly known = new Map<number, CallRule>();
 
-  constructor(
-    elf: Elf,
-    index: { readonly pairs: Uint8Array; readonly at: number },
-    frames: { readonly bytes: Uint8Array; readonly at: number },
-  ) {
+  constructor(elf: Elf, pairs: DwarfCursor, indexAddress: number, frames: Entries) {
     this.elf = elf;
+    this.pairs = pairs;
+    this.indexAddress = indexAddress;
+    pairs.at = countAt;
+    this.count = Math.min(pairs.u32(), Math.floor((pairs.length - pairsAt) / pairSize));
+    this.frames = frames;
     this.pieces = sectionsWithoutRules(elf);
-    this.pairs = viewOf(index.pairs);
-    this.indexAddress = index.at;
-    this.count = Math.min(this.pairs.getUint32(countAt, true), Math.floor((index.pairs.length - pairsAt) / pairSize));
-    this.frames = viewOf(frames.bytes);
-    this.framesAddress = frames.at;
-    this.entries = new EhFrame(frames.bytes, frames.at, `${elf.what}: .eh_frame`);
-  }
-
-  get memory(): number {
-    return this.pairs.byteLength + this.frames.byteLength + mostKnown * knownBytes;
   }
 
   at(place: number): CallRule {
@@ -125,7 +134,8 @@ class Indexed implements CallRules {
 
   /** Half of a pair as an address: where a function begins, or where its entry is. */
   private word(i: number, half: number): number {
-    return this.pairs.getInt32(pairsAt + pairSize * i + half, true) + this.indexAddress;
+    this.pairs.at = pairsAt + pairSize * i + half;
+    return (this.pairs.u32() | 0) + this.indexAddress;
   }
 
   /** How many functions begin at or in front of an address. */
@@ -134,28 +144,20 @@ class Indexed implements CallRules {
   }
 
   private functionAt(wanted: number): Fde | undefined {
-    const { frames } = this;
+    const { entries, address, size } = this.frames;
     const i = this.upTo(wanted) - 1;
     if (i < 0) return undefined;
-    const start = this.word(i, 4) - this.framesAddress;
-    if (start < 0 || start + 8 > frames.byteLength) return undefined;
-    const size = frames.getUint32(start, true);
-    const isLong = size === 0xffffffff;
-    if (isLong && start + 12 > frames.byteLength) return undefined;
-    const at = start + (isLong ? 12 : 4);
-    const end = at + (isLong ? Number(frames.getBigUint64(start + 4, true)) : size);
-    if (end > frames.byteLength) return undefined;
-    const fde = this.entries.read({ at, end });
+    const start = this.word(i, 4) - address;
+    if (start < 0 || start + 8 > size) return undefined;
+    const fde = entries.at(start);
     return fde === undefined || wanted < fde.start || wanted >= fde.start + fde.size ? undefined : fde;
   }
 
   private ruleIn(fde: Fde, wanted: number): CallRule {
     let found: CallFrameState | undefined;
-    const last = this.entries.run(fde, (until, state) => {
+    const last = this.frames.entries.run(fde, (until, state) => {
       if (found === undefined && wanted < until) found = state;
     });
     return callRuleOf(found ?? last);
   }
 }
-
-const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

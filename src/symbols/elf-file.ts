@@ -227,7 +227,7 @@ export class ElfFile implements Disposable {
     if (this.file === undefined) return noRule;
     try {
       if (this.rules === undefined) {
-        this.rules = readCallRules(Elf.parse(this.file, this.what));
+        this.rules = readCallRules(Elf.parse(this.file, this.what), this.keeper.sections);
         this.grow(this.rules.memory);
       }
       return this.rules.at(fileOffset);
