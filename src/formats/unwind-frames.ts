@@ -106,6 +106,8 @@ function toCaller(cfa: number | undefined, call: CallRule, place: FramePlace, wo
 
 /** Code without a rule may keep frame pointers. */
 function byFramePointer({ sp, fp }: FramePlace, wordAt: WordAt): FramePlace | FramesEnd {
+  // Of the first function of a thread (System V ABI for AMD64, 3.4.1).
+  if (fp === 0) return "whole";
   if (!(fp >= sp) || fp % word !== 0) return "no-rule";
   const found = placeOf(wordAt(fp + word), fp + 2 * word, wordAt(fp), Number.NaN, false);
   return typeof found === "string" ? "no-rule" : found;

@@ -78,8 +78,8 @@ const preallocatedValue = 512;
 const pageSize = 4096;
 /** Records with stacks are ten times as large as others; the tables of stacks that they do without took as much memory. */
 const largerForStacks = 4;
-/** Records with the memory of stacks, which come in a burst when a trace begins: 24 KiB each. */
-const largerForMemory = 16;
+/** Records with the memory of stacks, which come in a burst when a trace begins: up to 65 KiB each. */
+const largerForMemory = 32;
 
 /** All maps of an object, in a fixed order. */
 export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[] {

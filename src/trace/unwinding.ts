@@ -34,10 +34,7 @@ const looksPerRead = 10;
 /** Processes whose mappings are read at the beginning; more of them are met one by one. */
 const mostSeeded = 1024;
 
-/** Milliseconds in which they are before the script's probes are attached: what ends soon can be looked at only now. */
-const firstMilliseconds = 50;
-
-/** The same of later ones, before others have their turn. */
+/** Milliseconds in which they are, before others have their turn. */
 const sliceMilliseconds = 5;
 
 /** Processes that are met at one look. */
@@ -117,11 +114,11 @@ export class Unwinding implements Disposable {
   }
 
   /**
-   * What processes have mapped: of most at once, of the others beside other work. Their files have tables when somebody asks for them: to make those of all
+   * What processes have mapped, beside other work. Their files have tables when somebody asks for them: to make those of all
    * takes seconds, and most of them are of no use.
    */
   async seed(pids: readonly number[]): Promise<void> {
-    let until = performance.now() + firstMilliseconds;
+    let until = 0;
     for (const pid of pids.slice(0, mostSeeded)) {
       if (performance.now() >= until) {
         await new Promise((resolve) => setImmediate(resolve));

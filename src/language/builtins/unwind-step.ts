@@ -159,6 +159,8 @@ class Step {
   /** Code without a rule may keep frame pointers, as that of most compilers at run time does; `reason` if it does not. */
   byFramePointer(reason: number): void {
     const { b, scratch, fp } = this;
+    // Whoever keeps frame pointers has 0 in the first function of a thread (System V ABI for AMD64, 3.4.1).
+    this.unless("ne", fp, b.const(0), () => this.end(stops.none));
     this.unless("uge", fp, this.sp, () => this.end(reason));
     this.unless("eq", b.bin("and", fp, b.const(word - 1)), b.const(0), () => this.end(reason));
     this.readInto(scratchWords.read2, fp, reason);
