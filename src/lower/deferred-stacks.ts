@@ -13,7 +13,6 @@ export function mayDeferStacks(script: TypedScript): boolean {
   const keyed = new Set([...script.maps.values()].filter(isKeyedByStack).map(({ name }) => name));
   // Their number of frames is not known yet.
   if (script.stackLengths) return false;
-  if (keyed.size === 0) return true;
   if ([...keyed].some((name) => !canBeAdded(script.maps.get(name)?.value))) return false;
   return script.programs.every(
     ({ predicate, body }) =>
@@ -44,9 +43,10 @@ function onlyAdds(s: TypedStatement, maps: ReadonlySet<string>): boolean {
   );
 }
 
-/** Nothing of these maps is read. What prints or empties them has no value. */
+/** Nothing of these maps is read, and no stack is compared. What prints or empties maps has no value. */
 function isHarmless(e: TypedExpr, maps: ReadonlySet<string>): boolean {
   if ((e.kind === "map" || e.kind === "total") && maps.has(e.access.map)) return false;
+  if ((e.kind === "compare" || e.kind === "compare-memory") && holdsUnwound(e.left.type)) return false;
   if (e.kind === "step" && e.target.kind === "map" && maps.has(e.target.access.map)) return false;
   if (e.kind === "builtin" && e.type.kind !== "none") {
     const named = e.args.map((arg) =>
