@@ -9,6 +9,7 @@ type Saved =
   | { readonly in: "same" }
   | { readonly in: "nowhere" }
   | { readonly in: "memory"; readonly base: number | "cfa"; readonly offset: number }
+  | { readonly in: "register"; readonly register: number }
   | { readonly in: "elsewhere" };
 
 /** A CFA: of a register, or bytes above what is in memory at one, of a linkage table, or what has no name here. */
@@ -23,12 +24,14 @@ interface State {
   readonly cfa: Cfa;
   readonly framePointer: Saved;
   readonly returnAddress: Saved;
+  /** rbx, from which some have the CFA: the dynamic linker's stubs of lazy binding. */
+  readonly base: Saved;
 }
 
 const same: Saved = { in: "same" };
 
 /** Before the first instruction of a CIE. */
-export const unknownState: State = { cfa: { of: "unknown" }, framePointer: same, returnAddress: same };
+export const unknownState: State = { cfa: { of: "unknown" }, framePointer: same, returnAddress: same, base: same };
 
 export type { State as CallFrameState };
 
@@ -42,7 +45,7 @@ export interface InstructionContext {
   readonly address: (cursor: DwarfCursor) => number;
 }
 
-const { stackPointer, framePointer, returnAddress, word } = x86CallFrame;
+const { stackPointer, framePointer, returnAddress, firstArgument, base, word } = x86CallFrame;
 
 /** DW_OP of expressions, DWARF 5 section 7.7.1. */
 const DW_OP = {
@@ -80,10 +83,12 @@ export function runCallFrame(
   const save = (register: number, saved: Saved): void => {
     if (register === framePointer) state = { ...state, framePointer: saved };
     else if (register === returnAddress) state = { ...state, returnAddress: saved };
+    else if (register === base) state = { ...state, base: saved };
   };
   const restore = (register: number): void => {
     if (register === framePointer) save(register, context.initial.framePointer);
     else if (register === returnAddress) save(register, context.initial.returnAddress);
+    else if (register === base) save(register, context.initial.base);
   };
   const memory = (offset: number): Saved => ({ in: "memory", base: "cfa", offset });
   const define = (register: number, offset: number): void => {
@@ -134,8 +139,7 @@ export function runCallFrame(
         save(cursor.uleb(), same);
         break;
       case 0x09: // register
-        save(cursor.uleb(), { in: "elsewhere" });
-        cursor.skipLeb();
+        save(cursor.uleb(), { in: "register", register: cursor.uleb() });
         break;
       case 0x0a: // remember_state
         stack.push(state);
@@ -199,12 +203,33 @@ export function runCallFrame(
 export function ruleOf({ cfa, framePointer: fp, returnAddress: ra }: State): number {
   if (ra.in === "nowhere") return cfaKinds.outermost;
   if (isSignalFrame(cfa, fp, ra)) return cfaKinds.signal;
+  if (ra.in === "register" && ra.register === firstArgument && fp.in === "same")
+    return cfa.of === "register" && cfa.register === stackPointer
+      ? encodeRule(cfaKinds.returnInRegister, cfa.offset / word, { kind: "same" })
+      : cfaKinds.unsupported;
   const inPlace = ra.in === "memory" && ra.base === "cfa" && ra.offset === -word;
   const rule = framePointerRule(fp);
   if (!inPlace || rule === undefined || cfa.of === "unknown") return cfaKinds.unsupported;
   if (cfa.of === "plt") return encodeRule(cfaKinds.plt, cfa.pushedAt, rule);
   const kind = cfaKind(cfa);
   return kind === undefined ? cfaKinds.unsupported : encodeRule(kind, cfa.offset / word, rule);
+}
+
+/** All that is known of a frame's caller: more than a rule of 32 bits has room for. */
+export interface CallRule {
+  readonly rule: number;
+  /** What the rule has as the stack pointer is rbx. */
+  readonly fromBase: boolean;
+  /** Where the caller's rbx is: it is the same, in memory so many bytes from the CFA, or that is not known. */
+  readonly base: "same" | "unknown" | number;
+}
+
+export function callRuleOf(state: State): CallRule {
+  const { cfa, base: saved } = state;
+  const fromBase = cfa.of === "register" && cfa.register === base;
+  const rule = ruleOf(fromBase ? { ...state, cfa: { ...cfa, register: stackPointer } } : state);
+  if (saved.in === "memory" && saved.base === "cfa") return { rule, fromBase, base: saved.offset };
+  return { rule, fromBase, base: saved.in === "same" ? "same" : "unknown" };
 }
 
 function cfaKind(cfa: Exclude<Cfa, { of: "plt" | "unknown" }>): number | undefined {

@@ -3,6 +3,7 @@
 import { FormatError } from "../base/errors.js";
 import { type CallFrameState, type InstructionContext, runCallFrame, unknownState } from "./call-frame.js";
 import { DwarfCursor } from "./dwarf-cursor.js";
+import type { SectionBytes } from "./section-bytes.js";
 
 /** Pointer encodings of the Linux Standard Base, DWARF Extensions; the low four bits are the format. */
 const DW_EH_PE = { omit: 0xff, pcrel: 0x10, relations: 0x70, indirect: 0x80 } as const;
@@ -29,14 +30,14 @@ export interface EntryPlace {
 
 /** A section that is loaded at `address`. */
 export class EhFrame {
-  private readonly bytes: Uint8Array;
+  private readonly bytes: Uint8Array | SectionBytes;
   private readonly address: number;
   private readonly what: string;
   private readonly cies = new Map<number, Cie>();
   /** For all entries, one after the other: a cursor each would be most of what a large section takes. */
   private readonly cursor: DwarfCursor;
 
-  constructor(bytes: Uint8Array, address: number, what: string) {
+  constructor(bytes: Uint8Array | SectionBytes, address: number, what: string) {
     this.bytes = bytes;
     this.address = address;
     this.what = what;
@@ -74,6 +75,16 @@ export class EhFrame {
     return size > 0 ? { start, size, at: cursor.at, end, cie } : undefined;
   }
 
+  /** The entry that begins at `start`, with its length; undefined if it is about no code. */
+  at(start: number): Fde | undefined {
+    const { cursor } = this;
+    cursor.at = start;
+    const size = cursor.u32();
+    const length = size === 0xffffffff ? cursor.offset(8) : size;
+    const place = { at: cursor.at, end: cursor.at + length };
+    return place.end > this.bytes.length ? undefined : this.read(place);
+  }
+
   /** Runs the instructions of a function; see runCallFrame(). */
   run(fde: Fde, row: (until: number, state: CallFrameState) => void): CallFrameState {
     const { cursor } = this;
@@ -91,7 +102,7 @@ export class EhFrame {
 }
 
 /** The CIE that begins at `start`. */
-function readCie(bytes: Uint8Array, address: number, what: string, start: number): Cie {
+function readCie(bytes: Uint8Array | SectionBytes, address: number, what: string, start: number): Cie {
   const short = new DwarfCursor(bytes, what, start);
   const size = short.u32();
   const cursor = size === 0xffffffff ? new DwarfCursor(bytes, what, start + 4) : short;

@@ -18,7 +18,11 @@ function tableOf(path: string): UnwindTable {
 function ruleText(bits: number): string {
   const { kind, cfaOffset, framePointer } = decodeRule(bits);
   if (kind === cfaKinds.outermost) return "outermost";
-  const registers: Record<number, string> = { [cfaKinds.stackPointer]: "rsp", [cfaKinds.framePointer]: "rbp" };
+  const registers: Record<number, string> = {
+    [cfaKinds.stackPointer]: "rsp",
+    [cfaKinds.framePointer]: "rbp",
+    [cfaKinds.returnInRegister]: "rsp",
+  };
   const register = registers[kind];
   const cfa = register === undefined ? "exp" : `${register}+${8 * cfaOffset}`;
   if (kind === cfaKinds.signal) return "exp exp";

@@ -19,13 +19,30 @@ const mostCode = 2 ** 32 - 1;
  * the one that begins first counts; between functions nothing is known.
  */
 export function parseEhFrame(bytes: Uint8Array, address: number, what: string): UnwindTable {
+  return finished(parsingEhFrame(bytes, address, what));
+}
+
+/** Work that can be left between its steps: the table of Chromium takes seconds. */
+export type Steps<T> = Generator<undefined, T, undefined>;
+
+/** All steps at once. */
+export function finished<T>(steps: Steps<T>): T {
+  for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value;
+}
+
+/** Functions of a step, a millisecond or less. */
+const functionsOfStep = 256;
+
+/** {@link parseEhFrame} step by step. */
+export function* parsingEhFrame(bytes: Uint8Array, address: number, what: string): Steps<UnwindTable> {
   const frame = new EhFrame(bytes, address, what);
-  const places = inOrder(frame, frame.places());
+  const places = yield* inOrder(frame, frame.places());
   const [first] = places;
   const start = (first === undefined ? undefined : frame.read(first)?.start) ?? 0;
   const rows = new Rows(start, what);
   let covered = start;
-  for (const place of places) {
+  for (const [i, place] of places.entries()) {
+    if (i % functionsOfStep === 0) yield;
     const fde = frame.read(place);
     if (fde === undefined) continue;
     const end = fde.start + fde.size;
@@ -46,10 +63,11 @@ export function parseEhFrame(bytes: Uint8Array, address: number, what: string): 
 }
 
 /** The entries by the addresses of their functions. These are read once more later: a file may have 100,000. */
-function inOrder(frame: EhFrame, places: readonly EntryPlace[]): readonly EntryPlace[] {
+function* inOrder(frame: EhFrame, places: readonly EntryPlace[]): Steps<readonly EntryPlace[]> {
   const starts = new Float64Array(places.length);
   let isSorted = true;
   for (const [i, place] of places.entries()) {
+    if (i % functionsOfStep === 0) yield;
     // What is about no code goes to the end.
     starts[i] = frame.read(place)?.start ?? Number.POSITIVE_INFINITY;
     isSorted &&= i === 0 || (starts[i - 1] as number) <= (starts[i] as number);

@@ -1,11 +1,18 @@
 // How a caller's frame is found, in 32 bits: what a row of an unwind table says of the instructions that it is about.
 
 /** Registers by their DWARF numbers. x86-64: System V ABI, figure 3.36; a call pushes the return address. */
-export const x86CallFrame = { stackPointer: 7, framePointer: 6, returnAddress: 16, word: 8 } as const;
+export const x86CallFrame = {
+  stackPointer: 7,
+  framePointer: 6,
+  returnAddress: 16,
+  firstArgument: 5,
+  base: 3,
+  word: 8,
+} as const;
 
 /**
  * Where the CFA is, the value of the stack pointer in the caller. The return address is in the word below it, except for
- * the last three. `offset` counts words.
+ * those behind {@link plt}. `offset` counts words.
  */
 export const cfaKinds = {
   /** Nothing is known of these instructions. */
@@ -26,13 +33,18 @@ export const cfaKinds = {
   outermost: 7,
   /** The file says it in a way that a rule has no room for. */
   unsupported: 8,
+  /**
+   * Stack pointer + offset, with the return address in the register of a first argument, which is known of the innermost frame
+   * alone: vfork() of glibc, whose child would overwrite it on the stack.
+   */
+  returnInRegister: 9,
 } as const;
 
 /**
  * struct rt_sigframe from the stack pointer of its return on, x86-64 (uapi/asm/sigcontext.h and ucontext.h, Linux 6.18):
- * struct ucontext with uc_mcontext at 40, there bp, sp and ip as the 11th, 16th and 17th word.
+ * struct ucontext with uc_mcontext at 40, there bp, bx, sp and ip as the 11th, 12th, 16th and 17th word.
  */
-export const signalFrame = { framePointer: 120, stackPointer: 160, instructionPointer: 168 } as const;
+export const signalFrame = { framePointer: 120, base: 128, stackPointer: 160, instructionPointer: 168 } as const;
 
 /** What became of the caller's frame pointer; offsets count words. */
 export type FramePointerRule =

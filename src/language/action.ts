@@ -21,6 +21,8 @@ export interface Host extends Resolver {
   readFile(path: string): Promise<void>;
   /** A stack was cut for want of a file's table of unwinding. */
   wantTables(): void;
+  /** The same, with what its callers can be found by: wire/unwind.ts, pendingLayout, of stacks of `depth` frames. */
+  pendingStack(view: DataView, at: number, depth: number): void;
   /** Adds a packet to a pcap file; the time is that of the monotonic clock. */
   writePacket(path: string, nanoseconds: bigint, bytes: Uint8Array, originalLength: number): void;
 }
@@ -32,6 +34,8 @@ export interface Action {
   readonly size: number;
   /** Also done behind an exit() in an iterator that is still being read: bpftrace has the kernel print that. */
   readonly outlivesExit?: boolean;
+  /** Done behind any exit(): what maps have counted by then is printed with it. */
+  readonly alwaysDone?: boolean;
   /** `offset` is that of the record's first byte. What it answers is waited for before the next record is handled. */
   run(host: Host, view: DataView, offset: number): Promise<void> | void;
 }

@@ -121,6 +121,10 @@ export interface Lowering {
   stackMap(depth: number, buildIds?: boolean): string;
   /** Programs unwind stacks: what they do it with is made. */
   noteUnwinding(): void;
+  /** Stacks that programs cannot unwind to their end may get it from user space: whoever has them as a key only adds to its value. */
+  readonly defersStacks: boolean;
+  /** Stacks are sent with their memory. */
+  notePendingStacks(): void;
   /** Map of stacks of this depth that programs have unwound. */
   unwoundMap(depth: number): string;
   /** Map for stacks of this depth that the stack map has no room for. */

@@ -36,6 +36,7 @@ import {
   fileQuestion,
   mostTables,
   mostUnwound,
+  pendingMap,
   processSize,
   rowLayout,
   unwindMaps,
@@ -77,6 +78,8 @@ const preallocatedValue = 512;
 const pageSize = 4096;
 /** Records with stacks are ten times as large as others; the tables of stacks that they do without took as much memory. */
 const largerForStacks = 4;
+/** Records with the memory of stacks, which come in a burst when a trace begins: up to 65 KiB each. */
+const largerForMemory = 32;
 
 /** All maps of an object, in a fixed order. */
 export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[] {
@@ -94,7 +97,8 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
   });
   if (object.actions.length > 0) {
     const isChosen = config.perf_rb_pages !== defaultConfig.perf_rb_pages;
-    const pages = config.perf_rb_pages * (object.stacksTravel && !isChosen ? largerForStacks : 1);
+    const larger = object.pendingStacks ? largerForMemory : object.stacksTravel ? largerForStacks : 1;
+    const pages = config.perf_rb_pages * (isChosen ? 1 : larger);
     const size = 2 ** Math.ceil(Math.log2(pages * pageSize));
     specs.push({
       name: systemMaps.events,
@@ -174,7 +178,10 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
 }
 
 /** What programs unwind stacks with. */
-function unwindSpecs({ unwinds, unwoundDepths, script }: ObjectBuilder, config: Config): readonly Spec[] {
+function unwindSpecs(
+  { unwinds, pendingStacks, unwoundDepths, script }: ObjectBuilder,
+  config: Config,
+): readonly Spec[] {
   if (!unwinds) return [];
   const hash = (name: string, keySize: number, valueSize: number, maxEntries: number, flags: number): Spec => ({
     name,
@@ -203,6 +210,9 @@ function unwindSpecs({ unwinds, unwoundDepths, script }: ObjectBuilder, config: 
       maxEntries: 1,
       flags: 0,
     },
+    ...(pendingStacks
+      ? [{ name: pendingMap, type: BPF_MAP_TYPE_ARRAY, keySize: 4, valueSize: 8, maxEntries: 1, flags: 0 }]
+      : []),
     hash(unwindMaps.news, 4, 8, mostUnwound, 0),
     hash(unwindMaps.wanted, fileKey.size, wantedLayout.size, mostTables, 0),
     ...[...unwoundDepths].map((depth) => {

@@ -7,6 +7,7 @@ import type { TaskFilter } from "../language/task-filter.js";
 import type { TypedMap, TypedProgram, TypedScript } from "../language/typed.js";
 import { firstLossSlot, lossCounters, overflowMapName, stackMapName } from "../wire/map-storage.js";
 import { unwoundMapName } from "../wire/unwind.js";
+import { mayDeferStacks } from "./deferred-stacks.js";
 
 /** What the programs of one script share. */
 export class ObjectBuilder {
@@ -20,6 +21,10 @@ export class ObjectBuilder {
   readonly stackMaps = new Map<string, { readonly depth: number; readonly buildIds: boolean }>();
   /** Programs unwind stacks by tables. */
   unwinds = false;
+  /** See {@link mayDeferStacks}. */
+  readonly defersStacks: boolean;
+  /** Records with the memory of stacks are sent. */
+  pendingStacks = false;
   /** Depths of those that are kept in maps. */
   readonly unwoundDepths = new Set<number>();
   /** Of stacks that may be kept outside of the stack maps. */
@@ -57,6 +62,7 @@ export class ObjectBuilder {
     this.machine = machine;
     this.config = config;
     this.kernel = kernel;
+    this.defersStacks = mayDeferStacks(script);
   }
 
   /** What is to be added to the cookie to have the attach point's id: the link of a session has the ids of its entries. */

@@ -459,6 +459,14 @@ export class ProgramLowering implements Lowering {
     this.object.unwinds = true;
   }
 
+  get defersStacks(): boolean {
+    return this.object.defersStacks;
+  }
+
+  notePendingStacks(): void {
+    this.object.pendingStacks = true;
+  }
+
   unwoundMap(depth: number): string {
     return this.object.unwoundMap(depth);
   }

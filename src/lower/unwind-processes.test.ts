@@ -46,7 +46,15 @@ for (const probe of [
     const { object, trackers } = compileScript(script, { pid: 1 });
     const names = object.maps.map(({ name }) => name).filter((name) => name.startsWith("unw"));
     assert.deepEqual(names.sort(), [
-      ...["unwind_empty", "unwind_file", "unwind_maps", "unwind_news", "unwind_tables", "unwind_wanted"],
+      ...[
+        "unwind_empty",
+        "unwind_file",
+        "unwind_maps",
+        "unwind_news",
+        "unwind_pending",
+        "unwind_tables",
+        "unwind_wanted",
+      ],
       ...["unwound127", "unwound3"],
     ]);
     assert.notEqual(object.maps.find(({ name }) => name === "unwind_tables")?.inner, undefined);

@@ -1,11 +1,14 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { FormatError } from "../base/errors.js";
 import { checkPiece } from "../formats/byte-source.js";
+import type { CallRule } from "../formats/call-frame.js";
+import { type CallRules, readCallRules } from "../formats/call-rules.js";
 import { type CodePlace, CodePlaces } from "../formats/dwarf-places.js";
 import { type ByteSource, Elf } from "../formats/elf.js";
 import type { FunctionTable } from "../formats/function-table.js";
 import type { PageCache } from "../formats/page-cache.js";
 import type { SectionPages } from "../formats/section-bytes.js";
+import { cfaKinds } from "../formats/unwind-rule.js";
 import { dwarfOf, hasDebugInfo } from "../kernel/debug-info.js";
 import { miniDebugInfo } from "../kernel/mini-debug-info.js";
 import { isSystemError } from "../kernel/open-elf.js";
@@ -117,6 +120,7 @@ export class ElfFile implements Disposable {
   private readonly held: Disposable[] = [];
   private lines: CodePlaces | "none" | undefined;
   private codes = new Map<number, CodePlace | "none">();
+  private rules: CallRules | undefined;
   private bytes = 0;
 
   constructor(file: OpenFile, what: string, places: DebugPlaces, keeper: FileKeeper) {
@@ -218,10 +222,26 @@ export class ElfFile implements Disposable {
     return { place, inlined: inlined.map((each) => ({ ...each, name: this.keeper.shown(each.name) })) };
   }
 
+  /** How the code at a byte of the file finds its caller; the rule is `none` if nobody tells. */
+  ruleAt(fileOffset: number): CallRule {
+    if (this.file === undefined) return noRule;
+    try {
+      if (this.rules === undefined) {
+        this.rules = readCallRules(Elf.parse(this.file, this.what), this.keeper.sections);
+        this.grow(this.rules.memory);
+      }
+      return this.rules.at(fileOffset);
+    } catch (error) {
+      if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
+      return noRule;
+    }
+  }
+
   /** Gives its memory back; what is wanted again is read again. */
   drop(): void {
     this.tables = undefined;
     this.lines = undefined;
+    this.rules = undefined;
     this.codes = new Map();
     this.bytes = 0;
     for (const each of this.held.splice(0)) each[Symbol.dispose]();
@@ -309,6 +329,9 @@ export class ElfFile implements Disposable {
 }
 
 type Separate = SeparateFile<OpenFile>;
+
+/** Of code that no file tells the rules of. */
+export const noRule: CallRule = { rule: cfaKinds.none, fromBase: false, base: "unknown" };
 
 /** Headers and names of sections, about. */
 const headerBytes = 8192;

@@ -1,8 +1,9 @@
+import type { CallRule } from "../formats/call-frame.js";
 import type { PerfRecord } from "../formats/perf-records.js";
 import { debugRoot } from "../kernel/debug-info.js";
 import type { DebugPlaces } from "../kernel/separate-files.js";
 import type { AddressSpace, Mapping, MappingIndex } from "./address-space.js";
-import type { ElfFile } from "./elf-file.js";
+import { type ElfFile, noRule } from "./elf-file.js";
 import { JitMemory, JitNames } from "./jit-names.js";
 import { MappedFiles } from "./mapped-files.js";
 import { type KnownProcess, mappingAt } from "./process-maps.js";
@@ -244,6 +245,22 @@ export class UserSymbols implements Disposable {
     return spaces.filter((_, i) => counts[i] === most);
   }
 
+  /**
+   * How the code that was at an address at that time finds its caller; "no file" of what was made at run time, undefined where
+   * it is not known what was there. Nothing is read of what the kernel has told: {@link refresh} does that.
+   */
+  ruleAt(pid: number, address: bigint, time: bigint): CallRule | "no file" | undefined {
+    const known = this.table.get(pid);
+    let mapping = mappingThen(known, address, time);
+    if (mapping === undefined && this.rereads(known)) {
+      mapping = mappingThen(known, address, time);
+      known.patience = mapping === undefined ? Math.min(2 * known.patience + 1, trustMilliseconds) : 0;
+    }
+    if (mapping === undefined) return undefined;
+    if (!isFile(mapping)) return "no file";
+    return this.file(known, mapping)?.ruleAt(Number(address - mapping.start + mapping.offset)) ?? noRule;
+  }
+
   /** Something may have been mapped since (execve, dlopen, or code made at run time). */
   private rereads(known: KnownProcess): boolean {
     if (known.gone || known.ended || this.now() - known.readAt < known.patience) return false;
@@ -323,6 +340,12 @@ export class UserSymbols implements Disposable {
     const place = Number(address - map.start + map.offset);
     return symbolIn(file, place, path, Number(behind), withCode);
   }
+}
+
+/** What was at an address at a time: the oldest of what was replaced later, else what is there now. */
+function mappingThen(known: KnownProcess, address: bigint, time: bigint): Mapping | undefined {
+  const space = known.spaces.find(({ from }) => from <= time) ?? known.spaces.at(-1);
+  return space?.at(address, time).at(-1);
 }
 
 /** Of the only program that can have run since then, if each address was mapped once. */

@@ -4,6 +4,7 @@ import {
   BPF_MAP_FREEZE,
   BPF_MAP_GET_NEXT_KEY,
   BPF_MAP_LOOKUP_AND_DELETE_BATCH,
+  BPF_MAP_LOOKUP_AND_DELETE_ELEM,
   BPF_MAP_LOOKUP_BATCH,
   BPF_MAP_LOOKUP_ELEM,
   BPF_MAP_UPDATE_ELEM,
@@ -59,6 +60,14 @@ export function mapLookup(sys: Sys, map: Fd, key: Uint8Array, value: Uint8Array)
   const result = bpf(sys, BPF_MAP_LOOKUP_ELEM, element(sys, map, key, value));
   if (result === -ENOENT) return false;
   check(result, () => `bpf(BPF_MAP_LOOKUP_ELEM, ${map.what})`);
+  return true;
+}
+
+/** Reads the value of `key` and deletes the key at once (hash maps since Linux 5.14); false if there is none. */
+export function mapTake(sys: Sys, map: Fd, key: Uint8Array, value: Uint8Array): boolean {
+  const result = bpf(sys, BPF_MAP_LOOKUP_AND_DELETE_ELEM, element(sys, map, key, value));
+  if (result === -ENOENT) return false;
+  check(result, () => `bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM, ${map.what})`);
   return true;
 }
 

@@ -16,6 +16,7 @@ import { unwoundLayout, unwoundMapName } from "../wire/unwind.js";
 import type { Frame, ShownStack } from "../wire/value.js";
 import { cgroupPaths } from "./cgroups.js";
 import { readPasswd } from "./passwd.js";
+import type { PendingStacks } from "./pending-stacks.js";
 import { RecentStacks } from "./recent-stacks.js";
 import { WallTime } from "./wall-time.js";
 
@@ -28,6 +29,8 @@ export interface NamesOptions {
   readonly whenShown: boolean;
   /** When the values that are being decoded were recorded at the earliest, in nanoseconds of the monotonic clock. */
   readonly since: () => bigint;
+  /** Stacks that programs have not unwound to their end. */
+  readonly pending?: PendingStacks | undefined;
 }
 
 /** Text for the numbers that a trace's programs send: symbols, users, probes, times. Reads what it needs when asked first. */
@@ -39,6 +42,7 @@ export class Names implements Resolver, Disposable {
   private readonly kernel = new KernelSymbols();
   readonly users: UserSymbols;
   private readonly since: () => bigint;
+  private readonly pending: PendingStacks | undefined;
   private readonly whenShown: boolean;
   /** The stack that was named last: who looks at it once more gets the same. */
   private shown: { readonly late: LateStack; readonly frames: readonly Frame[] } | undefined;
@@ -57,7 +61,7 @@ export class Names implements Resolver, Disposable {
     targets: readonly Target[],
     texts: readonly string[],
     config: Config,
-    { debugFolders, records, whenShown, since }: NamesOptions,
+    { debugFolders, records, whenShown, since, pending }: NamesOptions,
   ) {
     this.sys = sys;
     this.time = new WallTime(sys);
@@ -70,6 +74,7 @@ export class Names implements Resolver, Disposable {
       records,
     });
     this.since = since;
+    this.pending = pending;
     this.whenShown = whenShown;
     this.showsCode = config.show_debug_info;
     this.cut = { length: config.max_strlen, trailer: config.str_trunc_trailer };
@@ -137,6 +142,8 @@ export class Names implements Resolver, Disposable {
   }
 
   stack(id: bigint, pid: number, type: StackType): ResolvedStack {
+    const finished = type.unwound === true ? this.pending?.byId(id) : undefined;
+    if (finished !== undefined) return this.framesOrLate(finished, 0, finished.byteLength / 8, pid, type);
     if (id < 0n)
       return {
         frames: [],
@@ -155,11 +162,26 @@ export class Names implements Resolver, Disposable {
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     const at = counted === undefined ? 0 : unwoundLayout.frames;
     const count = counted === undefined ? depth : Math.min(Number(view.getBigUint64(unwoundLayout.count, true)), depth);
-    if (!this.whenShown || mode === "raw" || mode === "build_id") return this.frames(view, at, count, pid, type);
-    return this.late(this.addresses.take(view, at, count), pid, type.user);
+    return this.framesOrLate(view, at, count, pid, type);
   }
 
-  frames(view: DataView, at: number, count: number, pid: number, { user, mode }: StackType): ResolvedStack {
+  private framesOrLate(view: DataView, at: number, count: number, pid: number, type: StackType): ResolvedStack {
+    const { mode, user } = type;
+    if (!this.whenShown || mode === "raw" || mode === "build_id") return this.frames(view, at, count, pid, type);
+    if (endsWithMark(view, at, count)) return this.late(this.addresses.take(view, at, count - 1), pid, user);
+    return this.late(this.addresses.take(view, at, count), pid, user);
+  }
+
+  frames(view: DataView, at: number, count: number, pid: number, type: StackType): ResolvedStack {
+    if (type.unwound === true && endsWithMark(view, at, count)) {
+      const finished = this.pending?.byMark(view.getBigUint64(at + 8 * (count - 1), true));
+      if (finished !== undefined) return this.framesAt(finished, 0, finished.byteLength / 8, pid, type);
+      return this.framesAt(view, at, count - 1, pid, type);
+    }
+    return this.framesAt(view, at, count, pid, type);
+  }
+
+  private framesAt(view: DataView, at: number, count: number, pid: number, { user, mode }: StackType): ResolvedStack {
     if (mode === "build_id") return { frames: buildIdFrames(view, at, count) };
     if (mode === "raw") return { frames: addressesAt(view, at, count).map(bare) };
     const since = this.since();
@@ -209,6 +231,10 @@ export class Names implements Resolver, Disposable {
     return addresses.map((address, i) => this.frame(address, found[i] ?? unknown("unmapped")));
   }
 }
+
+/** The last frame stands for those that user space finds. */
+const endsWithMark = (view: DataView, at: number, count: number): boolean =>
+  count > 0 && view.getUint32(at + 8 * count - 4, true) >>> 30 === 1;
 
 /** Up to the first that is none: the kernel's maps have as many places as a stack can have frames. */
 function lengthOf(view: DataView, at: number, count: number): number {

@@ -34,18 +34,21 @@ export class ProcessWatch implements Disposable {
     return told === undefined ? undefined : () => told.read();
   }
 
-  /** Reads what is told until {@link stop}, and what the processes that are there already have mapped. */
-  follow(users: UserSymbols): void {
+  /**
+   * Reads what is told until {@link stop}, and what the processes that are there already have mapped: of some within
+   * `milliseconds` at once.
+   */
+  follow(users: UserSymbols, milliseconds = 0): void {
     const { told } = this;
     if (told === undefined) return;
     this.following = told.follow(() => users.refresh());
-    void this.seed(users);
+    void this.seed(users, milliseconds);
   }
 
-  private async seed(users: UserSymbols): Promise<void> {
+  private async seed(users: UserSymbols, milliseconds: number): Promise<void> {
     const pids = allProcesses();
     if (pids.length > fewProcesses) return;
-    let until = 0;
+    let until = milliseconds === 0 ? 0 : performance.now() + milliseconds;
     for (const pid of pids) {
       if (performance.now() >= until) {
         await new Promise((resolve) => setImmediate(resolve));

@@ -1,13 +1,16 @@
+import { zeroed } from "../abi/struct.js";
 import type { TypedMap } from "../language/typed.js";
 import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
-import { clearMap, type RawEntry, readMap, readValue, valueOfCpu, zeroMap } from "../load/map-reader.js";
-import { mapUpdate } from "../sys/map-calls.js";
+import { clearMap, type RawEntry, readMap, readValue, valueBytes, valueOfCpu, zeroMap } from "../load/map-reader.js";
+import { mapDelete, mapTake, mapUpdate } from "../sys/map-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { decodeAggregate } from "../wire/aggregate.js";
 import { type Decoder, decoderFor, type Resolver } from "../wire/decode.js";
 import { isAggregate, layoutOf } from "../wire/layout.js";
 import { type MapStorage, storageOf } from "../wire/map-storage.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
+import type { PendingStacks } from "./pending-stacks.js";
+import { addWords, StackKeys } from "./stack-keys.js";
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
@@ -17,20 +20,31 @@ interface Reader {
   readonly storage: MapStorage;
   readonly keys: readonly { readonly decode: Decoder; readonly offset: number }[];
   readonly value: Decoder | undefined;
+  /** There if keys have stacks that programs unwind. */
+  readonly stacks: StackKeys | undefined;
 }
+
+/** Stacks that were sent before their keys are put together with those of the others: they fill the maps. */
+const mostFresh = 512;
 
 /** The maps of a script as user space sees them. */
 export class ScriptMaps {
   private readonly sys: Sys;
   private readonly readers = new Map<string, Reader>();
 
-  constructor(sys: Sys, maps: ReadonlyMap<string, TypedMap>, loaded: LoadedObject) {
+  private readonly loaded: LoadedObject;
+  private readonly pending: PendingStacks | undefined;
+
+  constructor(sys: Sys, maps: ReadonlyMap<string, TypedMap>, loaded: LoadedObject, pending?: PendingStacks) {
     this.sys = sys;
+    this.loaded = loaded;
+    this.pending = pending;
     for (const map of maps.values()) {
       const { offsets } = layoutOf(map.key ?? []);
       const keys = (map.key ?? []).map((type, i) => ({ decode: decoderFor(type), offset: offsets[i] ?? 0 }));
       const value = isAggregate(map.value) ? undefined : decoderFor(map.value);
-      this.readers.set(map.name, { map, loaded: loaded.map(map.name), storage: storageOf(map), keys, value });
+      const stacks = StackKeys.of(map, pending);
+      this.readers.set(map.name, { map, loaded: loaded.map(map.name), storage: storageOf(map), keys, value, stacks });
     }
   }
 
@@ -48,13 +62,45 @@ export class ScriptMaps {
   snapshot(name: string, resolver: Resolver): MapSnapshot {
     const reader = this.reader(name);
     const entries: { key: readonly Value[]; value: Value }[] = [];
-    for (const raw of readMap(this.sys, reader.loaded)) {
-      if (!isSet(reader, raw)) continue;
-      const view = viewOf(raw.key);
-      const key = reader.keys.map(({ decode, offset }) => decode(view, offset, resolver));
-      entries.push({ key, value: decodeEntry(reader, raw.value, resolver) });
+    const add = (bytes: Uint8Array, value: Value): void => {
+      const view = viewOf(bytes);
+      entries.push({ key: reader.keys.map(({ decode, offset }) => decode(view, offset, resolver)), value });
+    };
+    const found = readMap(this.sys, reader.loaded);
+    const { stacks } = reader;
+    if (stacks === undefined || stacks.isPlain) {
+      for (const raw of found) if (isSet(reader, raw)) add(raw.key, decodeEntry(reader, raw.value, resolver));
+    } else {
+      const parts = found.map(({ key, value }) => ({ key, parts: partsOf(reader, value) }));
+      for (const each of stacks.merged(parts)) add(each.key, decodeParts(reader, each.parts, resolver));
     }
     return { name, keyed: reader.map.key !== undefined, entries };
+  }
+
+  /** Puts keys of stacks that were sent together with the others, if there are many. */
+  afterTurn(): void {
+    if (this.pending !== undefined && this.pending.fresh >= mostFresh) this.sweep();
+  }
+
+  private sweep(): void {
+    const { sys, pending, loaded } = this;
+    if (pending === undefined || pending.fresh === 0) return;
+    for (const reader of this.readers.values()) {
+      const { stacks } = reader;
+      if (stacks === undefined) continue;
+      for (const { key } of readMap(sys, reader.loaded)) {
+        const final = stacks.final(key);
+        if (final === key) continue;
+        const own = copyOf(key);
+        const value = zeroed(valueBytes(reader.loaded));
+        if (!mapTake(sys, reader.loaded.fd, own, value)) continue;
+        stacks.add(final, partsOf(reader, value));
+        // Whoever wants to show it finds it with the others that were sent.
+        for (const { map, id } of stacks.idsIn(own))
+          if (pending.isSent(id)) mapDelete(sys, loaded.map(map).fd, copyOf(id));
+      }
+    }
+    pending.swept();
   }
 
   /** As {@link snapshot}, but a scalar map that was never set is there with zeros, as print(@x) shows it. */
@@ -71,20 +117,33 @@ export class ScriptMaps {
   entry(name: string, key: Uint8Array, resolver: Resolver): Value | undefined {
     const reader = this.reader(name);
     const used = reader.storage.kind === "array" ? new Uint8Array(4) : key.slice(0, reader.storage.keySize);
+    if (reader.stacks !== undefined && !reader.stacks.isPlain)
+      return this.entryOfStack(reader, reader.stacks, used, resolver);
     const value = readValue(this.sys, reader.loaded, used);
     return value === undefined || !isSet(reader, { key: used, value })
       ? undefined
       : decodeEntry(reader, value, resolver);
   }
 
+  private entryOfStack(reader: Reader, stacks: StackKeys, key: Uint8Array, resolver: Resolver): Value | undefined {
+    this.sweep();
+    const final = stacks.final(key);
+    const value = readValue(this.sys, reader.loaded, copyOf(final));
+    const parts = [...(value === undefined ? [] : partsOf(reader, value)), ...stacks.partsOf(final)];
+    return parts.length === 0 ? undefined : decodeParts(reader, parts, resolver);
+  }
+
   clear(name: string): void {
-    clearMap(this.sys, this.reader(name).loaded);
+    const { loaded, stacks } = this.reader(name);
+    clearMap(this.sys, loaded);
+    stacks?.clear();
   }
 
   /** Sets values to zero; what was not set stays unset. */
   zero(name: string): void {
     const reader = this.reader(name);
     const { flagOffset } = reader.storage;
+    reader.stacks?.zero();
     if (flagOffset === undefined) {
       zeroMap(this.sys, reader.loaded);
       return;
@@ -113,9 +172,23 @@ function isSet(reader: Reader, raw: RawEntry): boolean {
   );
 }
 
-function decodeEntry(reader: Reader, value: Uint8Array, resolver: Resolver): Value {
+const decodeEntry = (reader: Reader, value: Uint8Array, resolver: Resolver): Value =>
+  decodeParts(reader, partsOf(reader, value), resolver);
+
+/** Of more than one part an integer is the sum: only what is added to has them. */
+function decodeParts(reader: Reader, parts: readonly Uint8Array[], resolver: Resolver): Value {
   const type = reader.map.value;
-  if (reader.value !== undefined) return reader.value(viewOf(value), reader.storage.valueOffset, resolver);
-  if (!isAggregate(type)) throw new Error("internal: a value without a decoder");
-  return decodeAggregate(type, partsOf(reader, value).map(viewOf));
+  if (isAggregate(type)) return decodeAggregate(type, parts.map(viewOf));
+  if (reader.value === undefined) throw new Error("internal: a value without a decoder");
+  const [first = new Uint8Array(8)] = parts;
+  if (parts.length === 1) return reader.value(viewOf(first), reader.storage.valueOffset, resolver);
+  const sum = zeroed(8);
+  for (const part of parts) addWords(sum, part);
+  return reader.value(viewOf(sum), 0, resolver);
+}
+
+function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = zeroed(bytes.length);
+  copy.set(bytes);
+  return copy;
 }

@@ -24,6 +24,7 @@ import { Effects } from "./effects.js";
 import { readIterator } from "./iterators.js";
 import { readLosses, readLostExit } from "./losses.js";
 import { Names } from "./names.js";
+import { PendingStacks } from "./pending-stacks.js";
 import { probedFiles } from "./probed-files.js";
 import { isThere, isTreeGone, seedTree } from "./process-tree.js";
 import { ProcessWatch } from "./process-watch.js";
@@ -86,6 +87,9 @@ const looksPerSweep = 10;
 /** How long records are handled before signals are heard, where no {@link RingFollower} sees to it. */
 const pieceMilliseconds = 20;
 
+/** Milliseconds in which processes that are there already are looked at before probes are attached, where stacks need it. */
+const seedMilliseconds = 50;
+
 /** Milliseconds between looks at the mappings of the traced process, at first and at most. */
 const rememberFirst = 5;
 const rememberLast = 1000;
@@ -106,6 +110,7 @@ export class Trace implements Disposable {
   private readonly ring: RingReader | undefined;
   private readonly stream: RecordStream | undefined;
   private readonly unwinding: Unwinding | undefined;
+  private readonly pending: PendingStacks | undefined;
   private exiting = false;
   private exitCode = 0;
   /** Iterators are being read, which an exit() in them does not end. */
@@ -139,12 +144,14 @@ export class Trace implements Disposable {
     const keepsAddresses = [...script.maps.values()].some(({ key, value }) =>
       [...(key ?? []), value].some(holdsUserAddresses),
     );
+    this.pending = compiled.unwinds ? new PendingStacks(() => this.names.users, keepsAddresses) : undefined;
     this.names = this.owned.use(
       new Names(sys, this.loaded, script.targets, texts, config, {
         debugFolders: options.debugFolders ?? [],
         whenShown: options.namesWhenShown ?? false,
         records: this.watcher?.records,
         // What is in maps may be as old as the trace.
+        pending: this.pending,
         since: () => (keepsAddresses ? 0n : (this.ring?.emptyAt ?? 0n)),
       }),
     );
@@ -156,7 +163,7 @@ export class Trace implements Disposable {
           remember: (process) => this.names.users.remember(process),
         }),
       );
-    this.maps = new ScriptMaps(sys, script.maps, this.loaded);
+    this.maps = new ScriptMaps(sys, script.maps, this.loaded, this.pending);
     this.effects = this.owned.use(
       new Effects({
         sys,
@@ -201,7 +208,9 @@ export class Trace implements Disposable {
         `the kernel does not tell what processes map (${watcher.refused}): addresses of processes that end soon have no names`,
       );
     if (child !== undefined) this.names.users.expectExec(child.pid);
-    watcher?.follow(this.names.users);
+    // Whose stack is taken may end before there is time to look at it.
+    const isForAll = this.unwinding !== undefined && child === undefined && this.options.pid === undefined;
+    watcher?.follow(this.names.users, isForAll ? seedMilliseconds : 0);
     try {
       return await this.trace();
     } finally {
@@ -250,6 +259,7 @@ export class Trace implements Disposable {
       if (this.stream !== undefined && !this.exiting) {
         const afterTurn = (): void => {
           this.lookForLostExit();
+          this.maps.afterTurn();
           this.options.afterTurn?.();
         };
         const fds = [this.loaded.map(systemMaps.events).fd];
@@ -368,6 +378,7 @@ export class Trace implements Disposable {
     // Not before: the stacks in the maps have their names from what it has mapped.
     this.options.child?.end();
     const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
+    this.pending?.addLosses(losses);
     for (const [subject, count] of missedCalls) losses.push({ reason: "missed-calls", subject, count });
     const { leftOut } = this.effects;
     if (leftOut > 0) losses.push({ reason: "unhandled", count: BigInt(leftOut) });
@@ -425,13 +436,11 @@ export class Trace implements Disposable {
   }
 
   private readonly handleRecord = (view: DataView, offset: number): boolean => {
-    if (!this.handling && !this.iterating) return true;
     const action = this.options.compiled.actions[view.getUint32(offset, true)];
     if (action === undefined) throw new Error("internal: a record of no action");
-    if (this.handling || action.outlivesExit === true) {
-      const work = action.run(this.host, view, offset);
-      if (work !== undefined) this.hold(work);
-    }
+    const isDone = this.handling || (this.iterating && action.outlivesExit === true) || action.alwaysDone === true;
+    const work = isDone ? action.run(this.host, view, offset) : undefined;
+    if (work !== undefined) this.hold(work);
     return this.busy === undefined;
   };
 
@@ -546,6 +555,10 @@ export class Trace implements Disposable {
       },
       runCommand: (command) => effects.runCommand(command),
       wantTables: () => this.unwinding?.wish(),
+      pendingStack: (view, at, depth) => {
+        this.pending?.take(view, at, depth);
+        this.unwinding?.wish();
+      },
       writePacket: (path, nanoseconds, bytes, originalLength) =>
         effects.writePacket(path, nanoseconds, bytes, originalLength),
       readFile: (path) => effects.readFile(path),

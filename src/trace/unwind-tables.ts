@@ -2,8 +2,9 @@ import { openSync } from "node:fs";
 import { zeroed } from "../abi/struct.js";
 import { Disposables } from "../base/disposable.js";
 import { FormatError } from "../base/errors.js";
+import { finished, type Steps } from "../formats/eh-frame.js";
 import { Elf } from "../formats/elf.js";
-import { unwindRows } from "../formats/unwind-rows.js";
+import { makingUnwindRows } from "../formats/unwind-rows.js";
 import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
 import { isSystemError, type OpenFile, openFile } from "../symbols/elf-file.js";
 import { readOwnVdso } from "../symbols/mapped-file.js";
@@ -19,6 +20,18 @@ const mostBytes = 256 << 20;
 
 /** Tables that are held for another key: descriptors are few. */
 const mostHeld = 256;
+
+/** Files that are held open until their tables are made. */
+const mostWaiting = 256;
+
+/** Milliseconds in which tables are made, before others have their turn. */
+const sliceMilliseconds = 5;
+
+interface Waiting {
+  readonly key: Uint8Array;
+  readonly what: string;
+  readonly file: OpenFile | undefined;
+}
 
 const noRows = new Uint32Array(0);
 
@@ -36,6 +49,10 @@ export class UnwindTables implements Disposable {
    * be made before the key is known, and be wanted by two.
    */
   private readonly held = new Map<string, Fd>();
+  /** Files whose tables are made soon. */
+  private readonly waiting = new Map<string, Waiting>();
+  private working: Promise<void> | undefined;
+  private isOver = false;
   private bytes = 0;
   private isFull = false;
 
@@ -46,20 +63,67 @@ export class UnwindTables implements Disposable {
     this.warn = warn;
     const vdso = readOwnVdso("/proc");
     if (vdso !== undefined)
-      this.put(unwindKey(vdsoInode, 0n), undefined, () => this.rowsOf("[vdso]", () => Elf.parse(vdso, "[vdso]")));
+      finished(
+        this.put(unwindKey(vdsoInode, 0n), undefined, () => this.rowsOf("[vdso]", () => Elf.parse(vdso, "[vdso]"))),
+      );
   }
 
   [Symbol.dispose](): void {
+    this.isOver = true;
+    for (const { file } of this.waiting.values()) file?.[Symbol.dispose]();
+    this.waiting.clear();
     this.held.clear();
     this.owned[Symbol.dispose]();
   }
 
-  /** Makes the table of a file if there is none yet. One that cannot be read has no rows, so that nobody asks again. */
-  add(key: Uint8Array, what: string, open: () => OpenFile | undefined): void {
-    if (this.done.has(nameOf(key))) return;
+  /**
+   * Makes the table of a file if there is none yet, now or soon, while the event loop does other things. One that cannot be read
+   * has no rows, so that nobody asks again.
+   */
+  add(key: Uint8Array, what: string, open: () => OpenFile | undefined, when: "now" | "soon" = "now"): void {
+    const name = nameOf(key);
+    if (this.done.has(name)) return;
+    if (when === "soon") {
+      if (this.waiting.has(name)) return;
+      // Opened while the process is there.
+      const file = open();
+      if (this.waiting.size < mostWaiting) this.waiting.set(name, { key, what, file });
+      else file?.[Symbol.dispose]();
+      this.working ??= this.work();
+      return;
+    }
     using file = open();
+    finished(this.putting(key, what, file));
+  }
+
+  private *putting(key: Uint8Array, what: string, file: OpenFile | undefined): Steps<void> {
     const identity = file === undefined ? undefined : `${file.device} ${file.inode}`;
-    this.put(key, identity, () => (file === undefined ? noRows : this.rowsOf(what, () => Elf.parse(file, what))));
+    yield* this.put(key, identity, () =>
+      file === undefined ? nothing() : this.rowsOf(what, () => Elf.parse(file, what)),
+    );
+  }
+
+  /** Makes what waits, a few milliseconds at a time. */
+  private async work(): Promise<void> {
+    for (const [name, { key, what, file }] of this.waiting) {
+      try {
+        const steps = this.putting(key, what, file);
+        for (
+          let until = 0, step: IteratorResult<undefined, void> = { done: false, value: undefined };
+          step.done !== true;
+        ) {
+          if (performance.now() >= until) {
+            await new Promise((resolve) => setImmediate(resolve));
+            until = performance.now() + sliceMilliseconds;
+          }
+          if (this.isOver) return;
+          step = steps.next();
+        }
+      } finally {
+        if (this.waiting.delete(name)) file?.[Symbol.dispose]();
+      }
+    }
+    this.working = undefined;
   }
 
   /** The same of a file that nobody has mapped yet: a piece of it is mapped here, and the kernel asked. */
@@ -78,14 +142,18 @@ export class UnwindTables implements Disposable {
     this.add(key, path, () => openFile(path));
   }
 
-  private put(key: Uint8Array, identity: string | undefined, read: () => Uint32Array): void {
+  private *put(key: Uint8Array, identity: string | undefined, read: () => Steps<Uint32Array>): Steps<void> {
     if (this.done.size === mostTables) {
       this.tellFull(`of ${mostTables} files`);
       return;
     }
+    const before = identity === undefined ? undefined : this.held.get(identity);
+    const rows = before === undefined ? yield* read() : noRows;
+    // Whoever wanted it now did not wait.
+    if (this.done.has(nameOf(key))) return;
     this.done.add(nameOf(key));
-    const known = identity === undefined ? undefined : this.held.get(identity);
-    const table = known ?? this.make(read());
+    const known = before ?? (identity === undefined ? undefined : this.held.get(identity));
+    const table = known ?? this.make(rows);
     const value = zeroed(4);
     new DataView(value.buffer).setUint32(0, table.raw, true);
     mapUpdate(this.sys, this.tables.fd, key, value);
@@ -94,10 +162,10 @@ export class UnwindTables implements Disposable {
     else this.held.set(identity, this.owned.use(table));
   }
 
-  private rowsOf(what: string, open: () => Elf): Uint32Array {
+  private *rowsOf(what: string, open: () => Elf): Steps<Uint32Array> {
     let rows: Uint32Array;
     try {
-      rows = unwindRows(open());
+      rows = yield* makingUnwindRows(open());
     } catch (error) {
       if (!(error instanceof FormatError) && !isSystemError(error)) throw error;
       return noRows;
@@ -128,6 +196,11 @@ export class UnwindTables implements Disposable {
     words.set(rows, 2);
     return table;
   }
+}
+
+function* nothing(): Steps<Uint32Array> {
+  yield;
+  return noRows;
 }
 
 const nameOf = (key: Uint8Array): string => Buffer.from(key).toString("hex");

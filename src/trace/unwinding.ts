@@ -69,6 +69,7 @@ export class Unwinding implements Disposable {
   private countedFrom = 0;
   private isFull = false;
   private isOver = false;
+  private when: "now" | "soon" = "now";
 
   constructor(sys: Sys, loaded: LoadedObject, options: UnwindingOptions) {
     this.sys = sys;
@@ -132,8 +133,9 @@ export class Unwinding implements Disposable {
     }
   }
 
-  /** From now on looks at what programs ask for. */
+  /** From now on looks at what programs ask for, and lets others have their turn. */
   start(): void {
+    this.when = "soon";
     this.lookIn(firstLook);
   }
 
@@ -195,7 +197,7 @@ export class Unwinding implements Disposable {
     const map = maps.find((each) => each.start === start);
     // It has ended, or has unmapped it: another may still want the file.
     if (map === undefined) return;
-    this.tables.add(copyOf(key), map.path ?? "", () => openMappedFile(procRoot, pid, map));
+    this.tables.add(copyOf(key), map.path ?? "", () => openMappedFile(procRoot, pid, map), "soon");
   }
 
   /** Its mappings, and tables for their files. */
@@ -207,7 +209,8 @@ export class Unwinding implements Disposable {
     }
     const maps = image.maps.filter(isCode);
     for (const map of maps)
-      if (map.inode !== 0n) this.tables.add(keyOfMap(map), map.path ?? "", () => openMappedFile(procRoot, pid, map));
+      if (map.inode !== 0n)
+        this.tables.add(keyOfMap(map), map.path ?? "", () => openMappedFile(procRoot, pid, map), this.when);
     this.putRead(pid, maps, image.identity);
     this.options.remember(pid);
   }

@@ -64,5 +64,56 @@ export const fileQuestion = { program: "unwind_file", map: "unwind_file", addres
 /** A stack: u64 number of frames, then their addresses. The key is a hash of them, a u64 below 2^63. */
 export const unwoundLayout = { count: 0, frames: 8 } as const;
 
+/**
+ * A stack that stopped for want of what is known of the code, so that user space finds its callers: behind the record's header,
+ * what {@link pendingLayout} says, its frames until there, then pages of the thread's stack, the first the one that `sp` is in.
+ */
+export const pendingLayout = {
+  /** {@link pendingMark}, which stands in the place of the next frame. */
+  mark: 0,
+  /** Of the frames with the mark, as {@link unwoundLayout} has it. */
+  id: 8,
+  /** Of the monotonic clock. */
+  time: 16,
+  /** Registers of the innermost frame: ip, sp, bp, bx, di. */
+  registers: 24,
+  trampoline: 64,
+  /** u32 process, u32 number of frames. */
+  process: 72,
+  count: 76,
+  /** u64: a bit for each page of the stack that could be read. A large frame may have some that nobody has touched yet. */
+  pages: 80,
+  frames: 88,
+} as const;
+
+/** Pages of such a stack, 4 KiB each: of most, and of those that have more. */
+export const pendingPages = 4;
+export const mostPendingPages = 16;
+export const pendingPage = 4096;
+
+/** Bytes of such a record, of stacks of `depth` frames. */
+export const pendingSize = (depth: number, pages: number): number =>
+  pendingLayout.frames + 8 * depth + pages * pendingPage;
+
+/** No address has bit 62 set and bit 63 not: a mark is this and a number that comes once. */
+export const pendingMark: bigint = 1n << 62n;
+export const isPendingMark = (word: bigint): boolean => word >> 62n === 1n;
+
+/** Array of one word: the number of the next mark. */
+export const pendingMap = "unwind_pending";
+
+/** An odd number whose bits look random: the golden ratio's, as hash_64() of the kernel has it (include/linux/hash.h). */
+export const unwoundHashFactor = 0x61c8864680b583ebn;
+
+/** The key of a stack, as programs make it from their frames (language/builtins/unwind-step.ts). */
+export function unwoundId(frames: Iterable<bigint>): bigint {
+  let hash = 0n;
+  for (const frame of frames) {
+    const product = BigInt.asUintN(64, (hash ^ frame) * unwoundHashFactor);
+    hash = product ^ (product >> 32n);
+  }
+  return hash >> 1n;
+}
+
 /** Map of the stacks of one depth. */
 export const unwoundMapName = (depth: number): string => `unwound${depth}`;

@@ -232,6 +232,7 @@ export class Simulation {
       exit: (code) => {
         this.exitCode = code;
       },
+      pendingStack: () => this.events.push({ kind: "warning", message: "a pending stack" }),
       formatNow: (format) => `<now ${format}>`,
       runCommand: async (command) => {
         this.events.push({ kind: "system", text: command });

@@ -4,6 +4,7 @@ import type { FunctionBuilder } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
 import { fileKey, unwoundLayout, wantedLayout } from "../../wire/unwind.js";
 import type { KernelView, Missing } from "../kernel-view.js";
+import type { Lowering } from "../lowering.js";
 
 /** In the program's stack, by whose address helpers pass it on: pointers, which only there keep what the verifier knows. */
 export const shared = { scratch: 0, process: 8, size: 16 } as const;
@@ -20,6 +21,8 @@ export const stops = {
   noRule: 3,
   /** The stack's memory could not be read, or does not look like one. */
   unreadable: 4,
+  /** The file has a rule, but tables have no room for its kind. */
+  unsupported: 5,
 } as const;
 
 const words = [
@@ -28,6 +31,8 @@ const words = [
   "framePointer",
   /** Not 0 where the instruction pointer is of the instruction that comes next, not behind a call. */
   "exact",
+  /** Of a first argument, as long as the frame is the innermost; else 0. */
+  "argument",
   "hash",
   "stop",
   "rowKey",
@@ -68,6 +73,8 @@ export const scratchSize = (depth: number): number => Math.max(512, recordAt + u
 /** Where members are, from the start of their structures. */
 export interface KernelMembers {
   readonly taskFlags: number;
+  readonly taskMm: number;
+  readonly mmStartCode: number;
   readonly vmStart: number;
   readonly vmEnd: number;
   readonly vmPageOffset: number;
@@ -84,7 +91,6 @@ export interface KernelMembers {
 
 /** Where the kernel keeps the return addresses that uretprobes have replaced (include/linux/uprobes.h, kernel/events/uprobes.c). */
 export interface ReturnMembers {
-  readonly taskMm: number;
   readonly mmTrampolines: number;
   readonly trampolineAddress: number;
   readonly taskUprobes: number;
@@ -114,6 +120,8 @@ export function kernelMembers(kernel: KernelView): KernelMembers | Missing {
   };
   const members = {
     taskFlags: at("task_struct", "flags"),
+    taskMm: at("task_struct", "mm"),
+    mmStartCode: at("mm_struct", "start_code"),
     vmStart: at("vm_area_struct", "vm_start"),
     vmEnd: at("vm_area_struct", "vm_end"),
     vmPageOffset: at("vm_area_struct", "vm_pgoff"),
@@ -127,7 +135,6 @@ export function kernelMembers(kernel: KernelView): KernelMembers | Missing {
   };
   if (missing.length > 0) return { missing: `its type information lacks ${missing.join(", ")}` };
   const returns = {
-    taskMm: at("task_struct", "mm"),
     mmTrampolines: at("mm_struct", "uprobes_state", "xol_area"),
     trampolineAddress: at("xol_area", "vaddr"),
     taskUprobes: at("task_struct", "utask"),
@@ -137,6 +144,13 @@ export function kernelMembers(kernel: KernelView): KernelMembers | Missing {
     returnAddress: at("return_instance", "orig_ret_vaddr"),
   };
   return { ...members, returns: missing.length === 0 ? returns : undefined };
+}
+
+/** The offset in struct pt_regs, which bpf_task_pt_regs() gives for every kind of program. */
+export function register(l: Lowering, name: string): number {
+  const offset = l.registerOffset(name);
+  if (offset === undefined) throw new Error(`internal: no register ${name}`);
+  return offset;
 }
 
 /** Loop over a variable from 0; `body` jumps to `next` or leaves. Behind it the builder stands where the loop has ended. */

@@ -6,9 +6,9 @@ import type { Value } from "../../ir/ir.js";
 import { countedLoop, type ReturnMembers } from "./unwind-memory.js";
 
 /** Where functions with a uretprobe return to in this process; 0 if it has met no probe. */
-export function trampolineOf(b: FunctionBuilder, task: Value, members: ReturnMembers): Value {
+export function trampolineOf(b: FunctionBuilder, task: Value, taskMm: number, members: ReturnMembers): Value {
   // Where a pointer is null what is read behind it is 0: the kernel catches such reads of programs.
-  const mm = b.load(8, false, task, members.taskMm);
+  const mm = b.load(8, false, task, taskMm);
   const area = b.load(8, false, mm, members.mmTrampolines);
   return b.load(8, false, area, members.trampolineAddress);
 }

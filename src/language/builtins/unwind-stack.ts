@@ -1,5 +1,6 @@
 // A user stack by the unwinding tables of the files that the process runs, inside of the program.
 
+import type { FunctionBuilder, Variable } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
 import type { StackType } from "../../types/type.js";
 import { stackLayout } from "../../wire/layout.js";
@@ -13,11 +14,13 @@ import {
   type KernelMembers,
   kernelMembers,
   recordAt,
+  register,
   scratchSize,
   scratchWords,
   shared,
   stops,
 } from "./unwind-memory.js";
+import { type Stopped, sendPending } from "./unwind-pending.js";
 import { trampolineOf } from "./unwind-returns.js";
 import { lowerUnwindStep } from "./unwind-step.js";
 
@@ -37,6 +40,7 @@ const lossOf: readonly (readonly [stop: number, counter: LossCounter])[] = [
   [stops.unmapped, "unwind-unmapped"],
   [stops.noTable, "unwind-no-table"],
   [stops.noRule, "unwind-no-rule"],
+  [stops.unsupported, "unwind-no-rule"],
   [stops.unreadable, "unwind-unreadable"],
 ];
 
@@ -44,13 +48,6 @@ function membersOf(l: Lowering): KernelMembers {
   const members = kernelMembers(l.kernel);
   if ("missing" in members) throw new Error(`internal: ${members.missing}`);
   return members;
-}
-
-/** The offset in struct pt_regs, which bpf_task_pt_regs() gives for every kind of program. */
-function register(l: Lowering, name: string): number {
-  const offset = l.registerOffset(name);
-  if (offset === undefined) throw new Error(`internal: no register ${name}`);
-  return offset;
 }
 
 /**
@@ -84,7 +81,11 @@ function unwind(l: Lowering, how: Unwinding): Unwound {
   b.write(count, b.const(0));
   const task = b.call("get_current_task_btf", []);
   const isKernel = b.bin("and", b.load(4, false, task, members.taskFlags), b.const(kernelThread));
-  b.when("eq", isKernel, b.const(0), "then", () => {
+  // 0 where its memory is gone because it ends, or not there yet because it is executing another program (load_elf_binary(),
+  // fs/binfmt_elf.c): the registers are then of what was there before. What is read behind a null pointer is 0, too.
+  const code = b.load(8, false, b.load(8, false, task, members.taskMm), members.mmStartCode);
+  const hasStack = b.bin("and", b.cmp("eq", isKernel, b.const(0)), b.cmp("ne", code, b.const(0)));
+  b.when("ne", hasStack, b.const(0), "then", () => {
     const registers = b.call("task_pt_regs", [task]);
     const segment = b.load(2, false, registers, register(l, codeSegment.name));
     const pc = b.load(8, false, registers, register(l, "ip"));
@@ -93,7 +94,8 @@ function unwind(l: Lowering, how: Unwinding): Unwound {
       b.when("ne", pc, b.const(0), "then", () => {
         const sp = b.load(8, false, registers, register(l, "sp"));
         const fp = b.load(8, false, registers, register(l, "bp"));
-        const unwound = unwindFrom(l, how, members, { pc, sp, fp });
+        const argument = b.load(8, false, registers, register(l, "di"));
+        const unwound = unwindFrom(l, how, members, { pc, sp, fp, argument });
         b.write(id, unwound.id);
         b.write(count, unwound.count);
       });
@@ -106,7 +108,7 @@ function unwindFrom(
   l: Lowering,
   { depth, whose, keep }: Unwinding,
   members: KernelMembers,
-  { pc, sp, fp }: { readonly pc: Value; readonly sp: Value; readonly fp: Value },
+  { pc, sp, fp, argument }: Readonly<Record<"pc" | "sp" | "fp" | "argument", Value>>,
 ): Unwound {
   const { b } = l;
   const scratch = l.address(l.temporary(scratchSize(depth), "unwinding"));
@@ -114,13 +116,15 @@ function unwindFrom(
   b.store(8, scratch, scratchWords.stackPointer, sp);
   b.store(8, scratch, scratchWords.framePointer, fp);
   b.store(8, scratch, scratchWords.exact, b.const(1));
+  b.store(8, scratch, scratchWords.argument, argument);
   b.store(8, scratch, scratchWords.hash, b.const(0));
   b.store(8, scratch, scratchWords.anonymousEnd, b.const(0));
   b.store(8, scratch, foundMapping.end, b.const(0));
   b.store(8, scratch, scratchWords.stop, b.const(stops.none));
+  b.store(8, scratch, scratchWords.trampoline, b.const(0));
   if (members.returns !== undefined) {
     const task = b.call("get_current_task_btf", []);
-    b.store(8, scratch, scratchWords.trampoline, trampolineOf(b, task, members.returns));
+    b.store(8, scratch, scratchWords.trampoline, trampolineOf(b, task, members.taskMm, members.returns));
   }
   const process = ownId(l, true);
   noteProcess(b, scratch, process);
@@ -128,22 +132,24 @@ function unwindFrom(
   b.store(4, key, 0, process);
   const find = (): Value => b.call("map_lookup_elem", [b.map(unwindMaps.processes), key]);
   const all = whose === "all" || l.unwindsAll;
-  const known = all ? findOrAdd(l, key, find) : find();
+  const entry = all ? findOrAdd(l, key, find) : find();
   const [id, count] = [b.newVariable(), b.newVariable()];
   b.write(id, b.const(noStack));
   b.write(count, b.const(0));
   l.ifPresent(
-    known,
+    entry,
     () => {
-      const frames = byTables(l, depth, members, { scratch, process: known });
-      b.store(8, scratch, recordAt + unwoundLayout.count, frames);
-      tellOfStop(l, scratch, key);
+      const known = byTables(l, depth, members, { scratch, process: entry });
+      const frames = b.newVariable();
+      b.write(frames, known);
+      b.store(8, scratch, recordAt + unwoundLayout.count, known);
+      tellOfStop(l, { scratch, key, depth, known, frames });
       const take = (from: Value, found: Value): void => {
         b.write(count, found);
         b.write(id, keep(from, found));
       };
-      if (whose === "all") takeLonger(l, depth, { scratch, frames, take });
-      else take(scratch, frames);
+      if (whose === "all") takeLonger(l, depth, { scratch, frames: b.read(frames), take });
+      else take(scratch, b.read(frames));
     },
     () => {
       l.countLoss(all ? "unwind-processes-full" : "unwind-no-process");
@@ -189,7 +195,7 @@ function takeLonger(
   const { b } = l;
   const stop = b.load(8, false, scratch, scratchWords.stop);
   const [byTable, done] = [b.newBlock(), b.newBlock()];
-  const lacks = b.bin("or", b.cmp("eq", stop, b.const(stops.noTable)), b.cmp("eq", stop, b.const(stops.unmapped)));
+  const lacks = lacksKnowledge(b, stop);
   b.when("ne", lacks, b.const(0), "else", () => {
     const other = l.address(l.temporary(scratchSize(depth), "frame pointers"));
     const found = byKernel(l, depth, other);
@@ -222,19 +228,43 @@ function byKernel(l: Lowering, depth: number, scratch: Value): Value {
   return b.read(count);
 }
 
-/** Counts a stack that is not whole, and asks for what it lacked. */
-function tellOfStop(l: Lowering, scratch: Value, key: Value): void {
+/** Counts a stack that is not whole, and asks for what it lacked; or has user space find the rest of it. */
+function tellOfStop(
+  l: Lowering,
+  { scratch, key, depth, known, frames }: Stopped & { readonly key: Value; readonly frames: Variable },
+): void {
   const { b } = l;
   const stop = b.load(8, false, scratch, scratchWords.stop);
+  const on = (reason: number, then: () => void): void => b.when("eq", stop, b.const(reason), undefined, then);
+  const count = (): void => {
+    for (const [reason, counter] of lossOf) on(reason, () => l.countLoss(counter));
+  };
   b.when("ne", stop, b.const(stops.none), "else", () => {
-    for (const [reason, counter] of lossOf) b.when("eq", stop, b.const(reason), undefined, () => l.countLoss(counter));
-    b.when("eq", stop, b.const(stops.noTable), undefined, () => wakeUp(l));
-    b.when("eq", stop, b.const(stops.unmapped), undefined, () => {
-      b.call("map_update_elem", [b.map(unwindMaps.news), key, emptyValue(l), b.const(0)]);
-      wakeUp(l);
-    });
+    on(stops.unmapped, () => b.call("map_update_elem", [b.map(unwindMaps.news), key, emptyValue(l), b.const(0)]));
+    const lacks = lacksKnowledge(b, stop);
+    if (!l.defersStacks) {
+      count();
+      b.when("ne", lacks, b.const(0), undefined, () => wakeUp(l));
+      return;
+    }
+    b.either(
+      "ne",
+      b.bin("or", lacks, b.cmp("eq", stop, b.const(stops.unsupported))),
+      b.const(0),
+      // Without room for the mark the stack has all frames that are asked for.
+      () =>
+        b.when("ult", known, b.const(depth), "then", () => {
+          sendPending(l, { scratch, depth, known }, count);
+          b.write(frames, b.load(8, false, scratch, recordAt + unwoundLayout.count));
+        }),
+      count,
+    );
   });
 }
+
+/** What nothing was known of now, something may be known of later. */
+const lacksKnowledge = (b: FunctionBuilder, stop: Value): Value =>
+  b.bin("or", b.cmp("eq", stop, b.const(stops.noTable)), b.cmp("eq", stop, b.const(stops.unmapped)));
 
 const emptyValue = (l: Lowering): Value => l.table(emptyProcess.map, () => new Uint8Array(emptyProcess.size));
 

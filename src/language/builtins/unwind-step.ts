@@ -3,7 +3,7 @@
 import { cfaKinds, ruleBits, signalFrame } from "../../formats/unwind-rule.js";
 import type { FunctionBuilder } from "../../ir/builder.js";
 import type { BlockId, Value } from "../../ir/ir.js";
-import { unwindMaps, unwoundLayout } from "../../wire/unwind.js";
+import { unwindMaps, unwoundHashFactor, unwoundLayout } from "../../wire/unwind.js";
 import { findMapping } from "./unwind-mapping.js";
 import { foundMapping, type KernelMembers, recordAt, scratchWords, shared, stops } from "./unwind-memory.js";
 import { replacedReturn } from "./unwind-returns.js";
@@ -11,9 +11,6 @@ import { findRule } from "./unwind-rows.js";
 
 /** Bytes of a word of the stack. */
 const word = 8;
-
-/** An odd number whose bits look random: the golden ratio's, as hash_64() of the kernel has it (include/linux/hash.h). */
-const hashFactor = 0x61c8864680b583ebn;
 
 /** The function that bpf_loop() calls for each frame; it returns 0 to go on, 1 to stop. `lookup`: see findMapping(). */
 export function lowerUnwindStep(b: FunctionBuilder, depth: number, members: KernelMembers, lookup: string): void {
@@ -41,9 +38,9 @@ export function lowerUnwindStep(b: FunctionBuilder, depth: number, members: Kern
   b.ret(b.const(1));
 }
 
-function addToHash(b: FunctionBuilder, scratch: Value, pc: Value): void {
+export function addToHash(b: FunctionBuilder, scratch: Value, pc: Value): void {
   const mixed = b.bin("xor", b.load(8, false, scratch, scratchWords.hash), pc);
-  const product = b.bin("mul", mixed, b.const(BigInt.asIntN(64, hashFactor)));
+  const product = b.bin("mul", mixed, b.const(BigInt.asIntN(64, unwoundHashFactor)));
   b.store(8, scratch, scratchWords.hash, b.bin("xor", product, b.bin("lshr", product, b.const(32))));
 }
 
@@ -115,9 +112,14 @@ class Step {
       const isPushed = b.cmp("uge", b.bin("and", this.pc, b.const(15)), pushedAt);
       found(b.bin("add", b.bin("add", this.sp, b.const(word)), b.bin("shl", isPushed, b.const(3))));
     });
+    on(cfaKinds.returnInRegister, () => {
+      const address = b.load(8, false, scratch, scratchWords.argument);
+      this.unless("ne", address, b.const(0), () => this.end(stops.noRule));
+      this.returnTo(address, b.bin("add", this.sp, bytes), this.fp);
+    });
     on(cfaKinds.signal, () => this.fromSignal());
     // The file has a rule, only none that fits here: it is no code that keeps frame pointers.
-    on(cfaKinds.unsupported, () => this.end(stops.noRule));
+    on(cfaKinds.unsupported, () => this.end(stops.unsupported));
     b.jump(unknown);
     b.seal(unknown);
     b.setBlock(unknown);
@@ -157,6 +159,8 @@ class Step {
   /** Code without a rule may keep frame pointers, as that of most compilers at run time does; `reason` if it does not. */
   byFramePointer(reason: number): void {
     const { b, scratch, fp } = this;
+    // Whoever keeps frame pointers has 0 in the first function of a thread (System V ABI for AMD64, 3.4.1).
+    this.unless("ne", fp, b.const(0), () => this.end(stops.none));
     this.unless("uge", fp, this.sp, () => this.end(reason));
     this.unless("eq", b.bin("and", fp, b.const(word - 1)), b.const(0), () => this.end(reason));
     this.readInto(scratchWords.read2, fp, reason);
@@ -191,6 +195,7 @@ class Step {
     b.store(8, scratch, scratchWords.stackPointer, sp);
     b.store(8, scratch, scratchWords.framePointer, fp);
     b.store(8, scratch, scratchWords.exact, b.const(isExact ? 1 : 0));
+    b.store(8, scratch, scratchWords.argument, b.const(0));
     b.ret(b.const(0));
   }
 
