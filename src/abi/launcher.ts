@@ -27,7 +27,8 @@ const code: Readonly<Record<Arch, string>> = {
 const machines: Readonly<Record<Arch, number>> = { x86_64: 62, arm64: 183 };
 
 const [headerSize, segmentSize] = [64, 56];
-const loadedAt = 0x400000n;
+/** Where no linker puts a program: stacks of the one that follows are not taken for its own. Of 39 bits, as arm64 may have. */
+const loadedAt = 0xe_0000_0000n;
 
 /** The launcher as an ELF executable of one segment (elf(5)): about 250 bytes. */
 export function launcherFile(arch: Arch): Uint8Array {
