@@ -78,6 +78,8 @@ const preallocatedValue = 512;
 const pageSize = 4096;
 /** Records with stacks are ten times as large as others; the tables of stacks that they do without took as much memory. */
 const largerForStacks = 4;
+/** Bytes of the ring for records that have user space act. */
+const controlSize = 256 << 10;
 /** Records with the memory of stacks, which come in a burst when a trace begins: up to 65 KiB each. */
 const largerForMemory = 32;
 
@@ -109,6 +111,16 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
       flags: 0,
     });
   }
+  if (object.actions.some(({ isControl }) => isControl))
+    specs.push({
+      name: systemMaps.control,
+      type: BPF_MAP_TYPE_RINGBUF,
+      keySize: 0,
+      valueSize: 0,
+      maxEntries: controlSize,
+      flags: 0,
+    });
+  if (object.actions.some(({ mayWait }) => mayWait)) specs.push(array(systemMaps.wishes, 8 * object.actions.length));
   specs.push(array(systemMaps.loss, 8 * (firstLossSlot + lossCounters.length + script.maps.size)));
   if (object.zeroSize > 8 || script.maps.size > 0)
     specs.push(array(systemMaps.zero, object.zeroSize, new Uint8Array(align8(object.zeroSize))));

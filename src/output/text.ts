@@ -92,7 +92,7 @@ function lossText({ reason, subject, count }: Loss): string {
     case "scratch-busy":
       return `Lost ${count} events: the buffer was in use by an interrupted probe`;
     case "unhandled":
-      return `${count} commands of system() or files of cat() were left out: they were still waiting when the trace was ended`;
+      return `${count} commands of system(), files of cat() or maps that had not changed were left out: they were still waiting when the trace was ended`;
     case "mappings-lost":
       return `Lost ${count} records of what processes map and run: addresses in them may have no names, or those of a program that ran there before`;
     case "mappings-dropped":

@@ -37,6 +37,10 @@ export function storageOf(map: { readonly key: readonly Type[] | undefined; read
 export const systemMaps = {
   /** Ring buffer of records. */
   events: "events",
+  /** Ring buffer of records that have user space act: they may not be lost to data. */
+  control: "control",
+  /** Control actions that found their ring full: a u64 for each action of the object, by its index, not 0 if it is wanted. */
+  wishes: "wishes",
   /** Counters of what was lost, u64 each: exitSlot, lossCounters, then one for each map of the script in its order. */
   loss: "loss",
   /** Memory of programs that need more than the stack, for each processor. */

@@ -109,8 +109,8 @@ export class Simulation {
 
   /** Nothing may stay reserved: neither a record of the ring nor scratch memory. */
   private checkLeftOvers(): void {
-    const ring = this.machine.maps.get(systemMaps.events);
-    if (ring instanceof SimRing) assert.equal(ring.open, 0, "a record is neither submitted nor discarded");
+    for (const ring of [systemMaps.events, systemMaps.control].map((name) => this.machine.maps.get(name)))
+      if (ring instanceof SimRing) assert.equal(ring.open, 0, "a record is neither submitted nor discarded");
     const scratch = [systemMaps.scratch, systemMaps.largeScratch].map((name) => this.machine.maps.get(name));
     for (const { values } of scratch.flatMap((map) => map?.entries() ?? [])) {
       for (const value of values)
@@ -136,9 +136,15 @@ export class Simulation {
   /** Hands the records of the ring to their actions. */
   drain(): void {
     if (!this.machine.maps.has(systemMaps.events)) return;
-    for (const record of this.machine.takeRecords(systemMaps.events)) {
+    const control = this.machine.maps.has(systemMaps.control) ? this.machine.takeRecords(systemMaps.control) : [];
+    const records = [
+      ...control.map(({ bytes }) => ({ bytes, at: viewOf(bytes).getUint32(4, true) })),
+      ...this.machine.takeRecords(systemMaps.events).map(({ bytes, start }) => ({ bytes, at: Number(start) })),
+    ];
+    // Stable: what has user space act stands in front of the data that came behind it.
+    for (const { bytes: record } of records.sort((a, b) => a.at - b.at)) {
       const view = viewOf(record);
-      const action = this.compiled.actions[Number(view.getBigUint64(0, true))];
+      const action = this.compiled.actions[view.getUint32(0, true)];
       assert.ok(action, "a record names no action");
       // Frames of stacks take as many bytes as they are.
       assert.ok(record.length <= action.size);
@@ -225,7 +231,7 @@ export class Simulation {
     const { script, texts } = this.compiled;
     return {
       emit: (event) => this.events.push(event),
-      snapshot: (map) => this.snapshot(map),
+      printMap: (map, limits) => this.events.push({ kind: "map", map: { ...this.snapshot(map), ...limits } }),
       entry: (name, key) => this.entry(name, key),
       clearMap: (map) => this.events.push({ kind: "warning", message: `clear ${map}` }),
       zeroMap: (map) => this.events.push({ kind: "warning", message: `zero ${map}` }),
