@@ -3,7 +3,17 @@ import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
 import { clearMap, type RawEntry, readMap, readValue, valueOfCpu, zeroMap } from "../load/map-reader.js";
 import { mapUpdate } from "../sys/map-calls.js";
 import type { Sys } from "../sys/sys.js";
+import type { Type } from "../types/type.js";
 import { decodeAggregate } from "../wire/aggregate.js";
+import {
+  type ChunkLayout,
+  chunkMapName,
+  keyOfPiece,
+  keyWord,
+  type Piece,
+  Pieces,
+  spareMapName,
+} from "../wire/chunks.js";
 import { type Decoder, decoderFor, type Resolver } from "../wire/decode.js";
 import { isAggregate, layoutOf } from "../wire/layout.js";
 import { type MapStorage, storageOf } from "../wire/map-storage.js";
@@ -17,20 +27,31 @@ interface Reader {
   readonly storage: MapStorage;
   readonly keys: readonly { readonly decode: Decoder; readonly offset: number }[];
   readonly value: Decoder | undefined;
+  /** Where its values are, if they are in pieces. */
+  readonly pieces: { readonly layout: ChunkLayout; readonly chunks: LoadedMap; readonly spare: LoadedMap } | undefined;
 }
 
 /** The maps of a script as user space sees them. */
 export class ScriptMaps {
   private readonly sys: Sys;
+  private readonly cpus: number;
   private readonly readers = new Map<string, Reader>();
 
-  constructor(sys: Sys, maps: ReadonlyMap<string, TypedMap>, loaded: LoadedObject) {
+  constructor(sys: Sys, maps: ReadonlyMap<string, TypedMap>, loaded: LoadedObject, cpus: number) {
     this.sys = sys;
+    this.cpus = cpus;
     for (const map of maps.values()) {
       const { offsets } = layoutOf(map.key ?? []);
       const keys = (map.key ?? []).map((type, i) => ({ decode: decoderFor(type), offset: offsets[i] ?? 0 }));
       const value = isAggregate(map.value) ? undefined : decoderFor(map.value);
-      this.readers.set(map.name, { map, loaded: loaded.map(map.name), storage: storageOf(map), keys, value });
+      const storage = storageOf(map);
+      const layout = storage.chunks;
+      const pieces = layout && {
+        layout,
+        chunks: loaded.map(chunkMapName(map.name)),
+        spare: loaded.map(spareMapName(map.name)),
+      };
+      this.readers.set(map.name, { map, loaded: loaded.map(map.name), storage, keys, value, pieces });
     }
   }
 
@@ -48,11 +69,18 @@ export class ScriptMaps {
   snapshot(name: string, resolver: Resolver): MapSnapshot {
     const reader = this.reader(name);
     const entries: { key: readonly Value[]; value: Value }[] = [];
-    for (const raw of readMap(this.sys, reader.loaded)) {
+    const raws = readMap(this.sys, reader.loaded);
+    // Behind the keys: a key is there before it has pieces.
+    const pieces = reader.pieces && readPieces(this.sys, reader.pieces);
+    for (const raw of raws) {
       if (!isSet(reader, raw)) continue;
       const view = viewOf(raw.key);
       const key = reader.keys.map(({ decode, offset }) => decode(view, offset, resolver));
-      entries.push({ key, value: decodeEntry(reader, raw.value, resolver) });
+      const value =
+        pieces === undefined
+          ? decodeEntry(reader, raw.value, resolver)
+          : decodeParts(reader.map.value, pieces.partsOf(raw.key));
+      entries.push({ key, value });
     }
     return { name, keyed: reader.map.key !== undefined, entries };
   }
@@ -72,18 +100,46 @@ export class ScriptMaps {
     const reader = this.reader(name);
     const used = reader.storage.kind === "array" ? new Uint8Array(4) : key.slice(0, reader.storage.keySize);
     const value = readValue(this.sys, reader.loaded, used);
+    if (value !== undefined && reader.pieces !== undefined)
+      return this.entryOfPieces(reader, reader.pieces, used, value);
     return value === undefined || !isSet(reader, { key: used, value })
       ? undefined
       : decodeEntry(reader, value, resolver);
   }
 
+  private entryOfPieces(
+    { map }: Reader,
+    { layout, chunks, spare }: PieceMaps,
+    key: Uint8Array,
+    word: Uint8Array,
+  ): Value {
+    const found: Piece[] = [];
+    for (let chunk = 0; chunk < layout.chunks; chunk++) {
+      for (let cpu = 0; cpu < this.cpus; cpu++) {
+        const of = keyOfPiece(layout, key, chunk, cpu);
+        const value = readValue(this.sys, chunks, of);
+        if (value !== undefined) found.push({ key: of, value });
+      }
+    }
+    const hasSpare = viewOf(word).getBigUint64(keyWord.hasSpare, true) !== 0n;
+    return decodeParts(map.value, new Pieces(layout, found, hasSpare ? readMap(this.sys, spare) : []).partsOf(key));
+  }
+
+  /** Programs take keys first, too, when they delete one: no piece stays without its key. */
   clear(name: string): void {
-    clearMap(this.sys, this.reader(name).loaded);
+    const { loaded, pieces } = this.reader(name);
+    clearMap(this.sys, loaded);
+    if (pieces !== undefined) clearPieces(this.sys, pieces);
   }
 
   /** Sets values to zero; what was not set stays unset. */
   zero(name: string): void {
     const reader = this.reader(name);
+    if (reader.pieces !== undefined) {
+      // Without pieces a key's value is all zeros.
+      clearPieces(this.sys, reader.pieces);
+      return;
+    }
     const { flagOffset } = reader.storage;
     if (flagOffset === undefined) {
       zeroMap(this.sys, reader.loaded);
@@ -113,9 +169,22 @@ function isSet(reader: Reader, raw: RawEntry): boolean {
   );
 }
 
+type PieceMaps = NonNullable<Reader["pieces"]>;
+
+const readPieces = (sys: Sys, { layout, chunks, spare }: PieceMaps): Pieces =>
+  new Pieces(layout, readMap(sys, chunks), readMap(sys, spare));
+
+function clearPieces(sys: Sys, { chunks, spare }: PieceMaps): void {
+  for (const map of [chunks, spare]) clearMap(sys, map);
+}
+
+function decodeParts(type: Type, parts: readonly DataView[]): Value {
+  if (!isAggregate(type)) throw new Error("internal: a value without a decoder");
+  return decodeAggregate(type, parts);
+}
+
 function decodeEntry(reader: Reader, value: Uint8Array, resolver: Resolver): Value {
   const type = reader.map.value;
   if (reader.value !== undefined) return reader.value(viewOf(value), reader.storage.valueOffset, resolver);
-  if (!isAggregate(type)) throw new Error("internal: a value without a decoder");
-  return decodeAggregate(type, partsOf(reader, value).map(viewOf));
+  return decodeParts(type, partsOf(reader, value).map(viewOf));
 }

@@ -148,7 +148,7 @@ export class Trace implements Disposable {
           remember: (process) => this.names.users.remember(process),
         }),
       );
-    this.maps = new ScriptMaps(sys, script.maps, this.loaded);
+    this.maps = new ScriptMaps(sys, script.maps, this.loaded, kernel.possibleCpus);
     this.effects = this.owned.use(
       new Effects({
         emit: (event) => this.emit(event),
@@ -330,7 +330,7 @@ export class Trace implements Disposable {
     }
     // Not before: the stacks in the maps have their names from what it has mapped.
     this.options.child?.end();
-    const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
+    const losses = [...readLosses(this.options.sys, this.loaded, compiled.script.maps.values())];
     for (const [subject, count] of missedCalls) losses.push({ reason: "missed-calls", subject, count });
     const { commandsLeftOut } = this.effects;
     if (commandsLeftOut > 0) losses.push({ reason: "unhandled", count: BigInt(commandsLeftOut) });
