@@ -19,6 +19,6 @@ export interface MapFunction {
 /** One of the equal parts that a value consists of. */
 export interface Cell {
   readonly index: Value;
-  /** Updates it where it is. */
-  update(dest: Dest): void;
+  /** Updates it where it is; `shared` with other processors, if it is a counter of one word. */
+  update(dest: Dest, shared?: "shared"): void;
 }

@@ -6,6 +6,7 @@ import { simHelpers } from "../bpf/sim-helpers.js";
 import { SimHash } from "../bpf/sim-maps.js";
 import { chunkMapName, spareMapName } from "../wire/chunks.js";
 import type { TraceEvent } from "../wire/event.js";
+import { overflowMapName } from "../wire/map-storage.js";
 
 const [ENOMEM, EBUSY] = [12n, 16n];
 
@@ -31,11 +32,10 @@ test("a key has the chunks that it needs, of each processor", () => {
   }
   assert.deepEqual(simulation.map("@"), { 1: "4:3 42:1", 2: "1:1" });
   assert.equal(entries(simulation, chunkMapName("@")), 4);
-  assert.equal(entries(simulation, spareMapName("@")), 0);
   assert.deepEqual(simulation.losses(), {});
 });
 
-test("where no chunk can be allocated, the cells are spare ones; later ones are in chunks again", () => {
+test("where no chunk can be allocated, the cells are shared or spare ones; later ones are in chunks again", () => {
   const simulation = new Simulation(
     'kprobe:vfs_read { @ts = (uint64)100; @h[comm, arg0] = hist(arg1); @l[arg0] = lhist(arg1, 0, 1000, 1); @t[arg0] = tseries(arg1, 10ns, 100, "sum"); }',
     { settings: { dummy_ts_map: "@ts" } },
@@ -54,12 +54,13 @@ test("where no chunk can be allocated, the cells are spare ones; later ones are 
     Object.values(simulation.map("@t")).map((series) => series.split(":")[1]),
     [`${2 * (5 + 6 + 900) + 105}`, "3"],
   );
-  assert.equal(entries(simulation, spareMapName("@h")), 2);
+  assert.ok(!simulation.machine.maps.has(spareMapName("@h")));
+  assert.equal(entries(simulation, spareMapName("@l")), 3);
   assert.deepEqual(simulation.losses(), {});
 });
 
 test("without a spare cell the update is lost, and counted by the reason that there was no chunk", () => {
-  const simulation = new Simulation("kprobe:vfs_read { @[arg0] = hist(arg1); }");
+  const simulation = new Simulation("kprobe:vfs_read { @[arg0] = lhist(arg1, 0, 1000, 1); }");
   const fire = (key: bigint, value: bigint) => simulation.fire({ registers: { arg0: key, arg1: value } });
   fire(1n, 1n);
   hash(simulation, spareMapName("@")).refusal = ENOMEM;
@@ -102,8 +103,14 @@ test("updates of other maps are counted by their reasons", () => {
 });
 
 test("delete removes the cells of a key wherever they are, and those of no other", () => {
+  deleteOne("hist(arg1)", ["3:4 52:4", "2:1"]);
+  const spare = deleteOne("lhist(arg1, 0, 1000, 1)", ["4:4 1001:4", "2:1"]);
+  assert.equal(entries(spare, spareMapName("@")), 4);
+});
+
+function deleteOne(value: string, [others, again]: readonly [string, string]): Simulation {
   const simulation = new Simulation(
-    `kprobe:vfs_read { @[arg0, comm] = hist(arg1); }
+    `kprobe:vfs_read { @[arg0, comm] = ${value}; }
      kprobe:vfs_write { print(delete(@[arg0, comm])); print((len(@), has_key(@, (arg0, comm)))); }`,
     { cpus: 2 },
   );
@@ -115,27 +122,32 @@ test("delete removes the cells of a key wherever they are, and those of no other
       for (const key of [1n, 2n]) for (const value of [3n, 1n << 50n]) fire(key, value);
     }
   }
-  assert.equal(entries(simulation, spareMapName("@")), 8);
   assert.equal(entries(simulation, chunkMapName("@")), 8);
   simulation.fire({ registers: { arg0: 1n } }, 1).fire({ registers: { arg0: 1n } }, 1);
   assert.deepEqual(simulation.said, ["true", "(1,false)", "false", "(1,false)"]);
-  assert.deepEqual(simulation.map("@"), { "2,test": "3:4 52:4" });
-  assert.equal(entries(simulation, spareMapName("@")), 4);
+  assert.deepEqual(simulation.map("@"), { "2,test": others });
   assert.equal(entries(simulation, chunkMapName("@")), 4);
   fire(1n, 1n);
-  assert.deepEqual(simulation.map("@"), { "1,test": "2:1", "2,test": "3:4 52:4" });
-});
+  assert.deepEqual(simulation.map("@"), { "1,test": again, "2,test": others });
+  return simulation;
+}
 
 test("a cell that is made while another processor deletes its key does not stay without it", () => {
-  for (const refusal of [0n, ENOMEM]) {
+  for (const [value, refusal] of [
+    ["hist(arg1)", 0n],
+    ["hist(arg1)", ENOMEM],
+    ["lhist(arg1, -3, 997, 1)", 0n],
+    ["lhist(arg1, -3, 997, 1)", ENOMEM],
+  ] as const) {
+    const isSpare = value.startsWith("l") && refusal !== 0n;
     let armed = true;
     const update = simHelpers.get("map_update_elem");
     assert.ok(update);
-    const simulation = new Simulation("kprobe:vfs_read { @[arg0] = hist(arg1); }", {
+    const simulation = new Simulation(`kprobe:vfs_read { @[arg0] = ${value}; }`, {
       helpers: {
         map_update_elem: (machine, args) => {
           const map = machine.mapAt(args[0] ?? 0n);
-          const piece = refusal === 0n ? chunkMapName("@") : spareMapName("@");
+          const piece = isSpare ? spareMapName("@") : chunkMapName("@");
           if (armed && map.spec.name === piece) {
             armed = false;
             const keys = machine.map("@");
@@ -148,15 +160,18 @@ test("a cell that is made while another processor deletes its key does not stay 
     hash(simulation, chunkMapName("@")).refusal = refusal;
     simulation.fire({ registers: { arg0: 1n, arg1: 1n } });
     assert.deepEqual(simulation.map("@"), {});
-    for (const map of [chunkMapName("@"), spareMapName("@")]) assert.equal(entries(simulation, map), 0, map);
+    assert.equal(entries(simulation, chunkMapName("@")), 0);
+    if (isSpare) assert.equal(entries(simulation, spareMapName("@")), 0);
     simulation.fire({ registers: { arg0: 1n, arg1: 9n } });
-    assert.deepEqual(simulation.map("@"), { 1: "5:1" });
+    assert.deepEqual(simulation.map("@"), { 1: value.startsWith("l") ? "13:1" : "5:1" });
     assert.deepEqual(simulation.losses(), {});
   }
 });
 
 test("-k tells of an update that is lost, and of no other that the kernel refuses", () => {
-  const simulation = new Simulation("kprobe:vfs_read { @[arg0] = hist(1); @n[arg0]++; }", { checkHelpers: true });
+  const simulation = new Simulation("kprobe:vfs_read { @[arg0] = lhist(1, 0, 1000, 1); @n[arg0]++; }", {
+    checkHelpers: true,
+  });
   hash(simulation, chunkMapName("@")).refusal = ENOMEM;
   simulation.fire({ registers: { arg0: 1n } });
   const events = (): readonly TraceEvent[] => simulation.events;
@@ -170,4 +185,22 @@ test("-k tells of an update that is lost, and of no other that the kernel refuse
       ["map_update_elem", -12],
     ],
   );
+});
+
+test("stacks that are not kept are counted by their reasons", () => {
+  const simulation = new Simulation("kprobe:vfs_read { @[kstack] = count(); }", {
+    helpers: { get_stackid: () => -17n, get_stack: () => 16n },
+  });
+  simulation.fire();
+  const kept = hash(simulation, overflowMapName(127));
+  for (const { key } of kept.entries()) kept.delete(key);
+  for (const [refusal, times] of [
+    [ENOMEM, 1],
+    [EBUSY, 2],
+    [7n, 3],
+  ] as const) {
+    kept.refusal = refusal;
+    for (let i = 0; i < times; i++) simulation.fire();
+  }
+  assert.deepEqual(simulation.losses(), { "kept-memory": 1n, "kept-busy": 2n, "stack-collision": 3n });
 });

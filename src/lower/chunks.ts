@@ -5,11 +5,12 @@ import type { Dest } from "../language/lowering.js";
 import type { Cell } from "../language/map-function.js";
 import { timesSize } from "../language/map-functions/define.js";
 import type { MapAccess } from "../language/typed.js";
-import { type ChunkLayout, chunkMapName, keyWord, spareMapName } from "../wire/chunks.js";
+import { type ChunkLayout, chunkMapName, keyWord, sharesCells, spareMapName, wholeSize } from "../wire/chunks.js";
 import { systemMaps } from "../wire/map-storage.js";
 import { countLostUpdate } from "./failed-updates.js";
 import { quietly, reportUpdate } from "./helper-errors.js";
 import type { ProgramLowering } from "./program-lowering.js";
+import { entriesOf } from "./stack-room.js";
 
 /** Flag of bpf_map_update_elem, uapi/linux/bpf.h. */
 const BPF_NOEXIST = 1n;
@@ -19,16 +20,21 @@ export interface ChunkAccess {
   readonly layout: ChunkLayout;
 }
 
+const isShared = (p: ProgramLowering, { access, layout }: ChunkAccess): boolean =>
+  sharesCells(layout, entriesOf(p.map(access.map), p.config));
+
 /**
  * Updates the cell of this processor; makes it if the key, the chunk or both are new. An existing cell costs one lookup. What
  * is new is there behind its key, and goes again if the key is gone by then: another processor has deleted it, which takes
  * the key first and then the cells, and would not have met this one.
  */
-export function withChunkedCell(p: ProgramLowering, { access, layout }: ChunkAccess, key: Dest, cell: Cell): void {
+export function withChunkedCell(p: ProgramLowering, of: ChunkAccess, key: Dest, cell: Cell): void {
   const { b } = p;
-  const { map } = access;
-  p.object.zeroSize = Math.max(p.object.zeroSize, layout.chunkSize);
-  const [chunks, spare] = [chunkMapName(map), spareMapName(map)];
+  const { layout } = of;
+  const { map } = of.access;
+  const shared = isShared(p, of);
+  p.object.zeroSize = Math.max(p.object.zeroSize, layout.chunkSize, shared ? wholeSize(layout) : keyWord.size);
+  const chunks = chunkMapName(map);
   const address = p.address(key);
   const [at, code] = [b.newVariable(), b.newVariable()];
   const [found, lost, done] = [b.newBlock(), b.newBlock(), b.newBlock()];
@@ -53,6 +59,38 @@ export function withChunkedCell(p: ProgramLowering, { access, layout }: ChunkAcc
     b.jump(done);
   };
 
+  const updateShared = (): void => {
+    const whole = lookUp(map);
+    needs(whole, done);
+    // The comparison only tells the verifier what is true anyway.
+    b.when("ult", cell.index, b.const(layout.cells), "then", () => {
+      const base = b.bin("add", whole, timesSize(p, cell.index, layout.cellSize));
+      cell.update({ base, offset: 0 }, "shared");
+    });
+    b.jump(done);
+  };
+  const findSpare = (): void => {
+    const spare = spareMapName(map);
+    const [hasSpare, newSpare, deleted] = [b.newBlock(), b.newBlock(), b.newBlock()];
+    b.store(4, key.base, key.offset + layout.index, cell.index);
+    const known = lookUp(spare);
+    b.write(at, known);
+    b.branch("ne", known, b.const(0), hasSpare, newSpare);
+    begin(newSpare);
+    make(spare);
+    const added = lookUp(spare);
+    // Why there is no chunk is why the update is lost.
+    needs(added, lost);
+    b.write(at, added);
+    b.jump(hasSpare);
+    begin(hasSpare);
+    const word = lookUp(map);
+    needs(word, deleted);
+    b.store(8, word, keyWord.hasSpare, b.const(1));
+    b.jump(found);
+    deleteAndLeave(deleted, spare);
+  };
+
   b.store(4, key.base, key.offset + layout.index, b.bin("lshr", cell.index, b.const(layout.shift)));
   b.store(4, key.base, key.offset + layout.cpu, b.call("get_smp_processor_id", []));
   const within = timesSize(p, b.bin("and", cell.index, b.const(2 ** layout.shift - 1)), layout.cellSize);
@@ -64,9 +102,7 @@ export function withChunkedCell(p: ProgramLowering, { access, layout }: ChunkAcc
 
   begin(missing);
   quietly(b, () => {
-    const [hasKey, newKey, noChunk] = [b.newBlock(), b.newBlock(), b.newBlock()];
-    const [hasSpare, newSpare] = [b.newBlock(), b.newBlock()];
-    const [deleted, deletedBeforeSpare] = [b.newBlock(), b.newBlock()];
+    const [hasKey, newKey, noChunk, deleted] = [b.newBlock(), b.newBlock(), b.newBlock(), b.newBlock()];
     b.branch("ne", lookUp(map), b.const(0), hasKey, newKey);
     begin(newKey);
     b.write(code, make(map));
@@ -82,24 +118,9 @@ export function withChunkedCell(p: ProgramLowering, { access, layout }: ChunkAcc
     b.jump(found);
     deleteAndLeave(deleted, chunks);
 
-    // Why there is no chunk is why the update is lost, if there is no spare cell either.
     begin(noChunk);
-    b.store(4, key.base, key.offset + layout.index, cell.index);
-    const known = lookUp(spare);
-    b.write(at, known);
-    b.branch("ne", known, b.const(0), hasSpare, newSpare);
-    begin(newSpare);
-    make(spare);
-    const added = lookUp(spare);
-    needs(added, lost);
-    b.write(at, added);
-    b.jump(hasSpare);
-    begin(hasSpare);
-    const word = lookUp(map);
-    needs(word, deletedBeforeSpare);
-    b.store(8, word, keyWord.hasSpare, b.const(1));
-    b.jump(found);
-    deleteAndLeave(deletedBeforeSpare, spare);
+    if (shared) updateShared();
+    else findSpare();
 
     begin(lost);
     countLostUpdate(b, p.object, map, b.read(code));
@@ -113,14 +134,16 @@ export function withChunkedCell(p: ProgramLowering, { access, layout }: ChunkAcc
 }
 
 /** Removes a key and its cells; 1 if it was there. */
-export function deleteChunked(p: ProgramLowering, { access, layout }: ChunkAccess, key: Dest): Value {
+export function deleteChunked(p: ProgramLowering, of: ChunkAccess, key: Dest): Value {
   const { b } = p;
+  const { access, layout } = of;
+  const shared = isShared(p, of);
   const address = p.address(key);
   const [deleted, spare, i] = [b.newVariable(), b.newVariable(), b.newVariable()];
   for (const variable of [deleted, spare, i]) b.write(variable, b.const(0));
   const word = b.call("map_lookup_elem", [b.map(access.map), address]);
   p.ifPresent(word, () => {
-    b.write(spare, b.load(8, false, word, keyWord.hasSpare));
+    if (!shared) b.write(spare, b.load(8, false, word, keyWord.hasSpare));
     b.write(deleted, b.cmp("eq", b.call("map_delete_elem", [b.map(access.map), address]), b.const(0)));
   });
   // Of a key that is not there, too, there may be a cell that another processor is about to add the key for.
@@ -140,7 +163,7 @@ export function deleteChunked(p: ProgramLowering, { access, layout }: ChunkAcces
   b.seal(head);
   b.seal(done);
   b.setBlock(done);
-  b.when("ne", b.read(spare), b.const(0), "else", () => deleteSpare(p, access.map, layout, address));
+  if (!shared) b.when("ne", b.read(spare), b.const(0), "else", () => deleteSpare(p, access.map, layout, address));
   return b.read(deleted);
 }
 

@@ -18,7 +18,7 @@ import {
 import { type Config, defaultConfig } from "../language/config.js";
 import type { TypedMap } from "../language/typed.js";
 import type { StackType } from "../types/type.js";
-import { chunkMapName, chunkRoom, spareMapName } from "../wire/chunks.js";
+import { chunkMapName, chunkRoom, sharesCells, spareMapName, wholeSize } from "../wire/chunks.js";
 import { align8 } from "../wire/layout.js";
 import {
   buildIdFrame,
@@ -233,13 +233,14 @@ function scriptMap(map: TypedMap, config: Config, cpus: number): readonly Spec[]
   if (storage.chunks !== undefined) {
     const { chunks } = storage;
     const room = chunkRoom(chunks, maxEntries, cpus);
+    const shared = sharesCells(chunks, maxEntries);
     const piece = (pieces: string, size: number, count: number, flags: number): Spec => {
       return { name: pieces, type, keySize: chunks.keySize, valueSize: size, maxEntries: count, flags };
     };
     return [
-      { name, type, keySize, valueSize, maxEntries, flags: 0 },
+      { name, type, keySize, valueSize: shared ? wholeSize(chunks) : valueSize, maxEntries, flags: 0 },
       piece(chunkMapName(name), chunks.chunkSize, room.chunks, BPF_F_NO_PREALLOC),
-      piece(spareMapName(name), chunks.cellSize, room.spare, 0),
+      ...(shared ? [] : [piece(spareMapName(name), chunks.cellSize, room.spare, 0)]),
     ];
   }
   const isHuge = !storage.perCpu && maxEntries * valueSize > mostPreallocated;

@@ -13,6 +13,7 @@ import {
   type Piece,
   Pieces,
   spareMapName,
+  wholeSize,
 } from "../wire/chunks.js";
 import { type Decoder, decoderFor, type Resolver } from "../wire/decode.js";
 import { isAggregate, layoutOf } from "../wire/layout.js";
@@ -28,7 +29,14 @@ interface Reader {
   readonly keys: readonly { readonly decode: Decoder; readonly offset: number }[];
   readonly value: Decoder | undefined;
   /** Where its values are, if they are in pieces. */
-  readonly pieces: { readonly layout: ChunkLayout; readonly chunks: LoadedMap; readonly spare: LoadedMap } | undefined;
+  readonly pieces:
+    | {
+        readonly layout: ChunkLayout;
+        readonly chunks: LoadedMap;
+        /** If the map of the keys has none of them. */
+        readonly spare: LoadedMap | undefined;
+      }
+    | undefined;
 }
 
 /** The maps of a script as user space sees them. */
@@ -46,10 +54,11 @@ export class ScriptMaps {
       const value = isAggregate(map.value) ? undefined : decoderFor(map.value);
       const storage = storageOf(map);
       const layout = storage.chunks;
+      const isShared = layout !== undefined && loaded.map(map.name).spec.valueSize === wholeSize(layout);
       const pieces = layout && {
         layout,
         chunks: loaded.map(chunkMapName(map.name)),
-        spare: loaded.map(spareMapName(map.name)),
+        spare: isShared ? undefined : loaded.map(spareMapName(map.name)),
       };
       this.readers.set(map.name, { map, loaded: loaded.map(map.name), storage, keys, value, pieces });
     }
@@ -79,7 +88,7 @@ export class ScriptMaps {
       const value =
         pieces === undefined
           ? decodeEntry(reader, raw.value, resolver)
-          : decodeParts(reader.map.value, pieces.partsOf(raw.key));
+          : decodeParts(reader.map.value, pieces.partsOf(raw.key, raw.value));
       entries.push({ key, value });
     }
     return { name, keyed: reader.map.key !== undefined, entries };
@@ -111,7 +120,7 @@ export class ScriptMaps {
     { map }: Reader,
     { layout, chunks, spare }: PieceMaps,
     key: Uint8Array,
-    word: Uint8Array,
+    own: Uint8Array,
   ): Value {
     const found: Piece[] = [];
     for (let chunk = 0; chunk < layout.chunks; chunk++) {
@@ -121,8 +130,9 @@ export class ScriptMaps {
         if (value !== undefined) found.push({ key: of, value });
       }
     }
-    const hasSpare = viewOf(word).getBigUint64(keyWord.hasSpare, true) !== 0n;
-    return decodeParts(map.value, new Pieces(layout, found, hasSpare ? readMap(this.sys, spare) : []).partsOf(key));
+    const hasSpare = spare !== undefined && viewOf(own).getBigUint64(keyWord.hasSpare, true) !== 0n;
+    const pieces = new Pieces(layout, found, hasSpare ? readMap(this.sys, spare) : []);
+    return decodeParts(map.value, pieces.partsOf(key, own));
   }
 
   /** Programs take keys first, too, when they delete one: no piece stays without its key. */
@@ -136,7 +146,8 @@ export class ScriptMaps {
   zero(name: string): void {
     const reader = this.reader(name);
     if (reader.pieces !== undefined) {
-      // Without pieces a key's value is all zeros.
+      // Without pieces a key's value is what it has itself.
+      if (reader.pieces.spare === undefined) zeroMap(this.sys, reader.loaded);
       clearPieces(this.sys, reader.pieces);
       return;
     }
@@ -172,10 +183,11 @@ function isSet(reader: Reader, raw: RawEntry): boolean {
 type PieceMaps = NonNullable<Reader["pieces"]>;
 
 const readPieces = (sys: Sys, { layout, chunks, spare }: PieceMaps): Pieces =>
-  new Pieces(layout, readMap(sys, chunks), readMap(sys, spare));
+  new Pieces(layout, readMap(sys, chunks), spare === undefined ? [] : readMap(sys, spare));
 
 function clearPieces(sys: Sys, { chunks, spare }: PieceMaps): void {
-  for (const map of [chunks, spare]) clearMap(sys, map);
+  clearMap(sys, chunks);
+  if (spare !== undefined) clearMap(sys, spare);
 }
 
 function decodeParts(type: Type, parts: readonly DataView[]): Value {

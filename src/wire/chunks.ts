@@ -3,9 +3,11 @@ import { aggregateSize, histBuckets, isAggregate, layoutOf, lhistBuckets, series
 
 /**
  * How the value of a key lies in the kernel if it is large and few of its cells are used: in chunks that are made when a
- * processor first needs them. The map of the script's name has the keys and nothing else; a map of chunks and one of spare
- * cells have the rest, by the key, followed by `u32 chunk or cell; u32 processor`. Spare cells are allocated before the
- * programs run: they are there where the kernel cannot allocate a chunk.
+ * processor first needs them, in a map of their own by the key, followed by `u32 chunk; u32 processor`. Where the kernel cannot
+ * allocate a chunk there are cells that were allocated before the programs run. Those that processors may share, if they take
+ * little memory, are in the map of the script's name, which has the keys, all cells with each ({@link sharesCells}). Of others
+ * it has a word only ({@link keyWord}), and a map of spare cells has a number of single ones: by the key,
+ * `u32 cell; u32 processor`.
  */
 export interface ChunkLayout {
   /** Cells of the whole value, and bytes of each. */
@@ -61,8 +63,21 @@ export function chunkLayoutOf(map: {
 export const chunkMapName = (map: string): string => `chunks${map}`;
 export const spareMapName = (map: string): string => `spare${map}`;
 
-/** The value of an entry of the map of keys: not 0 once the key has spare cells. */
+/** The value of an entry of the map of keys if it has no cells: not 0 once the key has spare cells. */
 export const keyWord = { hasSpare: 0, size: 8 } as const;
+
+/** What cells that processors share may take of all keys together. */
+const mostShared = 8 << 20;
+
+/** Bytes of all cells. */
+export const wholeSize = ({ cells, cellSize }: ChunkLayout): number => cells * cellSize;
+
+/** Whether each key has its cells from the start, for as many keys. Intervals of tseries() cannot be updated by several processors. */
+export const sharesCells = (layout: ChunkLayout, keys: number): boolean =>
+  layout.cellSize === sharedCell && keys * wholeSize(layout) <= mostShared;
+
+/** A cell of one word is a counter, which is added to atomically. */
+const sharedCell = 8;
 
 /** Keys can have a chunk of each kind on each processor up to here; that much is the table of a hash map, 16 bytes each. */
 const mostChunkEntries = 1 << 20;
@@ -126,15 +141,16 @@ export class Pieces {
     return Buffer.from(key.buffer, key.byteOffset, this.layout.index).toString("latin1");
   }
 
-  /** What decodeAggregate() takes: whole values of processors. */
-  partsOf(key: Uint8Array): readonly DataView[] {
-    const { cpu, index, cells, cellSize, chunkSize } = this.layout;
+  /** What decodeAggregate() takes: whole values of processors. `value` is the key's own. */
+  partsOf(key: Uint8Array, value: Uint8Array): readonly DataView[] {
+    const { cpu, index, cellSize, chunkSize } = this.layout;
     const parts = new Map<string, Uint8Array>();
+    if (value.length === wholeSize(this.layout)) parts.set("shared", value);
     for (const piece of this.byKey.get(this.textOf(key)) ?? []) {
       const view = viewOf(piece.key);
       // A cell of a processor may be in a chunk and a spare one.
       const name = `${piece.kind} ${view.getUint32(cpu, true)}`;
-      const bytes = parts.get(name) ?? new Uint8Array(cells * cellSize);
+      const bytes = parts.get(name) ?? new Uint8Array(wholeSize(this.layout));
       parts.set(name, bytes);
       const size = piece.kind === "chunk" ? chunkSize : cellSize;
       const at = view.getUint32(index, true) * size;

@@ -16,7 +16,7 @@ export interface MapStorage {
   readonly valueOffset: number;
   /** u64, not 0 once the map was set; scalar maps only. */
   readonly flagOffset: number | undefined;
-  /** The map has only the keys, and a {@link keyWord} for each: the values are in maps of chunks. */
+  /** The values are in a map of chunks; what this one has besides the keys is told there, too. */
   readonly chunks?: ChunkLayout;
 }
 

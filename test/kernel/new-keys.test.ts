@@ -74,6 +74,16 @@ test("new keys in interrupts, on all processors at once", { skip: lacks("bpfLoop
   assert.doesNotMatch(err, /lost/i);
 });
 
+test("all buckets of many new keys in one interrupt", { skip: lacks("bpfLoop") }, async () => {
+  const script =
+    "begin { @s = 1; } profile:hz:99 /@s == 1/ { @s = 2; for ($i : 0..500) { for ($j : 0..60) { @h[$i] = hist((uint64)1 << $j); } } exit(); }";
+  const { out, err } = await run("-e", script);
+  const found = counts(out);
+  assert.equal(found.size, 500);
+  for (const [key, buckets] of found) assert.equal(buckets.filter((bucket) => bucket.endsWith(" 1")).length, 60, key);
+  assert.doesNotMatch(err, /lost/i);
+});
+
 test("new keys with long texts as values in an interrupt", { skip: lacks("bpfLoop") }, async () => {
   const script = "begin { @s = 1; } profile:hz:99 { for ($i : 0..3000) { @[$i] = str(0, 1000); } exit(); }";
   const { out, err } = await run("-e", script);

@@ -216,12 +216,12 @@ export class Simulation {
     const { chunks: layout, valueOffset: offset } = storage;
     if (layout !== undefined && isAggregate(map.value)) {
       const pieces = (name: string) =>
-        this.machine
-          .map(name)
-          .entries()
-          .map((piece) => ({ key: piece.key, value: piece.values[0] ?? new Uint8Array() }));
+        (this.machine.maps.get(name)?.entries() ?? []).map((piece) => ({
+          key: piece.key,
+          value: piece.values[0] ?? new Uint8Array(),
+        }));
       const all = new Pieces(layout, pieces(chunkMapName(map.name)), pieces(spareMapName(map.name)));
-      return decodeAggregate(map.value, all.partsOf(key));
+      return decodeAggregate(map.value, all.partsOf(key, values[0] ?? new Uint8Array()));
     }
     if (isAggregate(map.value)) return decodeAggregate(map.value, values.map(viewOf));
     return decoderFor(map.value)(viewOf(values[0] ?? new Uint8Array()), offset, this.host);

@@ -9,7 +9,14 @@ import type { Cell, MapFunction } from "../map-function.js";
 import { add, needed, number, ofCells } from "./define.js";
 
 /** A bucket is a cell of one word. */
-const bucket = (l: Lowering, index: Value): Cell => ({ index, update: (dest) => add(l, dest, 0, l.b.const(1)) });
+const bucket = (l: Lowering, index: Value): Cell => ({
+  index,
+  update: (dest, shared) => {
+    const one = l.b.const(1);
+    if (shared === undefined) add(l, dest, 0, one);
+    else l.b.atomic("add", 8, dest.base, dest.offset, one);
+  },
+});
 
 /**
  * Position of the highest set bit of 0 < n < 2^63, without branches: each would double the paths that the verifier has
