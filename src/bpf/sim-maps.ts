@@ -124,6 +124,8 @@ export class SimHash implements SimMap {
   private readonly memory: SimMemory;
   private readonly cpus: number;
   private readonly lru: boolean;
+  /** The errno that new elements are refused with, as when there is no memory; 0n if they are not. */
+  refusal = 0n;
   /** In order of last use when `lru`. */
   private readonly table = new Map<string, HashEntry>();
 
@@ -151,6 +153,7 @@ export class SimHash implements SimMap {
     if (entry !== undefined && flags === BigInt(BPF_NOEXIST)) return -EEXIST;
     if (entry === undefined) {
       if (flags === BigInt(BPF_EXIST)) return -ENOENT;
+      if (this.refusal !== 0n) return -this.refusal;
       if (this.table.size >= this.spec.maxEntries) {
         const [oldest] = this.table.keys();
         if (!this.lru || oldest === undefined) return -E2BIG;

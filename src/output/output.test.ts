@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utc } from "../formats/time-zone.js";
+import type { Loss } from "../wire/event.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { renderJson } from "./json.js";
 import { mapTextParts, renderText } from "./text.js";
@@ -387,6 +388,28 @@ test("other events", () => {
     renderJson({ kind: "attached", probes: 1 }).text,
     '{"type": "attached_probes", "count": 1, "data": {"probes": 1}}\n',
   );
+  const told = (...losses: readonly Loss[]) => renderText({ kind: "lost", losses }).text;
+  const room = { kind: "percpuhash", keys: 4096, declared: false };
+  assert.match(
+    told({ reason: "map-full", subject: "@a", count: 2n, room }),
+    /^WARNING: Map full; .* lost 2 updates of @a\. Raise max_map_keys, .*: let @a = percpuhash\(50000\);\n$/,
+  );
+  const declared = told({
+    reason: "map-full",
+    subject: "@a",
+    count: 2n,
+    room: { ...room, kind: "hash", declared: true },
+  });
+  assert.match(declared, /@a\. Its declaration has room for 4096 keys; for more: let @a = hash\(8192\);\n$/);
+  assert.match(
+    told({ reason: "map-memory", subject: "@a", count: 2n, room }),
+    /2 updates of @a: the kernel had no memory/,
+  );
+  assert.match(
+    told({ reason: "map-memory", subject: "@a", count: 2n, room: { ...room, kind: "lruhash" } }),
+    /No key could be dropped/,
+  );
+  assert.match(told({ reason: "map-busy", subject: "@a", count: 2n, room }), /changing the same part of the map/);
   assert.deepEqual(renderText({ kind: "lost", losses: [{ reason: "ring-full", count: 3n }] }), {
     stream: "err",
     text: "Lost 3 events\n",

@@ -160,7 +160,7 @@ export class Trace implements Disposable {
           remember: (process) => this.names.users.remember(process),
         }),
       );
-    this.maps = new ScriptMaps(sys, script.maps, this.loaded, this.pending);
+    this.maps = new ScriptMaps(sys, script.maps, this.loaded, { cpus: kernel.possibleCpus, pending: this.pending });
     this.effects = this.owned.use(
       new Effects({
         sys,
@@ -352,7 +352,7 @@ export class Trace implements Disposable {
     }
     // Not before: the stacks in the maps have their names from what it has mapped.
     this.options.child?.end();
-    const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
+    const losses = [...readLosses(this.options.sys, this.loaded, compiled.script.maps.values())];
     this.pending?.addLosses(losses);
     for (const [subject, count] of missedCalls) losses.push({ reason: "missed-calls", subject, count });
     const { leftOut } = this.effects;

@@ -132,7 +132,7 @@ function unwindFrom(
   b.store(4, key, 0, process);
   const find = (): Value => b.call("map_lookup_elem", [b.map(unwindMaps.processes), key]);
   const all = whose === "all" || l.unwindsAll;
-  const entry = all ? findOrAdd(l, key, find) : find();
+  const { known: entry, code } = all ? findOrAdd(l, key, find) : { known: find(), code: undefined };
   const [id, count] = [b.newVariable(), b.newVariable()];
   b.write(id, b.const(noStack));
   b.write(count, b.const(0));
@@ -152,7 +152,8 @@ function unwindFrom(
       else take(scratch, b.read(frames));
     },
     () => {
-      l.countLoss(all ? "unwind-processes-full" : "unwind-no-process");
+      if (code === undefined) l.countLoss("unwind-no-process");
+      else l.countLostElement("unwind-processes-full", code);
       const found = byKernel(l, depth, scratch);
       b.when("sgt", found, b.const(0), "then", () => {
         b.write(count, found);
@@ -279,22 +280,24 @@ function wakeUp(l: Lowering): void {
   );
 }
 
-/** What is known of a process; from now on there is something. */
-function findOrAdd(l: Lowering, key: Value, find: () => Value): Value {
+/** What is known of a process; from now on there is something, or `code` says why not. */
+function findOrAdd(l: Lowering, key: Value, find: () => Value): { readonly known: Value; readonly code: Value } {
   const { b } = l;
-  const known = b.newVariable();
+  const [known, code] = [b.newVariable(), b.newVariable()];
+  b.write(code, b.const(0));
   b.write(known, find());
   l.ifPresent(
     b.read(known),
     () => undefined,
     () => {
       const empty = emptyValue(l);
-      b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(1)]);
+      const result = b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(1)]);
+      b.write(code, b.ext(4, true, result));
       b.call("map_update_elem", [b.map(unwindMaps.news), key, empty, b.const(0)]);
       b.write(known, find());
     },
   );
-  return b.read(known);
+  return { known: b.read(known), code: b.read(code) };
 }
 
 /** Puts the record into the map of stacks, if no equal one is there. */
@@ -312,7 +315,7 @@ function store(l: Lowering, depth: number, scratch: Value): Value {
       const record = b.bin("add", scratch, b.const(recordAt));
       const result = b.ext(4, true, b.call("map_update_elem", [b.map(map), key, record, b.const(1)]));
       l.ifNegative(result, () =>
-        b.when("ne", result, b.const(alreadyThere), "then", () => l.countLoss("unwind-stacks-full")),
+        b.when("ne", result, b.const(alreadyThere), "then", () => l.countLostElement("unwind-stacks-full", result)),
       );
     },
   );
