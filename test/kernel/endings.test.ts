@@ -144,8 +144,9 @@ test("a command that cannot be executed is an error", { skip: sameEverywhere }, 
 });
 
 test("a zombie is no process to trace", { skip: sameEverywhere }, async () => {
-  // A shell that becomes a program which waits for no child.
-  const parent = spawn("/bin/sh", ["-c", "true & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+  // It waits for no child.
+  const text = 'import subprocess, time; print(subprocess.Popen(["true"]).pid, flush=True); time.sleep(60)';
+  const parent = spawn("python3", ["-c", text], { stdio: ["ignore", "pipe", "ignore"] });
   try {
     const pid = await new Promise<string>((resolve) =>
       parent.stdout?.once("data", (text: Buffer) => resolve(`${text}`.trim())),
