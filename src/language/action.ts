@@ -5,8 +5,8 @@ import type { MapSnapshot, Value } from "../wire/value.js";
 /** What the user half of a builtin may do. */
 export interface Host extends Resolver {
   emit(event: TraceEvent): void;
-  /** Reads a map now and emits it. */
-  printMap(map: string, limits: Pick<MapSnapshot, "top" | "div">): void;
+  /** Reads a map now and emits it; the promise, of a large one, settles then. */
+  printMap(map: string, limits: Pick<MapSnapshot, "top" | "div">): Promise<void> | undefined;
   /** The value of one entry, by the bytes of its key; undefined if there is none. */
   entry(map: string, key: Uint8Array): Value | undefined;
   clearMap(map: string): void;

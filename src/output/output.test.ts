@@ -501,6 +501,8 @@ test("stacks of a map that are named when they are shown: sorted by addresses, n
   ]);
   const parts: string[] = [];
   for (const part of mapTextParts(snapshot)) {
+    // A step of the sorting.
+    if (part === "") continue;
     parts.push(part.replaceAll("\n", "|"));
     assert.ok(asked.length <= parts.length);
   }
@@ -515,4 +517,22 @@ test("stacks of a map that are named when they are shown: sorted by addresses, n
   const { text } = renderJson({ kind: "map", map: snapshot });
   const data = '"\\nf2+0\\n": 0, "\\n": 1, "\\nf1+0\\n": 1, "\\nf1+0\\nf5+0\\n": 1, "\\nf3+0\\n": 1';
   assert.equal(text, `{"type": "map", "data": {"@": {${data}}}}\n`);
+});
+
+test("a large map is sorted in steps as a small one is at once", () => {
+  const entries = Array.from({ length: 40_000 }, (_, i) => ({
+    key: [{ kind: "int", value: BigInt((i * 7919) % 40_000) }] as const,
+    value: { kind: "int", value: BigInt((i * 104_729) % 1009) } as const,
+  }));
+  const parts = [...mapTextParts({ name: "@", keyed: true, entries })];
+  assert.ok(parts.filter((part) => part === "").length > 5);
+  const wanted = [...entries]
+    .sort((a, b) => Number(a.value.value - b.value.value) || Number(a.key[0].value - b.key[0].value))
+    .map(({ key, value }) => `@[${key[0].value}]: ${value.value}\n`);
+  assert.deepEqual(
+    parts.filter((part) => part !== ""),
+    wanted,
+  );
+  const top = [...mapTextParts({ name: "@", keyed: true, entries, top: 3 })].filter((part) => part !== "");
+  assert.deepEqual(top, wanted.slice(-3));
 });

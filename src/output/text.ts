@@ -8,7 +8,7 @@ import { mostUnwound } from "../wire/unwind.js";
 import type { MapSnapshot } from "../wire/value.js";
 import { errnoText } from "./errno-text.js";
 import type { OutputEvent, Rendered } from "./event.js";
-import { orderedEntries } from "./map-order.js";
+import { orderInSteps } from "./map-order.js";
 import { plainStyle, type Style } from "./style.js";
 import { latestInterval, seriesText } from "./time-series.js";
 import { keyText, valueText } from "./value-text.js";
@@ -131,10 +131,13 @@ const memoryAdvice = (room: Loss["room"]): string =>
  */
 export const mapText = (map: MapSnapshot, style: Style = plainStyle): string => [...mapTextParts(map, style)].join("");
 
-/** The same, entry by entry: the stacks of a large map have their names one after the other. */
+/**
+ * The same, entry by entry: the stacks of a large map have their names one after the other. Empty texts stand between steps of
+ * the work before the first one.
+ */
 export function* mapTextParts(map: MapSnapshot, { zone }: Style = plainStyle): Generator<string> {
   const div = divOf(map);
-  const entries = orderedEntries(map);
+  const entries = yield* orderInSteps(map);
   const last = latestInterval(entries);
   for (const { key, value } of entries) {
     const name = map.keyed ? `${map.name}[${keyText(key)}]` : map.name;

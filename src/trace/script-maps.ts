@@ -1,7 +1,16 @@
 import { zeroed } from "../abi/struct.js";
 import type { TypedMap } from "../language/typed.js";
 import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
-import { clearMap, type RawEntry, readMap, readValue, valueBytes, valueOfCpu, zeroMap } from "../load/map-reader.js";
+import {
+  clearMap,
+  type RawEntry,
+  readMap,
+  readMapInPieces,
+  readValue,
+  valueBytes,
+  valueOfCpu,
+  zeroMap,
+} from "../load/map-reader.js";
 import { mapDelete, mapTake, mapUpdate } from "../sys/map-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { decodeAggregate } from "../wire/aggregate.js";
@@ -42,6 +51,10 @@ interface Reader {
       }
     | undefined;
 }
+
+/** Entries of a map that are read and decoded in far less than a second, and how long it is done at a time. */
+const manyEntries = 20_000;
+const sliceMilliseconds = 50;
 
 /** Stacks that were sent before their keys are put together with those of the others: they fill the maps. */
 const mostFresh = 512;
@@ -92,15 +105,51 @@ export class ScriptMaps {
     return reader;
   }
 
+  /** Whether a map may have so many entries that it should be read by {@link snapshotInPieces}. */
+  isLarge(name: string): boolean {
+    return this.reader(name).loaded.spec.maxEntries > manyEntries;
+  }
+
   /** Every entry that is set, at about this moment. */
   snapshot(name: string, resolver: Resolver): MapSnapshot {
+    const pieces = this.pieces(name, resolver);
+    for (;;) {
+      const next = pieces.next();
+      if (next.done === true) return next.value;
+    }
+  }
+
+  /** The same, with pauses in which signals are heard. */
+  async snapshotInPieces(name: string, resolver: Resolver): Promise<MapSnapshot> {
+    const pieces = this.pieces(name, resolver);
+    let until = performance.now() + sliceMilliseconds;
+    for (;;) {
+      const next = pieces.next();
+      if (next.done === true) return next.value;
+      if (performance.now() < until) continue;
+      await new Promise(setImmediate);
+      until = performance.now() + sliceMilliseconds;
+    }
+  }
+
+  private *pieces(name: string, resolver: Resolver): Generator<undefined, MapSnapshot> {
     const reader = this.reader(name);
     const entries: { key: readonly Value[]; value: Value }[] = [];
-    const add = (bytes: Uint8Array, value: Value): void => {
+    const add = (bytes: Uint8Array, parts: readonly Uint8Array[]): void => {
       const view = viewOf(bytes);
-      entries.push({ key: reader.keys.map(({ decode, offset }) => decode(view, offset, resolver)), value });
+      const key = reader.keys.map(({ decode, offset }) => decode(view, offset, resolver));
+      entries.push({ key, value: decodeParts(reader, parts, resolver) });
     };
-    for (const { key, parts } of this.read(reader)) add(key, decodeParts(reader, parts, resolver));
+    if (reader.pieces === undefined && (reader.stacks === undefined || reader.stacks.isPlain)) {
+      for (const raws of readMapInPieces(this.sys, reader.loaded)) {
+        for (const raw of raws) if (isSet(reader, raw)) add(raw.key, partsOf(reader, raw.value));
+        yield;
+      }
+    } else
+      for (const { key, parts } of this.read(reader)) {
+        add(key, parts);
+        if (entries.length % manyEntries === 0) yield;
+      }
     return { name, keyed: reader.map.key !== undefined, entries };
   }
 

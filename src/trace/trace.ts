@@ -346,7 +346,7 @@ export class Trace implements Disposable {
     this.emit({ kind: "end" });
     if (printMaps) {
       for (const name of this.maps.names()) {
-        this.emit({ kind: "map", map: this.maps.snapshot(name, this.names) });
+        this.emit({ kind: "map", map: await this.maps.snapshotInPieces(name, this.names) });
         await this.records.settled();
       }
     }
@@ -369,17 +369,22 @@ export class Trace implements Disposable {
     await this.records.settled();
   }
 
-  private printMap(name: string, limits: Pick<MapSnapshot, "top" | "div">): void {
+  private printMap(name: string, limits: Pick<MapSnapshot, "top" | "div">): Promise<void> | undefined {
     if (this.isDetached && this.isHurried) {
       // Nothing has changed it since: somebody waits, and a map may be large, and asked for a hundred times.
       const what = JSON.stringify([name, limits.top, String(limits.div)]);
       if (this.shownAtEnd.has(what)) {
         this.effects.leftOut++;
-        return;
+        return undefined;
       }
       this.shownAtEnd.add(what);
     }
-    this.emit({ kind: "map", map: { ...this.maps.snapshotToPrint(name, this.names), ...limits } });
+    if (!this.maps.isLarge(name)) {
+      this.emit({ kind: "map", map: { ...this.maps.snapshotToPrint(name, this.names), ...limits } });
+      return undefined;
+    }
+    const emit = (map: MapSnapshot): void => this.emit({ kind: "map", map: { ...map, ...limits } });
+    return this.maps.snapshotInPieces(name, this.names).then(emit);
   }
 
   /** Prints every map now. */

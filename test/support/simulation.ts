@@ -250,7 +250,10 @@ export class Simulation {
     const { script, texts } = this.compiled;
     return {
       emit: (event) => this.events.push(event),
-      printMap: (map, limits) => this.events.push({ kind: "map", map: { ...this.snapshot(map), ...limits } }),
+      printMap: (map, limits) => {
+        this.events.push({ kind: "map", map: { ...this.snapshot(map), ...limits } });
+        return undefined;
+      },
       entry: (name, key) => this.entry(name, key),
       clearMap: (map) => this.events.push({ kind: "warning", message: `clear ${map}` }),
       zeroMap: (map) => this.events.push({ kind: "warning", message: `zero ${map}` }),

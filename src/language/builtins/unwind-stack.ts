@@ -132,7 +132,7 @@ function unwindFrom(
   b.store(4, key, 0, process);
   const find = (): Value => b.call("map_lookup_elem", [b.map(unwindMaps.processes), key]);
   const all = whose === "all" || l.unwindsAll;
-  const { known: entry, code } = all ? findOrAdd(l, key, find) : { known: find(), code: undefined };
+  const entry = all ? findOrAdd(l, key, find) : find();
   const [id, count] = [b.newVariable(), b.newVariable()];
   b.write(id, b.const(noStack));
   b.write(count, b.const(0));
@@ -152,8 +152,7 @@ function unwindFrom(
       else take(scratch, b.read(frames));
     },
     () => {
-      if (code === undefined) l.countLoss("unwind-no-process");
-      else l.countLostElement("unwind-processes-full", code);
+      if (!all) l.countLoss("unwind-no-process");
       const found = byKernel(l, depth, scratch);
       b.when("sgt", found, b.const(0), "then", () => {
         b.write(count, found);
@@ -281,23 +280,28 @@ function wakeUp(l: Lowering): void {
 }
 
 /** What is known of a process; from now on there is something, or `code` says why not. */
-function findOrAdd(l: Lowering, key: Value, find: () => Value): { readonly known: Value; readonly code: Value } {
+function findOrAdd(l: Lowering, key: Value, find: () => Value): Value {
   const { b } = l;
-  const [known, code] = [b.newVariable(), b.newVariable()];
-  b.write(code, b.const(0));
+  const known = b.newVariable();
   b.write(known, find());
   l.ifPresent(
     b.read(known),
     () => undefined,
     () => {
       const empty = emptyValue(l);
-      const result = b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(1)]);
-      b.write(code, b.ext(4, true, result));
+      const code = b.ext(4, true, b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(1)]));
       b.call("map_update_elem", [b.map(unwindMaps.news), key, empty, b.const(0)]);
-      b.write(known, find());
+      const added = find();
+      b.write(known, added);
+      // Counted here: what would have to be remembered until later makes the verifier look at all that follows twice.
+      l.ifPresent(
+        added,
+        () => undefined,
+        () => l.countLostElement("unwind-processes-full", code),
+      );
     },
   );
-  return { known: b.read(known), code: b.read(code) };
+  return b.read(known);
 }
 
 /** Puts the record into the map of stacks, if no equal one is there. */
