@@ -31,6 +31,7 @@ import { lowerProcessTree } from "./lower/process-tree.js";
 import { lowerWithReturns } from "./lower/sessions.js";
 import type { TrackerProgram } from "./lower/task-events.js";
 import { lowerFileQuestion, lowerUnwindProcesses } from "./lower/unwind-processes.js";
+import { waits } from "./lower/waiting.js";
 import { parse } from "./syntax/parser.js";
 import { fileQuestion } from "./wire/unwind.js";
 
@@ -247,7 +248,8 @@ function emit(
   });
   const { code, relocations } = emitted;
   dump?.("bytecode", program.name, disassemble(code, { relocations }).join("\n"));
-  const { type, expectedAttachType, attachBtf, loadedForEach } = variant;
+  const { expectedAttachType, attachBtf, loadedForEach } = variant;
+  const type = waits(program, kernel) ? "syscall" : variant.type;
   const each = loadedForEach === undefined ? {} : { loadedForEach };
   return { name: program.name, type, expectedAttachType, attachBtf, ...each, ...partsOf(emitted) };
 }

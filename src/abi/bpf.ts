@@ -35,6 +35,7 @@ export const BPF_MAP_TYPE_STACK_TRACE = 7;
 export const BPF_MAP_TYPE_CGROUP_ARRAY = 8;
 export const BPF_MAP_TYPE_LRU_HASH = 9;
 export const BPF_MAP_TYPE_LRU_PERCPU_HASH = 10;
+export const BPF_MAP_TYPE_ARRAY_OF_MAPS = 12;
 export const BPF_MAP_TYPE_HASH_OF_MAPS = 13;
 export const BPF_MAP_TYPE_RINGBUF = 27;
 
@@ -60,6 +61,8 @@ export const progTypes = {
   perf_event: 7,
   raw_tracepoint: 17,
   tracing: 26,
+  /** Run by user space alone (BPF_PROG_TEST_RUN, since 5.14), and always one that may sleep. */
+  syscall: 31,
 } as const;
 
 /** enum bpf_attach_type, those of links that program-type.ts does not have. */

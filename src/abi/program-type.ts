@@ -1,5 +1,5 @@
 /** Kernel name of a BPF program type, lower case: BPF_PROG_TYPE_KPROBE is `kprobe` (uapi/linux/bpf.h, enum bpf_prog_type). */
-export type ProgType = "kprobe" | "tracepoint" | "perf_event" | "raw_tracepoint" | "tracing";
+export type ProgType = "kprobe" | "tracepoint" | "perf_event" | "raw_tracepoint" | "tracing" | "syscall";
 
 /** enum bpf_attach_type: what BPF_PROG_LOAD wants as expected_attach_type (uapi/linux/bpf.h, Linux 6.18). */
 export const BPF_TRACE_RAW_TP = 23;

@@ -1,4 +1,4 @@
-import { BPF_MAP_TYPE_RINGBUF } from "../abi/bpf.js";
+import { BPF_F_SLEEPABLE, BPF_MAP_TYPE_RINGBUF } from "../abi/bpf.js";
 import {
   BPF_ADD,
   BPF_ALU64,
@@ -237,6 +237,16 @@ export const features = {
         },
         { [ENOTSUPP]: "no", [EINVAL]: "no" },
       ),
+  },
+  sleepableRuns: {
+    since: "5.17",
+    what: "programs that may sleep while user space runs them, with bpf_sys_bpf() and bpf_loop()",
+    costs: "what begin and end say beyond the size of the ring is lost (and counted)",
+    ask: ({ sys }) => {
+      const attach = { flags: BPF_F_SLEEPABLE };
+      const first = hasHelper(sys, "syscall", "sys_bpf", attach);
+      return first === "yes" ? hasHelper(sys, "syscall", "loop", attach) : first;
+    },
   },
   bpfLoop: {
     since: "5.17",

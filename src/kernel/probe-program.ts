@@ -32,6 +32,7 @@ export interface TrialProgram {
   readonly instructions: readonly Instruction[];
   readonly expectedAttachType?: number;
   readonly attachBtfId?: number;
+  readonly flags?: number;
 }
 
 export function loadTrial(sys: Sys, trial: TrialProgram): Fd {
@@ -41,6 +42,7 @@ export function loadTrial(sys: Sys, trial: TrialProgram): Fd {
     code: assemble(trial.instructions),
     expectedAttachType: trial.expectedAttachType ?? 0,
     attachBtfId: trial.attachBtfId ?? 0,
+    flags: trial.flags ?? 0,
   });
 }
 
@@ -69,7 +71,7 @@ export const hasHelper = (
   sys: Sys,
   type: ProgType,
   helper: string,
-  attach: Pick<TrialProgram, "expectedAttachType" | "attachBtfId"> = {},
+  attach: Pick<TrialProgram, "expectedAttachType" | "attachBtfId" | "flags"> = {},
   meaning: Readonly<Record<number, FeatureAnswer>> = {},
 ): FeatureReply =>
   answer(

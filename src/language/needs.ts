@@ -15,6 +15,7 @@ export const featureNames = [
   "rawTracepointCookie",
   "rawTracepointUnpreempted",
   "testRun",
+  "sleepableRuns",
   "bpfLoop",
   "forEachMapElem",
   "cpuV4",

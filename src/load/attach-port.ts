@@ -32,7 +32,7 @@ import {
 } from "../sys/link-calls.js";
 import { missedCalls } from "../sys/link-life.js";
 import { type NewPerfEvent, perfEventOpen } from "../sys/perf-calls.js";
-import { progTestRun } from "../sys/prog-calls.js";
+import { progRunInThread, progTestRun } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
 import {
@@ -320,6 +320,12 @@ export class KernelAttachPort implements AttachPort, Disposable {
       if (cause instanceof SyscallError) throw new AttachError(`${program} (run once)`, cause);
       throw cause;
     }
+  }
+
+  /** The same, in another thread, of a program that may wait for what this one does; undefined if it is none of those. */
+  runBeside(program: ProgramName): Promise<void> | undefined {
+    if (this.loaded.spec(program).type !== "syscall") return undefined;
+    return progRunInThread(this.sys, this.loaded.program(program, 0n));
   }
 
   /**

@@ -1,4 +1,5 @@
 import {
+  BPF_F_SLEEPABLE,
   BPF_MAP_TYPE_LRU_PERCPU_HASH,
   BPF_MAP_TYPE_PERCPU_ARRAY,
   BPF_MAP_TYPE_PERCPU_HASH,
@@ -21,6 +22,7 @@ import { openModuleBtf, openProgram } from "../sys/object-list.js";
 import { btfLoad, type NewProgram, ProgLoadError, progLoad } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
+import { waitLayout, waitMaps } from "../wire/map-storage.js";
 import { VerifierError } from "./verifier-error.js";
 
 /** A map in the kernel. */
@@ -43,6 +45,7 @@ export function loadObject(sys: Sys, object: BpfObject, kernel: KernelView): Loa
   const loaded = new LoadedObject(sys, object, kernel);
   try {
     for (const map of object.maps) loaded.createMap(map);
+    if (object.maps.some(({ name }) => name === waitMaps.words)) writeWaitWords(sys, loaded);
     for (const program of object.programs)
       if (!hasCookieConstant(program) && program.loadedForEach !== true) loaded.program(program.name, 0n);
     return loaded;
@@ -50,6 +53,15 @@ export function loadObject(sys: Sys, object: BpfObject, kernel: KernelView): Loa
     loaded[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Programs name maps by their descriptors where they call bpf(2) themselves. */
+function writeWaitWords(sys: Sys, loaded: LoadedObject): void {
+  const words = zeroed(waitLayout.size);
+  const view = new DataView(words.buffer);
+  view.setUint32(waitLayout.outer, loaded.map(waitMaps.outer).fd.raw, true);
+  view.setUint32(waitLayout.inner, loaded.map(waitMaps.inner).fd.raw, true);
+  mapUpdate(sys, loaded.map(waitMaps.words).fd, zeroed(4), words);
 }
 
 const hasCookieConstant = (program: ProgramSpec): boolean =>
@@ -157,6 +169,7 @@ export class LoadedObject implements Disposable {
         ...(this.object.license === undefined ? {} : { license: this.object.license }),
         code,
         expectedAttachType: spec.expectedAttachType,
+        ...(spec.type === "syscall" ? { flags: BPF_F_SLEEPABLE } : {}),
         attachBtfId: target?.typeId ?? this.attachBtfId(spec),
         attachTo: target === undefined ? undefined : this.attachTo(target),
         functions,

@@ -5,6 +5,7 @@ import {
   BPF_F_RDONLY_PROG,
   BPF_F_STACK_BUILD_ID,
   BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_ARRAY_OF_MAPS,
   BPF_MAP_TYPE_CGROUP_ARRAY,
   BPF_MAP_TYPE_HASH,
   BPF_MAP_TYPE_HASH_OF_MAPS,
@@ -32,6 +33,8 @@ import {
   storageOf,
   systemMaps,
   treeState,
+  waitLayout,
+  waitMaps,
 } from "../wire/map-storage.js";
 import {
   fileKey,
@@ -58,7 +61,7 @@ interface Spec {
   readonly valueSize: number;
   readonly maxEntries: number;
   readonly flags: number;
-  readonly inner?: typeof rowTable;
+  readonly inner?: Pick<Spec, "type" | "keySize" | "valueSize" | "flags">;
   readonly initial?: Uint8Array;
   readonly frozen?: boolean;
 }
@@ -123,6 +126,13 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
       flags: 0,
     });
   if (object.actions.some(({ mayWait }) => mayWait)) specs.push(array(systemMaps.wishes, 8 * object.actions.length));
+  if (object.waits) {
+    const inner = { type: BPF_MAP_TYPE_ARRAY, keySize: 4, valueSize: 8, flags: 0 };
+    specs.push(array(waitMaps.words, waitLayout.size));
+    specs.push({ name: waitMaps.inner, ...inner, maxEntries: 1 });
+    const outer = { type: BPF_MAP_TYPE_ARRAY_OF_MAPS, keySize: 4, valueSize: 4, flags: 0 };
+    specs.push({ name: waitMaps.outer, ...outer, maxEntries: 1, inner });
+  }
   specs.push(array(systemMaps.loss, 8 * (firstLossSlot + lossCounters.length + mapLosses.length * script.maps.size)));
   if (object.zeroSize > 8 || script.maps.size > 0)
     specs.push(array(systemMaps.zero, object.zeroSize, new Uint8Array(align8(object.zeroSize))));

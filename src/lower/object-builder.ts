@@ -46,6 +46,8 @@ export class ObjectBuilder {
   readonly tables = new Map<string, Uint8Array>();
   zeroSize = 8;
   usesStart = false;
+  /** Programs wait for room in the rings: see lower/waiting.ts. */
+  waits = false;
   /** Records have frames of stacks in them. */
   stacksTravel = false;
   userAddresses = false;

@@ -25,6 +25,7 @@ import { ShownStacks } from "./shown-stacks.js";
 import { limitToTasks } from "./task-filter.js";
 import { typedAddress } from "./typed-pointers.js";
 import { variablesReadUnassigned, variablesReadUnset } from "./unset-variables.js";
+import { waits } from "./waiting.js";
 
 /** Which part of a program may use scratch memory; looking it up costs each event, so it comes as late as it can. */
 export type ScratchStage = "never" | "body" | "predicate";
@@ -50,6 +51,8 @@ export class ProgramLowering implements Lowering {
   private readonly layout: FrameLayout;
   private readonly unset: ReadonlySet<string>;
   readonly shownStacks: ShownStacks;
+  /** Where a ring is full the program waits: nothing that it says is lost. */
+  readonly waits: boolean;
   private fn: FunctionState;
   private callbackCount = 0;
   private readonly scratchStage: ScratchStage;
@@ -73,6 +76,8 @@ export class ProgramLowering implements Lowering {
     this.index = index;
     this.object = object;
     this.variant = program.variant;
+    this.waits = waits(program, object.kernel);
+    if (this.waits) object.waits = true;
     this.scratchStage = scratchStage;
     this.facts = loopFacts(program, () => object.kernel.feature("bpfLoop") !== "no");
     this.unset = variablesReadUnset(program);

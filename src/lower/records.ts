@@ -11,6 +11,7 @@ import { align8, framesFollow, layoutOf, residence, sizeOf, stackLayout } from "
 import { buildIdFrame, systemMaps } from "../wire/map-storage.js";
 import type { ProgramLowering } from "./program-lowering.js";
 import { type FreshStack, withoutStacks } from "./shown-stacks.js";
+import { waitForRoom } from "./waiting.js";
 
 /** Records of stacks up to here are written into the ring as large as they can become. */
 const wholeRecord = 192;
@@ -151,6 +152,7 @@ function sendRecord(
   onFull: () => void = fullRing(p, index),
 ): void {
   const { b } = p;
+  if (p.waits) waitForRoom(p, ringOf(p, index), size);
   const record = b.call("ringbuf_reserve", [b.map(ringOf(p, index)), b.const(size), b.const(0)]);
   p.ifPresent(
     record,

@@ -142,6 +142,17 @@ export function progTestRun(sys: Sys, program: Fd): number {
 }
 
 /**
+ * The same of a program of type syscall, in a thread of libuv's pool: it may wait for this one. bpf_prog_test_run_syscall(), v5.14.
+ */
+export async function progRunInThread(sys: Sys, program: Fd): Promise<void> {
+  const attr = testRunAttr.encode({ "test.prog_fd": program.raw }, sys.addressOf);
+  check(
+    await sys.callInThread("bpf", BPF_PROG_TEST_RUN, attr, attr.bytes.length),
+    () => `bpf(BPF_PROG_TEST_RUN, ${program.what})`,
+  );
+}
+
+/**
  * Raw bytes of bpf_prog_info, bpf_map_info, bpf_link_info or bpf_btf_info, as many as the kernel fills in of `size`.
  * `prepare` may write into them first what the kernel looks at: where memory is that it is to fill.
  */

@@ -23,12 +23,13 @@ import { readLosses, readLostExit } from "./losses.js";
 import { Names } from "./names.js";
 import { PendingStacks } from "./pending-stacks.js";
 import { probedFiles } from "./probed-files.js";
-import { isThere, isTreeGone, seedTree } from "./process-tree.js";
+import { seedTree } from "./process-tree.js";
 import { ProcessWatch } from "./process-watch.js";
 import { type Measured, measure, type ProgramRun } from "./programs.js";
 import { Records } from "./records.js";
 import { Refusals } from "./refusals.js";
 import { ScriptMaps } from "./script-maps.js";
+import { watchTargets } from "./target-watch.js";
 import { enterCgroups, type TaskTargets } from "./task-targets.js";
 import { Unwinding } from "./unwinding.js";
 
@@ -73,14 +74,14 @@ export interface ProgramRequest {
 /** What runs at the ends of a trace only. */
 const runAtEnds: ReadonlySet<Moment | undefined> = new Set<Moment>(["begin", "end", "test", "bench"]);
 
+/** Events of begin that are told behind the number of probes; with more than that it is not waited for. */
+const mostHeldBack = 10_000;
+
+/** How often the rings are looked at while a program runs beside. */
+const lookMilliseconds = 2;
+
 /** What is ready to run once the trace has begun, though not attached to the kernel. */
 const countedAsAttached: ReadonlySet<Moment | undefined> = new Set<Moment>(["begin", "end", "signal"]);
-
-/** How often the process of -p is looked at. */
-const pidCheckMilliseconds = 100;
-
-/** Processes of a tree are looked up one by one at each so many of these looks. */
-const looksPerSweep = 10;
 
 /** Milliseconds in which processes that are there already are looked at before probes are attached, where stacks need it. */
 const seedMilliseconds = 50;
@@ -221,10 +222,10 @@ export class Trace implements Disposable {
       this.wakeUp = resolve;
     });
     this.followProcesses();
-    this.runMoment("begin");
-    // What begin says is handled now, because it may end the trace, but told behind the number of probes.
+    // What begin says is handled now, because it may end the trace, but told behind the number of probes, if it is not much.
     const early: TraceEvent[] = [];
     this.holdBack = early;
+    await this.runMoment("begin");
     await this.drain();
     // Also after an exit() in begin: whether probes can be attached is what such a script asks.
     const attached = this.attachAll();
@@ -259,7 +260,10 @@ export class Trace implements Disposable {
         child.go();
         void child.ended.then(() => this.stop());
       }
-      if (child === undefined) timers.defer(this.watch(pid));
+      if (child === undefined) {
+        const root = this.options.targets?.root;
+        timers.defer(watchTargets(this.options.sys, this.loaded, { pid, root, onEnd: () => this.stop() }));
+      }
       const traced = child?.pid ?? pid;
       if (traced !== undefined && this.options.compiled.userAddresses) timers.defer(this.remember(traced));
       // Without a ring nothing else keeps Node's event loop alive.
@@ -276,7 +280,7 @@ export class Trace implements Disposable {
    * how to run it.
    */
   async runPrograms(moment: "test" | "bench", each: (request: ProgramRequest) => Promise<void>): Promise<void> {
-    this.runMoment("begin");
+    await this.runMoment("begin");
     await this.drain();
     this.options.afterTurn?.();
     const { script } = this.options.compiled;
@@ -327,7 +331,7 @@ export class Trace implements Disposable {
   /** SIGUSR1: the script's own programs for it, else all maps. */
   signalled(): void {
     if (this.options.compiled.script.targets.some((target) => target.provider.moment === "signal"))
-      this.runMoment("signal");
+      void this.runMoment("signal");
     else this.printMaps();
   }
 
@@ -340,7 +344,7 @@ export class Trace implements Disposable {
     // end when somebody waits at the keyboard.
     await this.drain();
     this.handling = true;
-    this.runMoment("end");
+    await this.runMoment("end");
     await this.drain();
     const { compiled } = this.options;
     this.emit({ kind: "end" });
@@ -394,9 +398,14 @@ export class Trace implements Disposable {
   }
 
   private emit(event: TraceEvent): void {
-    if (this.holdBack !== undefined) {
-      this.holdBack.push(event);
+    const { holdBack } = this;
+    if (holdBack !== undefined && holdBack.length < mostHeldBack) {
+      holdBack.push(event);
       return;
+    }
+    if (holdBack !== undefined) {
+      this.holdBack = undefined;
+      for (const each of holdBack.splice(0)) this.emit(each);
     }
     const enough = this.options.onEvent(event);
     if (enough !== undefined) this.records.hold(enough);
@@ -427,13 +436,30 @@ export class Trace implements Disposable {
     return this.handling || (this.iterating && action.outlivesExit === true) || action.alwaysDone === true;
   }
 
-  private runMoment(moment: "begin" | "end" | "signal"): void {
+  /** What waits for room in the rings runs in another thread, while this one makes room. */
+  private async runMoment(moment: "begin" | "end" | "signal"): Promise<void> {
     const { programs, targets } = this.options.compiled.script;
     for (const program of programs) {
       for (const target of program.targets) {
-        if (target.provider.moment === moment) this.port.runOnce(program.name, BigInt(targets.indexOf(target)));
+        if (target.provider.moment !== moment) continue;
+        const running = this.port.runBeside(program.name);
+        if (running === undefined) this.port.runOnce(program.name, BigInt(targets.indexOf(target)));
+        else await this.drainUntil(running);
       }
     }
+  }
+
+  private async drainUntil(running: Promise<void>): Promise<void> {
+    let isOver = false;
+    const over = running.finally(() => {
+      isOver = true;
+    });
+    over.catch(() => undefined);
+    while (!isOver) {
+      await this.drain();
+      await Promise.race([over, new Promise((resolve) => setTimeout(resolve, lookMilliseconds))]);
+    }
+    await over;
   }
 
   private countMoments(): number {
@@ -494,18 +520,6 @@ export class Trace implements Disposable {
     for (const file of probedFiles(compiled.script.targets)) this.unwinding.expectFile(file);
     const isLimited = named.length > 0 || (targets !== undefined && looksAtTasks(targets.filter));
     if (!isLimited) void this.unwinding.seed(allProcesses());
-  }
-
-  /** Ends the trace when there is nothing left of what it is limited to. */
-  private watch(pid: number | undefined): () => void {
-    const { sys, targets } = this.options;
-    if (pid === undefined && targets?.root === undefined) return () => undefined;
-    let looks = 0;
-    const timer = setInterval(() => {
-      if (pid !== undefined && !isThere(pid)) this.stop();
-      else if (targets?.root !== undefined && isTreeGone(sys, this.loaded, ++looks % looksPerSweep === 0)) this.stop();
-    }, pidCheckMilliseconds);
-    return () => clearInterval(timer);
   }
 
   private makeHost(): Host {

@@ -80,6 +80,18 @@ export const systemMaps = {
   treeState: "tree_state",
 } as const;
 
+/** Maps of programs that wait for room in a ring: see lower/waiting.ts. */
+export const waitMaps = {
+  /** {@link waitLayout}. */
+  words: "wait_words",
+  /** A map of maps, and what is put into it again and again. */
+  outer: "wait_outer",
+  inner: "wait_inner",
+} as const;
+
+/** u32 each: descriptors of the other two maps, which user space writes, and a key. */
+export const waitLayout = { outer: 0, key: 4, inner: 8, size: 16 } as const;
+
 /** Words of the tree_state map: not 0 while births are noted. */
 export const treeState = { noting: 0, size: 8 } as const;
 

@@ -1,7 +1,7 @@
 // A trace ends when it is told to, whatever its output, its ring or its commands are doing, and leaves nothing behind.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { chmodSync, closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -13,9 +13,25 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const e = (script: string, ...more: readonly string[]): readonly string[] => ["--unsafe", ...more, "-e", script];
 const spam = 'interval:us:200 { printf("%s\\n", "a line that is long enough to fill a pipe soon"); @n = count(); }';
 
+test("begin and end say all that they have to say", async () => {
+  const script = `begin { for ($i : 0..100000) { printf("b%d\\n", $i); } exit(); }
+    end { for ($i : 0..400000) { printf("e%d\\n", $i); } @m = 5; clear(@m); print("the end"); }`;
+  const { out, err } = await run("-q", ...e(script), "-o", join(folder, "said"));
+  assert.deepEqual([out, err], ["", ""]);
+  const said = readFileSync(join(folder, "said"), "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
+  assert.equal(said.length, 500_001);
+  assert.deepEqual(
+    [said[0], said[99_999], said[100_000], said[499_999], said[500_000]],
+    ["b0", "b99999", "e0", "e399999", "the end"],
+  );
+});
+
 test("control is never lost: maps are printed and emptied behind a full ring", async () => {
-  const script = `begin { @m = 1; exit(); }
-    end { for ($i : 0..20000) { printf("%d\\n", $i); } print(@m); clear(@m); time("the end\\n"); }`;
+  // One event that has more to say than the ring has room for; only begin and end can wait.
+  const script = `begin { @m = 1; } interval:ms:100 { for ($i : 0..20000) { printf("%d\\n", $i); } print(@m); clear(@m); time("the end\\n");
+    exit(); }`;
   const tracer = new Tracer(["-q", ...e(script)], { BPFTRACE_PERF_RB_PAGES: "4" });
   const { out, err, status } = await tracer.end();
   assert.equal(status, 0);

@@ -20,7 +20,7 @@ test("updates of a full map are counted, with the map's name", async () => {
 });
 
 test("events that the ring has no room for are counted: printed and lost make all", async () => {
-  const script = 'BEGIN { $i = 0; while ($i < 1000) { printf("%d\\n", $i); $i++; } exit(4); }';
+  const script = 'interval:ms:10 { $i = 0; while ($i < 1000) { printf("%d\\n", $i); $i++; } exit(4); }';
   const { out, err, status } = await withEnv({ BPFTRACE_PERF_RB_PAGES: "1" }, "-e", script);
   // exit() found no room either, and still ends the trace.
   assert.equal(status, 4);
