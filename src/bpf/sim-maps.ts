@@ -2,6 +2,7 @@ import {
   BPF_EXIST,
   BPF_F_RDONLY_PROG,
   BPF_MAP_TYPE_ARRAY,
+  BPF_MAP_TYPE_ARRAY_OF_MAPS,
   BPF_MAP_TYPE_CGROUP_ARRAY,
   BPF_MAP_TYPE_HASH,
   BPF_MAP_TYPE_LRU_HASH,
@@ -39,6 +40,8 @@ export interface SimMap {
 
 export function createSimMap(spec: MapSpec, memory: SimMemory, cpus: number): SimMap {
   switch (spec.type) {
+    // Only user space uses what is in it.
+    case BPF_MAP_TYPE_ARRAY_OF_MAPS:
     case BPF_MAP_TYPE_ARRAY:
     case BPF_MAP_TYPE_CGROUP_ARRAY:
       return new SimArray(spec, memory, 1);

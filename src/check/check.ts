@@ -1,6 +1,7 @@
 import { Diagnostics } from "../base/diagnostics.js";
 import type { Span } from "../base/span.js";
 import type { Config } from "../language/config.js";
+import { markEmptied } from "../language/emptied-maps.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Parameters } from "../language/parameters.js";
 import type { TypedProgram, TypedScript } from "../language/typed.js";
@@ -63,7 +64,7 @@ export function check(bound: Bound, kernel: KernelView, options: CheckOptions, d
     });
   }
   const maps = declareMaps(options.declarations, env.finishedMaps(), diags);
-  return { programs, maps, stackLengths: env.stackLengths, targets: bound.targets };
+  return { programs, maps: markEmptied(maps, programs), stackLengths: env.stackLengths, targets: bound.targets };
 }
 
 function checkAll(

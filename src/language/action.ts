@@ -2,15 +2,19 @@ import type { Resolver } from "../wire/decode.js";
 import type { TraceEvent } from "../wire/event.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 
+/** `clear`: no entry is left; `zero`: keys stay. */
+export type Emptying = "clear" | "zero";
+
 /** What the user half of a builtin may do. */
 export interface Host extends Resolver {
   emit(event: TraceEvent): void;
   /** Reads a map now and emits it; the promise, of a large one, settles then. */
   printMap(map: string, limits: Pick<MapSnapshot, "top" | "div">): Promise<void> | undefined;
+  /** The same, and empties it: each update is either in what is emitted or in the map behind. */
+  takeMap(map: string, limits: Pick<MapSnapshot, "top" | "div">, how: Emptying): Promise<void>;
   /** The value of one entry, by the bytes of its key; undefined if there is none. */
   entry(map: string, key: Uint8Array): Value | undefined;
-  clearMap(map: string): void;
-  zeroMap(map: string): void;
+  emptyMap(map: string, how: Emptying): Promise<void>;
   /** Ends the trace after the events before this one. */
   exit(code: number): void;
   /** strftime(3) of the current moment. */

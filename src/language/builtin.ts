@@ -2,6 +2,7 @@ import type { Diagnostics } from "../base/diagnostics.js";
 import type { Span } from "../base/span.js";
 import type { Value } from "../ir/ir.js";
 import type { AddressSpace, StackType, Type } from "../types/type.js";
+import type { Emptying } from "./action.js";
 import type { Config } from "./config.js";
 import type { KernelView, Missing, UserSymbol } from "./kernel-view.js";
 import type { Dest, Lowering } from "./lowering.js";
@@ -105,6 +106,10 @@ export interface Builtin {
   readonly sends?: (type: Type) => boolean;
   /** Sends its values to be shown: stacks among them travel with their frames. */
   readonly shows?: boolean;
+  /** Empties the map that is its first argument, or sets its values to zero. */
+  readonly empties?: Emptying;
+  /** Prints the whole map that is its first argument, if it is one. */
+  readonly printsMaps?: boolean;
   /** What the action uses, asked before attach points are chosen. */
   readonly uses?: "args" | "argN" | "kernel-stack" | "typed-args";
   /** Changes what the function returns, which the kernel lets only some links do. */

@@ -5,6 +5,7 @@ import type { AddressSpace, Type } from "../types/type.js";
 import type { lossCounters } from "../wire/map-storage.js";
 import type { Action } from "./action.js";
 import type { Config } from "./config.js";
+import type { TakenMaps } from "./emptied-maps.js";
 import type { KernelView } from "./kernel-view.js";
 import type { ProgramVariant, Target } from "./probe.js";
 import type { MapAccess, TypedExpr, TypedMap } from "./typed.js";
@@ -81,6 +82,8 @@ export interface Lowering {
   findEntry(access: MapAccess, variable: TypedExpr): Value;
   /** Address of the key of a map access, in memory. */
   key(access: MapAccess): Value;
+  /** Where the action prints a map and empties it behind that: the two are done as one. */
+  readonly taken: TakenMaps;
   map(name: string): TypedMap;
   /** Number of entries of a map with keys; bpf_for_each_map_elem(), since Linux 5.13. */
   countEntries(map: string): Value;

@@ -20,6 +20,11 @@ export interface TypedMap {
   readonly key: readonly Type[] | undefined;
   readonly value: Type;
   readonly span: Span;
+  /**
+   * The script empties it (clear(), zero()): entries belong to a generation, so that what was counted until then is apart from
+   * what comes after (lower/generations.ts).
+   */
+  readonly emptied?: boolean | undefined;
   /** What its declaration asks for: `let @m = lruhash(100)`. */
   readonly declared?: MapDeclaration | undefined;
 }

@@ -2,7 +2,9 @@ import type { Value } from "../ir/ir.js";
 import type { TypedStatement } from "../language/typed.js";
 import { endsAction, occursIn } from "../language/typed-walk.js";
 import { align8, isAggregate, layoutOf, residence, sizeOf } from "../wire/layout.js";
+import { storageOf } from "../wire/map-storage.js";
 import type { CallbackLoop } from "./captured-variables.js";
+import { generationOf } from "./generations.js";
 import { totalAt } from "./maps.js";
 import type { ProgramLowering } from "./program-lowering.js";
 import { lowerBlock } from "./statements.js";
@@ -66,6 +68,15 @@ export function overMap(p: ProgramLowering, s: MapLoop): void {
     const [keyAt = 0, valueAt = 0] = layoutOf(types).offsets;
     const pair = p.home(s.variable);
     const key = inner.param(elementKey);
+    const { generation, keySize } = storageOf(map);
+    if (generation) {
+      const go = inner.newBlock();
+      const own = inner.load(8, false, key, keySize - 8);
+      const next = p.loops.at(-1)?.next ?? p.exit;
+      inner.branch("eq", own, generationOf(inner, p.object.script, s.map), go, next);
+      inner.seal(go);
+      inner.setBlock(go);
+    }
     inner.copy(pair.base, pair.offset + keyAt, key, 0, align8(sizeOf(keyType)));
     let value: Value;
     if (isAggregate(map.value)) {

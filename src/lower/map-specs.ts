@@ -126,7 +126,9 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
       flags: 0,
     });
   if (object.actions.some(({ mayWait }) => mayWait)) specs.push(array(systemMaps.wishes, 8 * object.actions.length));
-  if (object.waits) {
+  const emptied = [...script.maps.values()].some((map) => map.emptied);
+  if (emptied) specs.push(array(systemMaps.generations, 8 * script.maps.size));
+  if (object.waits || emptied) {
     const inner = { type: BPF_MAP_TYPE_ARRAY, keySize: 4, valueSize: 8, flags: 0 };
     specs.push(array(waitMaps.words, waitLayout.size));
     specs.push({ name: waitMaps.inner, ...inner, maxEntries: 1 });
@@ -253,9 +255,11 @@ function scriptMap(map: TypedMap, config: Config, cpus: number): readonly Spec[]
   const { keySize, valueSize } = storage;
   if (storage.kind === "array") {
     const type = storage.perCpu ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY;
-    return [{ name, type, keySize, valueSize, maxEntries: 1, flags: 0 }];
+    return [{ name, type, keySize, valueSize, maxEntries: storage.generation ? 2 : 1, flags: 0 }];
   }
-  const maxEntries = entriesOf(map, config);
+  // Two generations may be there for a moment.
+  const keys = entriesOf(map, config);
+  const maxEntries = keys * (storage.generation ? 2 : 1);
   // The kernel frees the keys that were not used for the longest; it wants the memory of all of them from the start.
   if (declared?.lru === true) {
     const type = storage.perCpu ? BPF_MAP_TYPE_LRU_PERCPU_HASH : BPF_MAP_TYPE_LRU_HASH;
@@ -265,7 +269,7 @@ function scriptMap(map: TypedMap, config: Config, cpus: number): readonly Spec[]
   if (storage.chunks !== undefined) {
     const { chunks } = storage;
     const room = chunkRoom(chunks, maxEntries, cpus);
-    const shared = sharesCells(chunks, maxEntries);
+    const shared = sharesCells(chunks, keys);
     const piece = (pieces: string, size: number, count: number, flags: number): Spec => {
       return { name: pieces, type, keySize: chunks.keySize, valueSize: size, maxEntries: count, flags };
     };

@@ -8,6 +8,7 @@ import { type MapStorage, storageOf, systemMaps } from "../wire/map-storage.js";
 import { deleteChunked, withChunkedCell } from "./chunks.js";
 import { lowerInto } from "./expressions.js";
 import { countLostUpdate, resultOf } from "./failed-updates.js";
+import { generationOf } from "./generations.js";
 import { missingEntry, quietly, reportUpdate } from "./helper-errors.js";
 import type { ProgramLowering } from "./program-lowering.js";
 
@@ -20,7 +21,8 @@ export function keyOf(p: ProgramLowering, access: MapAccess): Value {
   const { b } = p;
   if (p.map(access.map).key === undefined) {
     const slot = b.slotAddr(b.slot(8, 8, "key"));
-    b.store(8, slot, 0, b.const(0));
+    const index = storage(p, access).generation ? generationOf(b, p.object.script, access.map) : b.const(0);
+    b.store(8, slot, 0, index);
     return slot;
   }
   return p.address(keyIn(p, access, 0));
@@ -31,7 +33,9 @@ function keyIn(p: ProgramLowering, access: MapAccess, room: number): Dest {
   const types = p.map(access.map).key ?? [];
   // An entry of the same layout, such as a text from another map, can be the key where it is.
   const layout = layoutOf(types);
-  const dest = p.temporary(Math.max(room, layout.size), `key of ${access.map}`);
+  const { generation, keySize } = storage(p, access);
+  const dest = p.temporary(Math.max(room, keySize), `key of ${access.map}`);
+  if (generation) p.b.store(8, dest.base, dest.offset + layout.size, generationOf(p.b, p.object.script, access.map));
   const [only] = access.key;
   if (only !== undefined && isPlainTuple(only.type) && access.key.length === 1) {
     // A tuple as a whole is a key of several parts, which lie in memory as it does.
@@ -64,19 +68,34 @@ function withEntry(
   );
 }
 
-function scalarDest(p: ProgramLowering, access: MapAccess, of: MapStorage): Dest {
-  return { base: p.b.mapValue(access.map, of.valueOffset), offset: 0 };
+/** The value of a map without keys that is shared by all processors, and what says that it was set. */
+interface ScalarPlace {
+  readonly base: Value;
+  readonly flag: () => Value;
 }
 
-function setFlag(p: ProgramLowering, access: MapAccess, of: MapStorage): void {
-  if (of.flagOffset !== undefined) p.b.store(8, p.b.mapValue(access.map, of.flagOffset), 0, p.b.const(1));
+/** By its address; of a map that the script empties, by a lookup of its generation, both at one time. */
+function scalarPlace(p: ProgramLowering, access: MapAccess, of: MapStorage): ScalarPlace {
+  const { b } = p;
+  const flagOffset = of.flagOffset ?? 0;
+  if (!of.generation)
+    return { base: b.mapValue(access.map, of.valueOffset), flag: () => b.mapValue(access.map, flagOffset) };
+  const found = b.call("map_lookup_elem", [b.map(access.map), keyOf(p, access)]);
+  // An array has all of its elements: this only tells the verifier.
+  const there = b.newBlock();
+  b.branch("ne", found, b.const(0), there, p.exit, "then");
+  b.seal(there);
+  b.setBlock(there);
+  return { base: found, flag: () => b.bin("add", found, b.const(flagOffset)) };
 }
+
+const setFlag = (p: ProgramLowering, place: ScalarPlace): void => p.b.store(8, place.flag(), 0, p.b.const(1));
 
 /** The value of an entry that fits a register, 0 if there is none. */
 export function readEntry(p: ProgramLowering, access: MapAccess): Value {
   const { b } = p;
   const of = storage(p, access);
-  if (of.kind === "array") return b.load(8, false, scalarDest(p, access, of).base, 0);
+  if (of.kind === "array") return b.load(8, false, scalarPlace(p, access, of).base, 0);
   const result = b.newVariable();
   withEntry(
     p,
@@ -94,7 +113,7 @@ export function readEntry(p: ProgramLowering, access: MapAccess): Value {
 export function placeOfEntry(p: ProgramLowering, access: MapAccess, type: Type): Place {
   const { b } = p;
   const of = storage(p, access);
-  if (of.kind === "array") return { ...scalarDest(p, access, of), space: "bpf" };
+  if (of.kind === "array") return { base: scalarPlace(p, access, of).base, offset: 0, space: "bpf" };
   p.object.zeroSize = Math.max(p.object.zeroSize, sizeOf(type));
   const address = b.newVariable();
   withEntry(
@@ -116,8 +135,7 @@ export function copyEntry(p: ProgramLowering, access: MapAccess, dest: Dest): Va
   const size = sizeOf(p.map(access.map).value);
   const key = keyOf(p, access);
   if (of.kind === "array") {
-    const from = scalarDest(p, access, of);
-    b.copy(dest.base, dest.offset, from.base, from.offset, size);
+    b.copy(dest.base, dest.offset, scalarPlace(p, access, of).base, 0, size);
     return key;
   }
   const value = b.call("map_lookup_elem", [b.map(access.map), key]);
@@ -139,14 +157,20 @@ function updateEntry(p: ProgramLowering, access: MapAccess, key: Value, value: V
 }
 
 export function assignEntry(p: ProgramLowering, access: MapAccess, type: Type, value: TypedExpr): void {
+  const { b } = p;
   const of = storage(p, access);
   if (residence(type) === "register") {
     storeRegister(p, access, of, p.value(value));
     return;
   }
   if (of.kind === "array") {
-    lowerInto(p, value, scalarDest(p, access, of), true, type);
-    setFlag(p, access, of);
+    // What is assigned may read the map itself: the place is found behind it where it can change.
+    const temporary = of.generation ? p.temporary(sizeOf(type), `value of ${access.map}`) : undefined;
+    if (temporary !== undefined) lowerInto(p, value, temporary, true, type);
+    const place = scalarPlace(p, access, of);
+    if (temporary === undefined) lowerInto(p, value, { base: place.base, offset: 0 }, true, type);
+    else b.copy(place.base, 0, temporary.base, temporary.offset, sizeOf(type));
+    setFlag(p, place);
     return;
   }
   const temporary = p.temporary(sizeOf(type), `value of ${access.map}`);
@@ -158,8 +182,9 @@ export function assignEntry(p: ProgramLowering, access: MapAccess, type: Type, v
 function storeRegister(p: ProgramLowering, access: MapAccess, of: MapStorage, value: Value): void {
   const { b } = p;
   if (of.kind === "array") {
-    b.store(8, scalarDest(p, access, of).base, 0, value);
-    setFlag(p, access, of);
+    const place = scalarPlace(p, access, of);
+    b.store(8, place.base, 0, value);
+    setFlag(p, place);
     return;
   }
   const slot = b.slotAddr(b.slot(8, 8, "value"));
@@ -181,8 +206,9 @@ export function addToEntry(p: ProgramLowering, access: MapAccess, delta: Value, 
   };
   b.write(before, b.const(0));
   if (of.kind === "array") {
-    add(scalarDest(p, access, of).base);
-    setFlag(p, access, of);
+    const place = scalarPlace(p, access, of);
+    add(place.base);
+    setFlag(p, place);
     return b.read(before);
   }
   withEntry(p, access, add, (key) => {
@@ -357,17 +383,33 @@ export function deleteEntry(p: ProgramLowering, access: MapAccess): Value {
     });
     return b.read(deleted);
   }
-  const flag = b.mapValue(access.map, of.flagOffset ?? 0);
-  const was = b.cmp("ne", b.load(8, false, flag, 0), b.const(0));
-  b.zero(b.mapValue(access.map, 0), 0, of.valueSize);
+  const { base, flag } = scalarPlace(p, access, of);
+  const was = b.cmp("ne", b.load(8, false, flag(), 0), b.const(0));
+  b.zero(base, 0, of.valueSize);
   return was;
 }
 
 /** bpf_for_each_map_elem() answers how many entries it has seen. */
 export function countEntries(p: ProgramLowering, map: string): Value {
   const { b } = p;
-  const name = p.subprogram("each", (each) => each.ret(each.const(0)));
-  return b.call("for_each_map_elem", [b.map(map), b.funcRef(name), b.const(0), b.const(0)]);
+  const of = storageOf(p.map(map));
+  if (!of.generation) {
+    const name = p.subprogram("each", (each) => each.ret(each.const(0)));
+    return b.call("for_each_map_elem", [b.map(map), b.funcRef(name), b.const(0), b.const(0)]);
+  }
+  const count = b.slotAddr(b.slot(16, 8, "entries"));
+  b.store(8, count, 0, b.const(0));
+  b.store(8, count, 8, generationOf(b, p.object.script, map));
+  const name = p.subprogram("each", (each) => {
+    const [elementKey, frame] = [1, 3];
+    const shared = each.param(frame);
+    const own = each.load(8, false, each.param(elementKey), of.keySize - 8);
+    const same = each.cmp("eq", own, each.load(8, false, shared, 8));
+    each.store(8, shared, 0, each.bin("add", each.load(8, false, shared, 0), same));
+    each.ret(each.const(0));
+  });
+  b.call("for_each_map_elem", [b.map(map), b.funcRef(name), count, b.const(0)]);
+  return b.load(8, false, count, 0);
 }
 
 /** Gives a variable the value of an entry; 1 if there is one. */

@@ -3,6 +3,7 @@ import { FunctionBuilder, type Variable } from "../ir/builder.js";
 import type { BlockId, IrFunction, Value } from "../ir/ir.js";
 import type { Action } from "../language/action.js";
 import type { Config } from "../language/config.js";
+import { type TakenMaps, takenMaps } from "../language/emptied-maps.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Dest, LossCounter, Lowering, Place } from "../language/lowering.js";
 import type { ProgramVariant, Target } from "../language/probe.js";
@@ -53,6 +54,7 @@ export class ProgramLowering implements Lowering {
   readonly shownStacks: ShownStacks;
   /** Where a ring is full the program waits: nothing that it says is lost. */
   readonly waits: boolean;
+  private takenFound: TakenMaps | undefined;
   private fn: FunctionState;
   private callbackCount = 0;
   private readonly scratchStage: ScratchStage;
@@ -425,6 +427,11 @@ export class ProgramLowering implements Lowering {
 
   map(name: string): TypedMap {
     return this.object.map(name);
+  }
+
+  get taken(): TakenMaps {
+    this.takenFound ??= takenMaps(this.program);
+    return this.takenFound;
   }
 
   countEntries(map: string): Value {

@@ -77,6 +77,16 @@ export function mapUpdate(sys: Sys, map: Fd, key: Uint8Array, value: Uint8Array,
   check(result, () => `bpf(BPF_MAP_UPDATE_ELEM, ${map.what})`);
 }
 
+/**
+ * The same in a thread of libuv's pool. Of a map of maps it waits until no program works with the former element, nor with anything else that
+ * it has found before (maybe_wait_bpf_programs(), kernel/bpf/syscall.c, since v4.18).
+ */
+export async function mapUpdateInThread(sys: Sys, map: Fd, key: Uint8Array, value: Uint8Array): Promise<void> {
+  const attr = element(sys, map, key, value);
+  const result = await sys.callInThread("bpf", BPF_MAP_UPDATE_ELEM, attr, attr.bytes.length);
+  check(result, () => `bpf(BPF_MAP_UPDATE_ELEM, ${map.what})`);
+}
+
 /** False if there was no such key. */
 export function mapDelete(sys: Sys, map: Fd, key: Uint8Array): boolean {
   const result = bpf(sys, BPF_MAP_DELETE_ELEM, element(sys, map, key));

@@ -1,18 +1,13 @@
+import { BPF_NOEXIST } from "../abi/bpf.js";
+import { E2BIG, EEXIST } from "../abi/errno.js";
 import { zeroed } from "../abi/struct.js";
+import type { Emptying } from "../language/action.js";
 import type { TypedMap } from "../language/typed.js";
 import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
-import {
-  clearMap,
-  type RawEntry,
-  readMap,
-  readMapInPieces,
-  readValue,
-  valueBytes,
-  valueOfCpu,
-  zeroMap,
-} from "../load/map-reader.js";
-import { mapDelete, mapTake, mapUpdate } from "../sys/map-calls.js";
+import { type RawEntry, readMap, readMapInPieces, readValue, valueBytes, valueOfCpu } from "../load/map-reader.js";
+import { mapDelete, mapTake, mapUpdate, mapUpdateInThread } from "../sys/map-calls.js";
 import type { Sys } from "../sys/sys.js";
+import { SyscallError } from "../sys/syscall-error.js";
 import { decodeAggregate } from "../wire/aggregate.js";
 import {
   type ChunkLayout,
@@ -26,7 +21,7 @@ import {
 } from "../wire/chunks.js";
 import { type Decoder, decoderFor, type Resolver } from "../wire/decode.js";
 import { isAggregate, layoutOf } from "../wire/layout.js";
-import { type MapStorage, storageOf } from "../wire/map-storage.js";
+import { type MapStorage, storageOf, systemMaps, waitMaps } from "../wire/map-storage.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import type { PendingStacks } from "./pending-stacks.js";
 import { addWords, StackKeys } from "./stack-keys.js";
@@ -39,6 +34,11 @@ interface Reader {
   readonly storage: MapStorage;
   readonly keys: readonly { readonly decode: Decoder; readonly offset: number }[];
   readonly value: Decoder | undefined;
+  /** What programs add to, of a map that the script empties; its place in the map of generations. */
+  generation: number;
+  readonly index: number;
+  /** A map without keys counts as set though programs have not done so since it was set to zero. */
+  isZero: boolean;
   /** There if keys have stacks that programs unwind. */
   readonly stacks: StackKeys | undefined;
   /** Where its values are, if they are in pieces. */
@@ -78,7 +78,7 @@ export class ScriptMaps {
     this.cpus = cpus;
     this.loaded = loaded;
     this.pending = pending;
-    for (const map of maps.values()) {
+    for (const [index, map] of [...maps.values()].entries()) {
       const { offsets } = layoutOf(map.key ?? []);
       const keys = (map.key ?? []).map((type, i) => ({ decode: decoderFor(type), offset: offsets[i] ?? 0 }));
       const value = isAggregate(map.value) ? undefined : decoderFor(map.value);
@@ -91,7 +91,18 @@ export class ScriptMaps {
         chunks: loaded.map(chunkMapName(map.name)),
         spare: isShared ? undefined : loaded.map(spareMapName(map.name)),
       };
-      this.readers.set(map.name, { map, loaded: loaded.map(map.name), storage, keys, value, stacks, pieces });
+      this.readers.set(map.name, {
+        map,
+        loaded: loaded.map(map.name),
+        storage,
+        keys,
+        value,
+        generation: 0,
+        index,
+        isZero: false,
+        stacks,
+        pieces,
+      });
     }
   }
 
@@ -120,8 +131,8 @@ export class ScriptMaps {
   }
 
   /** The same, with pauses in which signals are heard. */
-  async snapshotInPieces(name: string, resolver: Resolver): Promise<MapSnapshot> {
-    const pieces = this.pieces(name, resolver);
+  async snapshotInPieces(name: string, resolver: Resolver, generation?: number): Promise<MapSnapshot> {
+    const pieces = this.pieces(name, resolver, generation);
     let until = performance.now() + sliceMilliseconds;
     for (;;) {
       const next = pieces.next();
@@ -132,7 +143,11 @@ export class ScriptMaps {
     }
   }
 
-  private *pieces(name: string, resolver: Resolver): Generator<undefined, MapSnapshot> {
+  private *pieces(
+    name: string,
+    resolver: Resolver,
+    generation = this.reader(name).generation,
+  ): Generator<undefined, MapSnapshot> {
     const reader = this.reader(name);
     const entries: { key: readonly Value[]; value: Value }[] = [];
     const add = (bytes: Uint8Array, parts: readonly Uint8Array[]): void => {
@@ -142,20 +157,25 @@ export class ScriptMaps {
     };
     if (reader.pieces === undefined && (reader.stacks === undefined || reader.stacks.isPlain)) {
       for (const raws of readMapInPieces(this.sys, reader.loaded)) {
-        for (const raw of raws) if (isSet(reader, raw)) add(raw.key, partsOf(reader, raw.value));
+        for (const raw of raws)
+          if (isOf(reader, generation, raw) && isSet(reader, raw)) add(raw.key, partsOf(reader, raw.value));
         yield;
       }
     } else
-      for (const { key, parts } of this.read(reader)) {
+      for (const { key, parts } of this.read(reader, generation)) {
         add(key, parts);
         if (entries.length % manyEntries === 0) yield;
       }
-    return { name, keyed: reader.map.key !== undefined, entries };
+    const snapshot = { name, keyed: reader.map.key !== undefined, entries };
+    return reader.isZero ? this.withZeros(name, snapshot, resolver) : snapshot;
   }
 
-  /** Keys with their values of each processor or piece. */
-  private read(reader: Reader): readonly { readonly key: Uint8Array; readonly parts: readonly Uint8Array[] }[] {
-    const found = readMap(this.sys, reader.loaded).filter((raw) => isSet(reader, raw));
+  /** Keys with their values of each processor or piece, of one generation. */
+  private read(
+    reader: Reader,
+    generation = reader.generation,
+  ): readonly { readonly key: Uint8Array; readonly parts: readonly Uint8Array[] }[] {
+    const found = readMap(this.sys, reader.loaded).filter((raw) => isOf(reader, generation, raw) && isSet(reader, raw));
     // Behind the keys: a key is there before it has pieces.
     const pieces = reader.pieces && readPieces(this.sys, reader.pieces);
     const entries = found.map(({ key, value }) => ({
@@ -195,7 +215,10 @@ export class ScriptMaps {
 
   /** As {@link snapshot}, but a scalar map that was never set is there with zeros, as print(@x) shows it. */
   snapshotToPrint(name: string, resolver: Resolver): MapSnapshot {
-    const snapshot = this.snapshot(name, resolver);
+    return this.withZeros(name, this.snapshot(name, resolver), resolver);
+  }
+
+  private withZeros(name: string, snapshot: MapSnapshot, resolver: Resolver): MapSnapshot {
     const reader = this.reader(name);
     const { kind } = reader.map.value;
     if (snapshot.keyed || snapshot.entries.length > 0 || kind === "hist" || kind === "lhist" || kind === "tseries")
@@ -206,7 +229,7 @@ export class ScriptMaps {
 
   entry(name: string, key: Uint8Array, resolver: Resolver): Value | undefined {
     const reader = this.reader(name);
-    const used = reader.storage.kind === "array" ? new Uint8Array(4) : key.slice(0, reader.storage.keySize);
+    const used = keyIn(reader, key);
     if (reader.stacks !== undefined && !reader.stacks.isPlain)
       return this.entryOfStack(reader, reader.stacks, used, resolver);
     const value = readValue(this.sys, reader.loaded, used);
@@ -249,38 +272,113 @@ export class ScriptMaps {
     return decodeParts(reader, pieces.partsOf(key, own), resolver);
   }
 
-  /** Programs take keys first, too, when they delete one: no piece stays without its key. */
-  clear(name: string): void {
-    const { loaded, pieces, stacks } = this.reader(name);
-    clearMap(this.sys, loaded);
-    if (pieces !== undefined) clearPieces(this.sys, pieces);
-    stacks?.clear();
+  /**
+   * Empties a map: programs begin another generation, and the former is removed when none works with it any more. `use` gets
+   * its number before. Programs take keys first, too, when they delete one: no piece stays without its key.
+   */
+  private async empty(name: string, how: Emptying, use?: (generation: number) => Promise<void>): Promise<void> {
+    const reader = this.reader(name);
+    const former = reader.generation;
+    reader.generation = 1 - former;
+    const wasZero = reader.isZero;
+    reader.isZero = how === "zero" && wasZero;
+    this.writeGenerations();
+    await this.waitForPrograms();
+    await use?.(former);
+    const raws = readMap(this.sys, reader.loaded).filter((raw) => isOf(reader, former, raw));
+    if (how === "zero") for (const raw of raws) if (isSet(reader, raw)) this.addZero(reader, raw);
+    for (const { key } of raws) {
+      if (reader.storage.kind === "array")
+        mapUpdate(this.sys, reader.loaded.fd, key, zeroed(valueBytes(reader.loaded)));
+      else mapDelete(this.sys, reader.loaded.fd, key);
+    }
+    for (const map of reader.pieces === undefined ? [] : [reader.pieces.chunks, reader.pieces.spare]) {
+      if (map === undefined) continue;
+      for (const { key } of readMap(this.sys, map))
+        if (generationAt(key, reader.storage.keySize - generationSize) === former) mapDelete(this.sys, map.fd, key);
+    }
+    if (how === "clear") reader.stacks?.clear();
+    else reader.stacks?.zero();
+  }
+
+  /** The same key in the generation of now, with no value: unless programs have it there already. */
+  private addZero(reader: Reader, { key, value }: RawEntry): void {
+    const { loaded, storage, generation } = reader;
+    if (storage.kind === "array") {
+      reader.isZero = true;
+      return;
+    }
+    const fresh = copyOf(key);
+    viewOf(fresh).setBigUint64(storage.keySize - generationSize, BigInt(generation), true);
+    try {
+      mapUpdate(this.sys, loaded.fd, fresh, zeroed(value.length), BPF_NOEXIST);
+    } catch (error) {
+      if (!(error instanceof SyscallError && (error.errno === EEXIST || error.errno === E2BIG))) throw error;
+    }
+  }
+
+  /** Waits until no program works with what it has found before. */
+  private async waitForPrograms(): Promise<void> {
+    const [outer, inner] = [this.loaded.map(waitMaps.outer), this.loaded.map(waitMaps.inner)];
+    const value = zeroed(4);
+    new DataView(value.buffer).setUint32(0, inner.fd.raw, true);
+    await mapUpdateInThread(this.sys, outer.fd, zeroed(4), value);
+  }
+
+  clear(name: string): Promise<void> {
+    return this.empty(name, "clear");
   }
 
   /** Sets values to zero; what was not set stays unset. */
-  zero(name: string): void {
-    const reader = this.reader(name);
-    if (reader.pieces !== undefined) {
-      // Without pieces a key's value is what it has itself.
-      if (reader.pieces.spare === undefined) zeroMap(this.sys, reader.loaded);
-      clearPieces(this.sys, reader.pieces);
-      return;
-    }
-    const { flagOffset } = reader.storage;
-    reader.stacks?.zero();
-    if (flagOffset === undefined) {
-      zeroMap(this.sys, reader.loaded);
-      return;
-    }
-    const [raw] = readMap(this.sys, reader.loaded);
-    if (raw === undefined) return;
-    const kept = new Uint8Array(raw.value.length);
-    for (const part of partsOf(reader, raw.value)) {
-      const at = part.byteOffset - raw.value.byteOffset + flagOffset;
-      kept.set(raw.value.subarray(at, at + 8), at);
-    }
-    mapUpdate(this.sys, reader.loaded.fd, raw.key, kept);
+  zero(name: string): Promise<void> {
+    return this.empty(name, "zero");
   }
+
+  /** Shows what has been counted until now and empties the map: each update is in the snapshot or in the map behind. */
+  async take(
+    name: string,
+    how: Emptying,
+    resolver: Resolver,
+    show: (map: MapSnapshot) => Promise<void>,
+  ): Promise<void> {
+    await this.empty(name, how, async (generation) => {
+      await show(this.withZeros(name, await this.snapshotInPieces(name, resolver, generation), resolver));
+    });
+  }
+
+  private writeGenerations(): void {
+    const loaded = this.loaded.map(systemMaps.generations);
+    const words = zeroed(valueBytes(loaded));
+    const view = new DataView(words.buffer);
+    for (const { index, generation } of this.readers.values()) view.setBigUint64(8 * index, BigInt(generation), true);
+    mapUpdate(this.sys, loaded.fd, zeroed(4), words);
+  }
+}
+
+/** Bytes of the generation at the end of a key. */
+const generationSize = 8;
+
+const generationAt = (key: Uint8Array, at: number): number => Number(viewOf(key).getBigUint64(at, true));
+
+/** Whether an entry is of a generation; of a map that is never emptied all are. */
+function isOf({ storage }: Reader, generation: number, { key }: RawEntry): boolean {
+  if (!storage.generation) return true;
+  const own =
+    storage.kind === "array" ? viewOf(key).getUint32(0, true) : generationAt(key, storage.keySize - generationSize);
+  return own === generation;
+}
+
+/** The key of an entry as the kernel has it, from what programs have sent of it. */
+function keyIn({ storage, generation }: Reader, key: Uint8Array): Uint8Array {
+  const used = zeroed(storage.kind === "array" ? 4 : storage.keySize);
+  const view = new DataView(used.buffer);
+  if (storage.kind === "array") view.setUint32(0, storage.generation ? generation : 0, true);
+  else if (!storage.generation) used.set(key.subarray(0, storage.keySize));
+  else {
+    used.set(key.subarray(0, storage.keySize - generationSize));
+    view.setBigUint64(storage.keySize - generationSize, BigInt(generation), true);
+  }
+  return used;
 }
 
 function partsOf(reader: Reader, value: Uint8Array): readonly Uint8Array[] {
@@ -300,11 +398,6 @@ type PieceMaps = NonNullable<Reader["pieces"]>;
 
 const readPieces = (sys: Sys, { layout, chunks, spare }: PieceMaps): Pieces =>
   new Pieces(layout, readMap(sys, chunks), spare === undefined ? [] : readMap(sys, spare));
-
-function clearPieces(sys: Sys, { chunks, spare }: PieceMaps): void {
-  clearMap(sys, chunks);
-  if (spare !== undefined) clearMap(sys, spare);
-}
 
 const decodeEntry = (reader: Reader, value: Uint8Array, resolver: Resolver): Value =>
   decodeParts(reader, partsOf(reader, value), resolver);

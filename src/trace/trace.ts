@@ -538,13 +538,14 @@ export class Trace implements Disposable {
       emit: (event) => this.emit(event),
       printMap: (map, limits) => this.printMap(map, limits),
       entry: (map, key): Value | undefined => maps.entry(map, key, names),
-      clearMap: (map) => {
+      takeMap: (map, limits, how) =>
+        maps.take(map, how, names, async (taken) => {
+          this.shownAtEnd.clear();
+          this.emit({ kind: "map", map: { ...taken, ...limits } });
+        }),
+      emptyMap: (map, how) => {
         this.shownAtEnd.clear();
-        maps.clear(map);
-      },
-      zeroMap: (map) => {
-        this.shownAtEnd.clear();
-        maps.zero(map);
+        return how === "clear" ? maps.clear(map) : maps.zero(map);
       },
       exit: (code) => {
         this.exitCode = code;

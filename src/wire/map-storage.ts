@@ -1,4 +1,4 @@
-import type { Type } from "../types/type.js";
+import { type Type, u64 } from "../types/type.js";
 import { type ChunkLayout, chunkLayoutOf, keyWord } from "./chunks.js";
 import { isAggregate, layoutOf, sizeOf } from "./layout.js";
 
@@ -9,6 +9,8 @@ import { isAggregate, layoutOf, sizeOf } from "./layout.js";
 export interface MapStorage {
   readonly kind: "array" | "hash";
   readonly perCpu: boolean;
+  /** Entries are those of one of two generations: the last 8 bytes of their key say which, or the index in an array. */
+  readonly generation: boolean;
   /** Bytes. */
   readonly keySize: number;
   readonly valueSize: number;
@@ -24,13 +26,17 @@ export function storageOf(map: {
   readonly key: readonly Type[] | undefined;
   readonly value: Type;
   readonly declared?: { readonly lru: boolean } | undefined;
+  readonly emptied?: boolean | undefined;
 }): MapStorage {
-  const chunks = chunkLayoutOf(map);
+  const generation = map.emptied === true;
+  const key = generation && map.key !== undefined ? [...map.key, u64] : map.key;
+  const chunks = chunkLayoutOf({ ...map, key });
   if (chunks !== undefined) {
     return {
       kind: "hash",
       perCpu: false,
       keySize: chunks.index,
+      generation,
       valueSize: keyWord.size,
       valueOffset: 0,
       flagOffset: undefined,
@@ -39,17 +45,18 @@ export function storageOf(map: {
   }
   const perCpu = isAggregate(map.value);
   const size = Math.max(8, sizeOf(map.value) + 7 - ((sizeOf(map.value) + 7) % 8));
-  if (map.key !== undefined) {
+  if (key !== undefined) {
     return {
       kind: "hash",
       perCpu,
-      keySize: layoutOf(map.key).size,
+      generation,
+      keySize: layoutOf(key).size,
       valueSize: size,
       valueOffset: 0,
       flagOffset: undefined,
     };
   }
-  return { kind: "array", perCpu, keySize: 4, valueSize: size + 8, valueOffset: 0, flagOffset: size };
+  return { kind: "array", perCpu, generation, keySize: 4, valueSize: size + 8, valueOffset: 0, flagOffset: size };
 }
 
 /** Names of the maps that every object may have beside those of its script. */
@@ -68,6 +75,8 @@ export const systemMaps = {
   largeScratch: "large_scratch",
   /** Zeros: what a key that is not there reads as. */
   zero: "zero",
+  /** The generation of each map of the script in its order, u64: 0 or 1. */
+  generations: "generations",
   /** Clocks at the start: {@link startWords}. */
   start: "start",
   /** Control groups that the trace is limited to: an array of references that bpf_current_task_under_cgroup() takes. */

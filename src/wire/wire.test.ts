@@ -206,6 +206,7 @@ test("how maps lie in the kernel", () => {
   assert.deepEqual(storageOf({ key: undefined, value: u8 }), {
     kind: "array",
     perCpu: false,
+    generation: false,
     keySize: 4,
     valueSize: 16,
     valueOffset: 0,
@@ -214,6 +215,7 @@ test("how maps lie in the kernel", () => {
   assert.deepEqual(storageOf({ key: [u8, string(5)], value: string(20) }), {
     kind: "hash",
     perCpu: false,
+    generation: false,
     keySize: 16,
     valueSize: 24,
     valueOffset: 0,
@@ -238,6 +240,11 @@ test("how maps lie in the kernel", () => {
   const all = { kind: "tseries", interval: 1n, intervals: 1364, keep: "last", signed: true } as const;
   const series = storageOf({ key: [u8], value: all }).chunks;
   assert.deepEqual([series?.chunkSize, series?.chunks], [128 * 24, 11]);
+  // Of a map that the script empties a key ends with its generation; an array has an element for each.
+  const emptied = { key: [u8], value: u64, emptied: true } as const;
+  assert.deepEqual([storageOf(emptied).keySize, storageOf(emptied).generation], [16, true]);
+  assert.deepEqual(storageOf({ ...emptied, key: undefined }).generation, true);
+  assert.equal(storageOf({ ...hist, emptied: true }).chunks?.index, 24);
 });
 
 test("maps of chunks have room for all of each key, as far as their tables stay small", () => {

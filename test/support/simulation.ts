@@ -255,8 +255,13 @@ export class Simulation {
         return undefined;
       },
       entry: (name, key) => this.entry(name, key),
-      clearMap: (map) => this.events.push({ kind: "warning", message: `clear ${map}` }),
-      zeroMap: (map) => this.events.push({ kind: "warning", message: `zero ${map}` }),
+      takeMap: async (map, limits, how) => {
+        this.events.push({ kind: "map", map: { ...this.snapshot(map), ...limits } });
+        this.events.push({ kind: "warning", message: `${how} ${map}` });
+      },
+      emptyMap: async (map, how) => {
+        this.events.push({ kind: "warning", message: `${how} ${map}` });
+      },
       exit: (code) => {
         this.exitCode = code;
       },

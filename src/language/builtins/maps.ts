@@ -2,27 +2,31 @@
 
 import { bool, i64, none } from "../../types/type.js";
 import { isAggregate, stackLayout } from "../../wire/layout.js";
-import type { Host } from "../action.js";
+import type { Emptying } from "../action.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import { describeType } from "../describe-type.js";
 import type { TypedArg } from "../typed.js";
 import { builtin, valueArg } from "./define.js";
 
-const wholeMap = (name: string, doc: string, act: (host: Host, map: string) => void): Builtin =>
-  builtin({
+const emptying = (name: Emptying, doc: string): Builtin => ({
+  ...builtin({
     name,
     params: [{ name: "map", kind: "map" }],
     type: none,
     doc,
     value: (l, args) => {
       const map = args[0]?.kind === "map" ? args[0].map : "";
-      l.send((size) => ({ name, size, isControl: true, mayWait: true, run: (host) => act(host, map) }), []);
+      // The print() in front of it has done that.
+      if (!l.taken.done.has(args))
+        l.send((size) => ({ name, size, isControl: true, mayWait: true, run: (host) => host.emptyMap(map, name) }), []);
       return undefined;
     },
-  });
+  }),
+  empties: name,
+});
 
-const clear = wholeMap("clear", "Removes all entries of a map.", (host, map) => host.clearMap(map));
-const zero = wholeMap("zero", "Sets all values of a map to zero and keeps its keys.", (host, map) => host.zeroMap(map));
+const clear = emptying("clear", "Removes all entries of a map.");
+const zero = emptying("zero", "Sets all values of a map to zero and keeps its keys.");
 
 const remove: Builtin = {
   name: "delete",

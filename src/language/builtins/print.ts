@@ -13,6 +13,7 @@ import { literalNumber, valueArg } from "./define.js";
 export const print: Builtin = {
   name: "print",
   shows: true,
+  printsMaps: true,
   params: [
     { name: "value or map", kind: "printable" },
     { name: "top", kind: "literal-int", optional: true },
@@ -33,14 +34,16 @@ export const print: Builtin = {
   },
   value: (l, args) => {
     const first = args[0];
-    if (first?.kind === "map") printMap(l, first.map, literalNumber(args, 1), literalNumber(args, 2));
+    if (first?.kind === "map") printMap(l, first.map, args);
     else if (first?.kind === "entry") printEntry(l, first);
     else printValue(l, valueArg(args, 0));
     return undefined;
   },
 };
 
-function printMap(l: Lowering, name: string, top: bigint | undefined, div: bigint | undefined): void {
+function printMap(l: Lowering, name: string, args: readonly TypedArg[]): void {
+  const [top, div] = [literalNumber(args, 1), literalNumber(args, 2)];
+  const taken = l.taken.prints.get(args);
   const limits = {
     top: top === undefined ? undefined : Number(top),
     div: div === 0n ? undefined : div,
@@ -51,7 +54,7 @@ function printMap(l: Lowering, name: string, top: bigint | undefined, div: bigin
       size,
       isControl: true,
       mayWait: true,
-      run: (host) => host.printMap(name, limits),
+      run: (host) => (taken === undefined ? host.printMap(name, limits) : host.takeMap(name, limits, taken)),
     }),
     [],
   );
