@@ -24,7 +24,7 @@ const closeToKernel = ["api", "events", "load", "sys"];
 /** What kernels differ in: what there is to attach to, what they tell, what their verifiers take. */
 const ofKernel = [
   ...closeToKernel,
-  ...["backend", "checklist", "cli", "fentry", "iterators", "kprobe-links", "losses", "modules", "order"],
+  ...["backend", "checklist", "cli", "fentry", "iterators", "kprobe-links", "losses", "modules", "new-keys", "order"],
   ...["random-scripts", "targets", "uprobes", "user-stacks", "verifier", "watchpoints"],
 ];
 

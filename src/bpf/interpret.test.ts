@@ -102,7 +102,7 @@ test("ring records arrive in order; a full ring gives none", () => {
   assert.deepEqual([machine.run(emit), machine.run(emit), machine.run(emit)], [0n, 0n, 1n]);
   const records = machine.takeRecords("ring");
   assert.deepEqual(
-    records.map((record) => [record[0], record[8]]),
+    records.map(({ bytes }) => [bytes[0], bytes[8]]),
     [
       [1, 9],
       [2, 9],

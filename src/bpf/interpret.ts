@@ -27,7 +27,7 @@ import { type DecodedInsn, decodeInsn } from "./disassemble.js";
 import type { MapSpec, ProgramSpec, Relocation } from "./object.js";
 import { alu, atomicResult, isTaken } from "./sim-alu.js";
 import { type SimHelper, simHelpers } from "./sim-helpers.js";
-import { createSimMap, SimArray, type SimMap, SimRing } from "./sim-maps.js";
+import { createSimMap, SimArray, type SimMap, type SimRecord, SimRing } from "./sim-maps.js";
 import { InterpreterError, type Region, SimMemory } from "./sim-memory.js";
 
 /** What the simulated kernel answers about the moment. */
@@ -140,7 +140,7 @@ export class Interpreter {
   }
 
   /** Takes the records out of a ring buffer. */
-  takeRecords(name: string): Uint8Array[] {
+  takeRecords(name: string): readonly SimRecord[] {
     const map = this.map(name);
     if (!(map instanceof SimRing)) throw new InterpreterError(`${name} is no ring buffer`);
     return map.take();

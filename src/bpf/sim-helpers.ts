@@ -121,12 +121,12 @@ export const simHelpers: ReadonlyMap<string, SimHelper> = new Map<string, SimHel
   ["probe_read_user", probeRead(true)],
   ["probe_read_kernel_str", probeReadString(false)],
   ["probe_read_user_str", probeReadString(true)],
-  // BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE.
+  // BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE, BPF_RB_PROD_POS.
   [
     "ringbuf_query",
     (m, [map, what]) => {
       const ring = ringOf(m, map ?? 0n);
-      return BigInt(what === 0n ? ring.waiting : ring.spec.maxEntries);
+      return BigInt(what === 0n ? ring.waiting : what === 1n ? ring.spec.maxEntries : ring.position);
     },
   ],
   ["ringbuf_reserve", (m, args) => ringOf(m, arg(args, 0)).reserve(Number(arg(args, 1)))],

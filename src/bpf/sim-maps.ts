@@ -124,6 +124,8 @@ export class SimHash implements SimMap {
   private readonly memory: SimMemory;
   private readonly cpus: number;
   private readonly lru: boolean;
+  /** The errno that new elements are refused with, as when there is no memory; 0n if they are not. */
+  refusal = 0n;
   /** In order of last use when `lru`. */
   private readonly table = new Map<string, HashEntry>();
 
@@ -151,6 +153,7 @@ export class SimHash implements SimMap {
     if (entry !== undefined && flags === BigInt(BPF_NOEXIST)) return -EEXIST;
     if (entry === undefined) {
       if (flags === BigInt(BPF_EXIST)) return -ENOENT;
+      if (this.refusal !== 0n) return -this.refusal;
       if (this.table.size >= this.spec.maxEntries) {
         const [oldest] = this.table.keys();
         if (!this.lru || oldest === undefined) return -E2BIG;
@@ -184,12 +187,20 @@ export class SimHash implements SimMap {
 }
 
 /** A ring buffer; {@link take} is its reader. */
+/** A record, and where in all that was ever reserved it begins. */
+export interface SimRecord {
+  readonly start: bigint;
+  readonly bytes: Uint8Array;
+}
+
 export class SimRing implements SimMap {
   readonly spec: MapSpec;
   private readonly memory: SimMemory;
-  private readonly reserved = new Map<bigint, Region>();
-  private records: Uint8Array[] = [];
+  private readonly reserved = new Map<bigint, { readonly region: Region; readonly start: bigint }>();
+  private records: SimRecord[] = [];
   private used = 0;
+  /** Bytes that were reserved since the beginning. */
+  position = 0n;
 
   constructor(spec: MapSpec, memory: SimMemory) {
     this.spec = spec;
@@ -207,16 +218,17 @@ export class SimRing implements SimMap {
     this.used += cost;
     // The kernel does not clear it, so neither do we.
     const region = this.memory.map(this.spec.name, "program", new Uint8Array(size).fill(0xa5));
-    this.reserved.set(region.start, region);
+    this.reserved.set(region.start, { region, start: this.position });
+    this.position += BigInt(cost);
     return region.start;
   }
 
   finish(address: bigint, submit: boolean): void {
-    const region = this.reserved.get(address);
+    const { region, start = 0n } = this.reserved.get(address) ?? {};
     if (region === undefined) throw new InterpreterError(`${this.spec.name}: no record at 0x${address.toString(16)}`);
     this.reserved.delete(address);
     this.memory.unmap(region);
-    if (submit) this.records.push(region.bytes);
+    if (submit) this.records.push({ start, bytes: region.bytes });
     else this.used -= SimRing.cost(region.bytes.length);
   }
 
@@ -238,15 +250,16 @@ export class SimRing implements SimMap {
     const cost = SimRing.cost(bytes.length);
     if (this.used + cost > this.spec.maxEntries) return -11n; // EAGAIN
     this.used += cost;
-    this.records.push(bytes);
+    this.records.push({ start: this.position, bytes });
+    this.position += BigInt(cost);
     return 0n;
   }
 
   /** Takes all records out, oldest first. */
-  take(): Uint8Array[] {
+  take(): SimRecord[] {
     const taken = this.records;
     this.records = [];
-    for (const record of taken) this.used -= SimRing.cost(record.length);
+    for (const { bytes } of taken) this.used -= SimRing.cost(bytes.length);
     return taken;
   }
 

@@ -141,6 +141,7 @@ export class Output {
         const next = parts.next();
         if (next.done === true) return false;
         this.out.write(next.value);
+        if (next.value === "") break;
       }
       if (performance.now() >= end) break;
     }

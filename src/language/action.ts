@@ -5,8 +5,8 @@ import type { MapSnapshot, Value } from "../wire/value.js";
 /** What the user half of a builtin may do. */
 export interface Host extends Resolver {
   emit(event: TraceEvent): void;
-  /** Reads a map now. */
-  snapshot(map: string): MapSnapshot;
+  /** Reads a map now and emits it; the promise, of a large one, settles then. */
+  printMap(map: string, limits: Pick<MapSnapshot, "top" | "div">): Promise<void> | undefined;
   /** The value of one entry, by the bytes of its key; undefined if there is none. */
   entry(map: string, key: Uint8Array): Value | undefined;
   clearMap(map: string): void;
@@ -34,6 +34,16 @@ export interface Action {
   readonly size: number;
   /** Also done behind an exit() in an iterator that is still being read: bpftrace has the kernel print that. */
   readonly outlivesExit?: boolean;
+  /**
+   * What has user space act rather than print: it has a ring of its own (`systemMaps.control`), so that data never take its room.
+   * Its record tells in the second half of the header where the ring of data stood, see events/record-stream.ts.
+   */
+  readonly isControl?: boolean;
+  /**
+   * A control action without data. Where even its ring is full the wish is noted in a map (`systemMaps.wishes`) and fulfilled
+   * behind what is in the ring: several of them become one.
+   */
+  readonly mayWait?: boolean;
   /** Done behind any exit(): what maps have counted by then is printed with it. */
   readonly alwaysDone?: boolean;
   /** `offset` is that of the record's first byte. What it answers is waited for before the next record is handled. */

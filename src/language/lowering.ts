@@ -2,6 +2,7 @@ import type { Span } from "../base/span.js";
 import type { FunctionBuilder } from "../ir/builder.js";
 import type { Value } from "../ir/ir.js";
 import type { AddressSpace, Type } from "../types/type.js";
+import type { lossCounters } from "../wire/map-storage.js";
 import type { Action } from "./action.js";
 import type { Config } from "./config.js";
 import type { KernelView } from "./kernel-view.js";
@@ -21,25 +22,8 @@ export interface Dest {
   readonly offset: number;
 }
 
-/** Counters of what was lost; map-full has one a map, behind these. */
-export type LossCounter =
-  | "ring-full"
-  | "stack-collision"
-  | "scratch-busy"
-  | "loop-too-long"
-  | "tree-full"
-  | "returns-nested"
-  | UnwindLoss;
-
-/** Stacks by unwinding tables that are not whole, by reason. */
-export type UnwindLoss =
-  | "unwind-no-process"
-  | "unwind-processes-full"
-  | "unwind-unmapped"
-  | "unwind-no-table"
-  | "unwind-no-rule"
-  | "unwind-unreadable"
-  | "unwind-stacks-full";
+/** Counters of what was lost; those of the script's maps come behind these. */
+export type LossCounter = (typeof lossCounters)[number];
 
 /** What builtins and map functions build their kernel half with. */
 export interface Lowering {
@@ -113,6 +97,8 @@ export interface Lowering {
   /** Runs `then` if a signed value is below zero. */
   ifNegative(value: Value, then: () => void): void;
   countLoss(counter: LossCounter): void;
+  /** Counts what a map that is not the script's did not take: `full` if it was full, else by the errno. */
+  countLostElement(full: LossCounter, code: Value): void;
   /** Index of a text in the object's table, which the user half sees by the same index. */
   text(value: string): number;
   /** Leaves the program. */

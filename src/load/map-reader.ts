@@ -32,7 +32,18 @@ export function readValue(sys: Sys, map: LoadedMap, key: Uint8Array): Uint8Array
  * was there all the time is there. What comes or goes meanwhile may or may not be in it.
  */
 export function readMap(sys: Sys, map: LoadedMap): readonly RawEntry[] {
-  return unique(readBatches(sys, map, false) ?? readOneByOne(sys, map));
+  return [...readMapInPieces(sys, map)].flat();
+}
+
+/**
+ * The same, some thousand elements at a time. What is read bucket by bucket has no key twice: a key's bucket is always the same
+ * (htab_map_hash(), kernel/bpf/hashtab.c).
+ */
+export function* readMapInPieces(sys: Sys, map: LoadedMap): Generator<readonly RawEntry[]> {
+  const batches = readBatches(sys, map, false);
+  let next = batches.next();
+  if (next.done === true && next.value === "unsupported") yield readOneByOne(sys, map);
+  for (; next.done !== true; next = batches.next()) yield next.value;
 }
 
 /**
@@ -41,8 +52,13 @@ export function readMap(sys: Sys, map: LoadedMap): readonly RawEntry[] {
  * Elements of an array cannot go: they are read, then zeroed.
  */
 export function takeMap(sys: Sys, map: LoadedMap): readonly RawEntry[] {
-  const taken = isArray(map) ? undefined : readBatches(sys, map, true);
-  if (taken !== undefined) return taken;
+  if (!isArray(map)) {
+    const taken: RawEntry[] = [];
+    const batches = readBatches(sys, map, true);
+    let next = batches.next();
+    for (; next.done !== true; next = batches.next()) for (const entry of next.value) taken.push(entry);
+    if (next.value === "done") return taken;
+  }
   const entries = readMap(sys, map);
   if (isArray(map)) zeroMap(sys, map);
   else for (const { key } of entries) mapDelete(sys, map.fd, key);
@@ -77,14 +93,13 @@ const batchBytes = 1 << 20;
 /** A bucket that does not fit into this many elements is no bucket. */
 const maxRoom = 1 << 24;
 
-/** Undefined if the kernel cannot do it for this type of map. */
-function readBatches(sys: Sys, map: LoadedMap, take: boolean): RawEntry[] | undefined {
+/** What the kernel cannot do for this type of map is known before the first batch. */
+function* readBatches(sys: Sys, map: LoadedMap, take: boolean): Generator<RawEntry[], "done" | "unsupported"> {
   const { keySize, maxEntries } = map.spec;
   const valueSize = valueBytes(map);
   // Hash maps report a position of 4 bytes whatever the key (__htab_map_lookup_and_delete_batch(), kernel/bpf/hashtab.c).
   let from: Uint8Array | undefined;
   let room = Math.max(16, Math.min(maxEntries, Math.floor(batchBytes / (keySize + valueSize))));
-  const entries: RawEntry[] = [];
   for (;;) {
     const to = zeroed(Math.max(8, keySize));
     const keys = zeroed(room * keySize);
@@ -96,16 +111,18 @@ function readBatches(sys: Sys, map: LoadedMap, take: boolean): RawEntry[] | unde
       continue;
     }
     if (errno === ENOTSUPP || errno === EOPNOTSUPP || errno === EINVAL) {
-      if (from === undefined) return undefined;
+      if (from === undefined) return "unsupported";
     }
     if (errno !== 0 && errno !== ENOENT) throw new SyscallError(`bpf(BPF_MAP_LOOKUP_BATCH, ${map.fd.what})`, errno);
+    const entries: RawEntry[] = [];
     for (let i = 0; i < count; i++) {
       entries.push({
         key: keys.subarray(i * keySize, (i + 1) * keySize),
         value: values.subarray(i * valueSize, (i + 1) * valueSize),
       });
     }
-    if (errno === ENOENT) return entries;
+    yield entries;
+    if (errno === ENOENT) return "done";
     from = to;
   }
 }
@@ -140,10 +157,3 @@ function readOneByOne(sys: Sys, map: LoadedMap): RawEntry[] {
 }
 
 const textOf = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
-
-/** A key that was deleted and made again may come in two buckets' batches when the map's order changed: the last counts. */
-function unique(entries: readonly RawEntry[]): readonly RawEntry[] {
-  const byKey = new Map<string, RawEntry>();
-  for (const entry of entries) byKey.set(textOf(entry.key), entry);
-  return byKey.size === entries.length ? entries : [...byKey.values()];
-}

@@ -31,6 +31,19 @@ export function watchHelpers(p: ProgramLowering, b: FunctionBuilder): void {
   };
 }
 
+/** Code whose updates may fail without a loss. */
+export function quietly(b: FunctionBuilder, emit: () => void): void {
+  const watch = b.afterCall;
+  b.afterCall = undefined;
+  emit();
+  b.afterCall = watch;
+}
+
+/** Reports an update that is lost. */
+export function reportUpdate(p: ProgramLowering, code: Value): void {
+  if (p.object.checkHelpers) tell(p, "map_update_elem", p.b.ext(4, true, code), p.span);
+}
+
 /** Reports a key that is not in its map: the script reads 0. */
 export function missingEntry(p: ProgramLowering, span: Span): void {
   if (p.object.checkHelpers) tell(p, "map_lookup_elem", p.b.const(0), span);
@@ -38,20 +51,19 @@ export function missingEntry(p: ProgramLowering, span: Span): void {
 
 function tell(p: ProgramLowering, helper: string, code: Value, span: Span): void {
   const { b } = p;
-  const watch = b.afterCall;
-  b.afterCall = undefined;
-  sendBytes(
-    p,
-    (size) => ({
-      name: "helper error",
-      size,
-      run: (host, view, offset) => {
-        const retcode = Number(view.getBigInt64(offset + recordHeader, true));
-        host.emit({ kind: "helper-error", helper, retcode, span });
-      },
-    }),
-    8,
-    (dest) => b.store(8, dest.base, dest.offset, code),
+  quietly(b, () =>
+    sendBytes(
+      p,
+      (size) => ({
+        name: "helper error",
+        size,
+        run: (host, view, offset) => {
+          const retcode = Number(view.getBigInt64(offset + recordHeader, true));
+          host.emit({ kind: "helper-error", helper, retcode, span });
+        },
+      }),
+      8,
+      (dest) => b.store(8, dest.base, dest.offset, code),
+    ),
   );
-  b.afterCall = watch;
 }

@@ -18,11 +18,13 @@ import {
 import { type Config, defaultConfig } from "../language/config.js";
 import type { TypedMap } from "../language/typed.js";
 import type { StackType } from "../types/type.js";
+import { chunkMapName, chunkRoom, sharesCells, spareMapName, wholeSize } from "../wire/chunks.js";
 import { align8 } from "../wire/layout.js";
 import {
   buildIdFrame,
   firstLossSlot,
   lossCounters,
+  mapLosses,
   mostTreeProcesses,
   overflowLayout,
   overflowMapName,
@@ -73,11 +75,13 @@ const rowTable = {
 const stackEntries = 16384;
 /** Stacks that may be kept besides, because their bucket in it is taken; more where maps of the script need more. */
 const overflowEntries = 8192;
-/** Values up to here are allocated before the programs run; larger ones when their key comes, or maps would be huge. */
-const preallocatedValue = 512;
+/** Maps up to here are allocated before the programs run; a larger one's values when their keys come. */
+const mostPreallocated = 32 << 20;
 const pageSize = 4096;
 /** Records with stacks are ten times as large as others; the tables of stacks that they do without took as much memory. */
 const largerForStacks = 4;
+/** Bytes of the ring for records that have user space act. */
+const controlSize = 256 << 10;
 /** Records with the memory of stacks, which come in a burst when a trace begins: up to 65 KiB each. */
 const largerForMemory = 32;
 
@@ -85,7 +89,7 @@ const largerForMemory = 32;
 export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[] {
   const { script } = object;
   const specs: Spec[] = [];
-  for (const map of script.maps.values()) specs.push(scriptMap(map, config));
+  for (const map of script.maps.values()) specs.push(...scriptMap(map, config, object.kernel.possibleCpus));
   const array = (name: string, valueSize: number, initial?: Uint8Array): Spec => ({
     name,
     type: BPF_MAP_TYPE_ARRAY,
@@ -109,7 +113,17 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
       flags: 0,
     });
   }
-  specs.push(array(systemMaps.loss, 8 * (firstLossSlot + lossCounters.length + script.maps.size)));
+  if (object.actions.some(({ isControl }) => isControl))
+    specs.push({
+      name: systemMaps.control,
+      type: BPF_MAP_TYPE_RINGBUF,
+      keySize: 0,
+      valueSize: 0,
+      maxEntries: controlSize,
+      flags: 0,
+    });
+  if (object.actions.some(({ mayWait }) => mayWait)) specs.push(array(systemMaps.wishes, 8 * object.actions.length));
+  specs.push(array(systemMaps.loss, 8 * (firstLossSlot + lossCounters.length + mapLosses.length * script.maps.size)));
   if (object.zeroSize > 8 || script.maps.size > 0)
     specs.push(array(systemMaps.zero, object.zeroSize, new Uint8Array(align8(object.zeroSize))));
   if (object.usesStart) specs.push(array(systemMaps.start, startWords.size, new Uint8Array(startWords.size)));
@@ -223,21 +237,34 @@ function unwindSpecs(
   ];
 }
 
-function scriptMap(map: TypedMap, config: Config): Spec {
+function scriptMap(map: TypedMap, config: Config, cpus: number): readonly Spec[] {
   const { name, declared } = map;
   const storage = storageOf(map);
   const { keySize, valueSize } = storage;
   if (storage.kind === "array") {
     const type = storage.perCpu ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY;
-    return { name, type, keySize, valueSize, maxEntries: 1, flags: 0 };
+    return [{ name, type, keySize, valueSize, maxEntries: 1, flags: 0 }];
   }
   const maxEntries = entriesOf(map, config);
   // The kernel frees the keys that were not used for the longest; it wants the memory of all of them from the start.
   if (declared?.lru === true) {
     const type = storage.perCpu ? BPF_MAP_TYPE_LRU_PERCPU_HASH : BPF_MAP_TYPE_LRU_HASH;
-    return { name, type, keySize, valueSize, maxEntries, flags: 0 };
+    return [{ name, type, keySize, valueSize, maxEntries, flags: 0 }];
   }
   const type = storage.perCpu ? BPF_MAP_TYPE_PERCPU_HASH : BPF_MAP_TYPE_HASH;
-  const flags = valueSize > preallocatedValue ? BPF_F_NO_PREALLOC : 0;
-  return { name, type, keySize, valueSize, maxEntries, flags };
+  if (storage.chunks !== undefined) {
+    const { chunks } = storage;
+    const room = chunkRoom(chunks, maxEntries, cpus);
+    const shared = sharesCells(chunks, maxEntries);
+    const piece = (pieces: string, size: number, count: number, flags: number): Spec => {
+      return { name: pieces, type, keySize: chunks.keySize, valueSize: size, maxEntries: count, flags };
+    };
+    return [
+      { name, type, keySize, valueSize: shared ? wholeSize(chunks) : valueSize, maxEntries, flags: 0 },
+      piece(chunkMapName(name), chunks.chunkSize, room.chunks, BPF_F_NO_PREALLOC),
+      ...(shared ? [] : [piece(spareMapName(name), chunks.cellSize, room.spare, 0)]),
+    ];
+  }
+  const isHuge = !storage.perCpu && maxEntries * valueSize > mostPreallocated;
+  return [{ name, type, keySize, valueSize, maxEntries, flags: isHuge ? BPF_F_NO_PREALLOC : 0 }];
 }

@@ -1,12 +1,14 @@
 import type { Variable } from "../ir/builder.js";
 import type { BlockId, Value } from "../ir/ir.js";
 import type { Dest, Place } from "../language/lowering.js";
-import type { MapAccess, TypedExpr } from "../language/typed.js";
+import type { MapAccess, TypedExpr, TypedStatement } from "../language/typed.js";
 import type { AggregateType, Type } from "../types/type.js";
 import { aggregateLayout, isAggregate, isPlainTuple, layoutOf, residence, sizeOf } from "../wire/layout.js";
 import { type MapStorage, storageOf, systemMaps } from "../wire/map-storage.js";
+import { deleteChunked, withChunkedCell } from "./chunks.js";
 import { lowerInto } from "./expressions.js";
-import { missingEntry } from "./helper-errors.js";
+import { countLostUpdate, resultOf } from "./failed-updates.js";
+import { missingEntry, quietly, reportUpdate } from "./helper-errors.js";
 import type { ProgramLowering } from "./program-lowering.js";
 
 /** Flags of bpf_map_update_elem, uapi/linux/bpf.h. */
@@ -16,26 +18,31 @@ const BPF_NOEXIST = 1n;
 /** The key of an access in memory, padding and what follows the end of texts zeroed: keys are compared byte by byte. */
 export function keyOf(p: ProgramLowering, access: MapAccess): Value {
   const { b } = p;
-  const types = p.map(access.map).key;
-  if (types === undefined) {
+  if (p.map(access.map).key === undefined) {
     const slot = b.slotAddr(b.slot(8, 8, "key"));
     b.store(8, slot, 0, b.const(0));
     return slot;
   }
+  return p.address(keyIn(p, access, 0));
+}
+
+/** A key of several parts, or one, in memory of its size; at least of `room` bytes. */
+function keyIn(p: ProgramLowering, access: MapAccess, room: number): Dest {
+  const types = p.map(access.map).key ?? [];
   // An entry of the same layout, such as a text from another map, can be the key where it is.
   const layout = layoutOf(types);
-  const dest = p.temporary(layout.size, `key of ${access.map}`);
+  const dest = p.temporary(Math.max(room, layout.size), `key of ${access.map}`);
   const [only] = access.key;
   if (only !== undefined && isPlainTuple(only.type) && access.key.length === 1) {
     // A tuple as a whole is a key of several parts, which lie in memory as it does.
     lowerInto(p, only, dest, true, { kind: "tuple", items: types });
-    return p.address(dest);
+    return dest;
   }
   for (const [i, part] of access.key.entries()) {
     const type = types[i] ?? part.type;
     lowerInto(p, part, { base: dest.base, offset: dest.offset + (layout.offsets[i] ?? 0) }, true, type);
   }
-  return p.address(dest);
+  return dest;
 }
 
 const storage = (p: ProgramLowering, access: MapAccess): MapStorage => storageOf(p.map(access.map));
@@ -131,14 +138,10 @@ export function copyEntry(p: ProgramLowering, access: MapAccess, dest: Dest): Va
   return key;
 }
 
-/** Up to Linux 6.3 the map's function returns an int that nobody extends: only the low half of the result counts. */
-const failure = (p: ProgramLowering, result: Value): Value => p.b.ext(4, true, result);
-
 function updateEntry(p: ProgramLowering, access: MapAccess, key: Value, value: Value): void {
   const { b } = p;
-  p.ifNegative(failure(p, b.call("map_update_elem", [b.map(access.map), key, value, b.const(BPF_ANY)])), () =>
-    p.countMapFull(access.map),
-  );
+  const code = resultOf(b, b.call("map_update_elem", [b.map(access.map), key, value, b.const(BPF_ANY)]));
+  b.when("ne", code, b.const(0), "else", () => countLostUpdate(b, p.object, access.map, code));
 }
 
 export function assignEntry(p: ProgramLowering, access: MapAccess, type: Type, value: TypedExpr): void {
@@ -191,14 +194,17 @@ export function addToEntry(p: ProgramLowering, access: MapAccess, delta: Value, 
   withEntry(p, access, add, (key) => {
     const slot = b.slotAddr(b.slot(8, 8, "value"));
     b.store(8, slot, 0, delta);
-    p.ifNegative(failure(p, b.call("map_update_elem", [b.map(access.map), key, slot, b.const(BPF_NOEXIST)])), () => {
-      // Another CPU was first, or the map is full.
-      const again = b.call("map_lookup_elem", [b.map(access.map), key]);
-      p.ifPresent(
-        again,
-        () => add(again),
-        () => p.countMapFull(access.map),
-      );
+    quietly(b, () => {
+      const code = resultOf(b, b.call("map_update_elem", [b.map(access.map), key, slot, b.const(BPF_NOEXIST)]));
+      b.when("ne", code, b.const(0), undefined, () => {
+        // Another CPU was first, or there is no room.
+        const again = b.call("map_lookup_elem", [b.map(access.map), key]);
+        p.ifPresent(
+          again,
+          () => add(again),
+          () => lost(p, access.map, code),
+        );
+      });
     });
   });
   return b.read(before);
@@ -219,8 +225,26 @@ export function modifyEntry(p: ProgramLowering, access: MapAccess, compute: (bef
   updateEntry(p, access, key, slot);
 }
 
+/** An update that is told with -k, too. */
+function lost(p: ProgramLowering, map: string, code: Value): void {
+  countLostUpdate(p.b, p.object, map, code);
+  reportUpdate(p, code);
+}
+
+/** Updates this CPU's part of an aggregate, which is made if the key is new. */
+export function updateAggregate(
+  p: ProgramLowering,
+  { access, fn, type }: Extract<TypedStatement, { kind: "aggregate" }>,
+  n: Value | undefined,
+): void {
+  const { chunks } = storage(p, access);
+  const cell = chunks === undefined ? undefined : fn.cell?.(p, n, type);
+  if (chunks === undefined || cell === undefined) withAggregate(p, access, type, (dest) => fn.update(p, dest, n, type));
+  else withChunkedCell(p, { access, layout: chunks }, keyIn(p, access, chunks.keySize), cell);
+}
+
 /** This CPU's part of an aggregate, made if the key is new. */
-export function withAggregate(p: ProgramLowering, access: MapAccess, type: Type, use: (dest: Dest) => void): void {
+function withAggregate(p: ProgramLowering, access: MapAccess, type: Type, use: (dest: Dest) => void): void {
   const { b } = p;
   const of = storage(p, access);
   if (of.kind === "array") {
@@ -246,13 +270,16 @@ export function withAggregate(p: ProgramLowering, access: MapAccess, type: Type,
   b.seal(create);
   b.setBlock(create);
   // NOEXIST: if another CPU makes the entry meanwhile, its part of the value must stay.
-  b.call("map_update_elem", [b.map(access.map), key, b.mapValue(systemMaps.zero, 0), b.const(BPF_NOEXIST)]);
-  lookUp(key, full);
-  b.seal(full);
-  b.seal(found);
-  b.setBlock(full);
-  p.countMapFull(access.map);
-  b.jump(done);
+  quietly(b, () => {
+    const zero = b.mapValue(systemMaps.zero, 0);
+    const code = resultOf(b, b.call("map_update_elem", [b.map(access.map), key, zero, b.const(BPF_NOEXIST)]));
+    lookUp(key, full);
+    b.seal(full);
+    b.seal(found);
+    b.setBlock(full);
+    lost(p, access.map, code);
+    b.jump(done);
+  });
   b.setBlock(found);
   use({ base: b.read(address), offset: 0 });
   b.jump(done);
@@ -331,6 +358,8 @@ export function deleteEntry(p: ProgramLowering, access: MapAccess): Value {
   const { b } = p;
   const of = storage(p, access);
   const deleted = b.newVariable();
+  if (of.chunks !== undefined)
+    return deleteChunked(p, { access, layout: of.chunks }, keyIn(p, access, of.chunks.keySize));
   if (of.kind === "hash") {
     const result = b.call("map_delete_elem", [b.map(access.map), keyOf(p, access)]);
     return b.cmp("eq", result, b.const(0));

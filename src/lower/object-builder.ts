@@ -5,7 +5,14 @@ import type { KernelView } from "../language/kernel-view.js";
 import type { LossCounter } from "../language/lowering.js";
 import type { TaskFilter } from "../language/task-filter.js";
 import type { TypedMap, TypedProgram, TypedScript } from "../language/typed.js";
-import { firstLossSlot, lossCounters, overflowMapName, stackMapName } from "../wire/map-storage.js";
+import {
+  firstLossSlot,
+  lossCounters,
+  type MapLoss,
+  mapLosses,
+  overflowMapName,
+  stackMapName,
+} from "../wire/map-storage.js";
 import { unwoundMapName } from "../wire/unwind.js";
 import { mayDeferStacks } from "./deferred-stacks.js";
 
@@ -116,8 +123,9 @@ export class ObjectBuilder {
     return 8 * (firstLossSlot + lossCounters.indexOf(counter));
   }
 
-  mapLossOffset(name: string): number {
-    return 8 * (firstLossSlot + lossCounters.length + [...this.script.maps.keys()].indexOf(name));
+  mapLossOffset(name: string, reason: MapLoss): number {
+    const map = [...this.script.maps.keys()].indexOf(name);
+    return 8 * (firstLossSlot + lossCounters.length + mapLosses.length * map + mapLosses.indexOf(reason));
   }
 
   /** Takes back what a lowering that is done again has added. */

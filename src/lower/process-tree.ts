@@ -4,6 +4,7 @@ import { FunctionBuilder } from "../ir/builder.js";
 import type { IrFunction } from "../ir/ir.js";
 import type { KernelView } from "../language/kernel-view.js";
 import { systemMaps, treeState } from "../wire/map-storage.js";
+import { countLostElement, resultOf } from "./failed-updates.js";
 import type { ObjectBuilder } from "./object-builder.js";
 import { born, freed, onTaskEvents, skipThreads, type TaskReader, type TrackerProgram } from "./task-events.js";
 
@@ -30,11 +31,8 @@ function lowerBirth(reader: TaskReader, object: ObjectBuilder): IrFunction {
   b.store(4, child, 0, reader.pid(b));
   b.store(4, parent, 0, b.bin("lshr", b.call("get_current_pid_tgid", []), b.const(32)));
   const add = (map: string): void => {
-    const result = b.call("map_update_elem", [b.map(map), child, parent, zero]);
-    // Results of map helpers are 32 bits wide up to Linux 6.3.
-    b.when("slt", b.ext(4, true, result), zero, "else", () =>
-      b.atomic("add", 8, b.mapValue(systemMaps.loss, object.lossOffset("tree-full")), 0, b.const(1)),
-    );
+    const code = resultOf(b, b.call("map_update_elem", [b.map(map), child, parent, zero]));
+    b.when("ne", code, zero, "else", () => countLostElement(b, object, "tree-full", code));
   };
   // First noted, then looked up: user space adds a process first and reads the notes then, so that one of the two sees it.
   const noting = b.load(8, false, b.mapValue(systemMaps.treeState, treeState.noting), 0);

@@ -14,6 +14,7 @@ import { exitedSlot, exitSlot, startWords, systemMaps } from "../wire/map-storag
 import { type CallbackLoop, type LoopFacts, loopFacts } from "./captured-variables.js";
 import { syscallId } from "./context.js";
 import { lowerInto, lowerPlace, lowerValue } from "./expressions.js";
+import { countLostElement } from "./failed-updates.js";
 import type { FrameLayout, FunctionState, LoopTargets } from "./function-state.js";
 import { watchHelpers } from "./helper-errors.js";
 import { copyEntry, countEntries, deleteEntry, findEntry, keyOf } from "./maps.js";
@@ -517,15 +518,11 @@ export class ProgramLowering implements Lowering {
   }
 
   countLoss(counter: LossCounter): void {
-    this.addToLoss(this.object.lossOffset(counter));
+    this.b.atomic("add", 8, this.b.mapValue(systemMaps.loss, this.object.lossOffset(counter)), 0, this.b.const(1));
   }
 
-  countMapFull(map: string): void {
-    this.addToLoss(this.object.mapLossOffset(map));
-  }
-
-  private addToLoss(offset: number): void {
-    this.b.atomic("add", 8, this.b.mapValue(systemMaps.loss, offset), 0, this.b.const(1));
+  countLostElement(full: LossCounter, code: Value): void {
+    countLostElement(this.b, this.object, full, code);
   }
 
   send(

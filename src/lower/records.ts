@@ -83,14 +83,14 @@ function sendLong(
   largest: number,
   fill: (record: Value) => void,
   stacks: readonly FreshStack[],
-  onFull: () => void = () => p.countLoss("ring-full"),
+  onFull: () => void = fullRing(p, index),
 ): void {
   const { b } = p;
   const record = p.address(p.temporary(largest, "record"));
-  b.store(8, record, 0, b.const(index));
+  writeHeader(p, record, index);
   fill(record);
   const end = stacks.reduce((at, stack) => b.bin("add", at, addFrames(p, record, stack, at)), b.const(size));
-  const result = b.call("ringbuf_output", [b.map(systemMaps.events), record, end, b.const(0)]);
+  const result = b.call("ringbuf_output", [b.map(ringOf(p, index)), record, end, b.const(0)]);
   b.when("ne", result, b.const(0), "else", onFull);
 }
 
@@ -148,20 +148,43 @@ function sendRecord(
   index: number,
   size: number,
   fill: (record: Value) => void,
-  onFull?: () => void,
+  onFull: () => void = fullRing(p, index),
 ): void {
   const { b } = p;
-  const record = b.call("ringbuf_reserve", [b.map(systemMaps.events), b.const(size), b.const(0)]);
+  const record = b.call("ringbuf_reserve", [b.map(ringOf(p, index)), b.const(size), b.const(0)]);
   p.ifPresent(
     record,
     () => {
-      b.store(8, record, 0, b.const(index));
+      writeHeader(p, record, index);
       fill(record);
       b.call("ringbuf_submit", [record, b.const(0)]);
     },
-    onFull ?? (() => p.countLoss("ring-full")),
+    onFull,
   );
 }
+
+const ringOf = (p: ProgramLowering, index: number): string =>
+  p.object.actions[index]?.isControl === true ? systemMaps.control : systemMaps.events;
+
+/** BPF_RB_PROD_POS, uapi/linux/bpf.h: bytes that were reserved in a ring since the beginning. */
+const producerPosition = 3;
+
+/** The action's index; of one that has user space act, behind that, where the data stood. */
+function writeHeader(p: ProgramLowering, record: Value, index: number): void {
+  const { b } = p;
+  b.store(8, record, 0, b.const(index));
+  if (p.object.actions[index]?.isControl !== true) return;
+  const position = b.call("ringbuf_query", [b.map(systemMaps.events), b.const(producerPosition)]);
+  b.store(4, record, 4, position);
+}
+
+/** What happens to a record that its ring has no room for. */
+const fullRing =
+  (p: ProgramLowering, index: number): (() => void) =>
+  () => {
+    if (p.object.actions[index]?.mayWait !== true) p.countLoss("ring-full");
+    else p.b.atomic("add", 8, p.b.mapValue(systemMaps.wishes, 8 * index), 0, p.b.const(1));
+  };
 
 /** Whether computing the value can end the program, or runs statements: they may leave, and send records of their own. */
 const mayLeave = (e: TypedExpr): boolean =>

@@ -35,7 +35,7 @@ test("a record is as long as its stacks", () => {
     environment: { stack: (ofUser) => (ofUser ? user : kernel) },
   });
   simulation.run();
-  const [record] = simulation.machine.takeRecords(systemMaps.events);
+  const record = simulation.machine.takeRecords(systemMaps.events)[0]?.bytes;
   assert.equal(record?.length, 8 + 2 * 16 + 8 * (kernel.length + user.length));
 });
 

@@ -4,7 +4,7 @@ import type { TypedExpr, TypedStatement } from "../language/typed.js";
 import { align8, residence, sizeOf } from "../wire/layout.js";
 import { arithmetic, branchOn, eitherWay, lowerInto } from "./expressions.js";
 import { overMap, rangeByHelper } from "./loops.js";
-import { addToEntry, assignEntry, modifyEntry, withAggregate } from "./maps.js";
+import { addToEntry, assignEntry, modifyEntry, updateAggregate } from "./maps.js";
 import type { ProgramLowering } from "./program-lowering.js";
 import { withoutStacks } from "./shown-stacks.js";
 
@@ -30,7 +30,7 @@ function lowerStatement(p: ProgramLowering, s: TypedStatement): void {
       return;
     case "aggregate": {
       const n = s.value === undefined ? undefined : p.value(s.value);
-      withAggregate(p, s.access, s.type, (dest) => s.fn.update(p, dest, n, s.type));
+      updateAggregate(p, s, n);
       return;
     }
     case "if":

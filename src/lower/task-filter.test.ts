@@ -215,5 +215,11 @@ function treeTests(raw: boolean): void {
     tree.birth(700, 40000);
     tree.birth(700, 40001);
     assert.deepEqual(tree.simulation.losses(), { "tree-full": 2n });
+    const [enomem, ebusy] = [-12n, -16n];
+    for (const errno of [enomem, ebusy]) {
+      Object.assign(tree.simulation.machine.map(systemMaps.tree), { update: () => errno });
+      tree.birth(700, 40002);
+    }
+    assert.deepEqual(tree.simulation.losses(), { "tree-full": 2n, "kept-memory": 1n, "kept-busy": 1n });
   });
 }

@@ -4,7 +4,7 @@ import type { Loss } from "../wire/event.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { errnoText } from "./errno-text.js";
 import type { OutputEvent, Rendered } from "./event.js";
-import { orderedEntries } from "./map-order.js";
+import { orderInSteps } from "./map-order.js";
 import { plainStyle, type Style } from "./style.js";
 import { divOf } from "./text.js";
 import { latestInterval, seriesJson } from "./time-series.js";
@@ -68,7 +68,7 @@ function lossJson({ reason, subject, count }: Loss): string {
 
 /** The line of a map, entry by entry. A map without entries prints nothing, as in text. */
 export function* mapJsonParts(map: MapSnapshot, { zone, jsonKeys }: Style = plainStyle): Generator<string> {
-  const entries = orderedEntries(map);
+  const entries = yield* orderInSteps(map);
   const first = entries[0];
   if (first === undefined) return;
   const div = divOf(map);

@@ -14,14 +14,60 @@ type Entry = MapSnapshot["entries"][number];
  * are ordered as numbers.
  */
 export function orderedEntries(map: MapSnapshot): readonly Entry[] {
-  const ranked = map.entries.map((entry) => ({ entry, rank: numberOf(entry.value, "average") }));
-  ranked.sort((a, b) => {
-    if (a.rank !== undefined && b.rank !== undefined && a.rank !== b.rank) return a.rank < b.rank ? -1 : 1;
-    return compareLists(a.entry.key, b.entry.key);
-  });
+  const steps = orderInSteps(map);
+  for (;;) {
+    const next = steps.next();
+    if (next.done === true) return next.value;
+  }
+}
+
+interface Ranked {
+  readonly entry: Entry;
+  readonly rank: bigint | undefined;
+}
+
+/** Entries that are sorted in one go. */
+const run = 8192;
+
+/** The same for maps of any size, in steps of some milliseconds, after each of which an empty text is told. */
+export function* orderInSteps(map: MapSnapshot): Generator<"", readonly Entry[]> {
+  let sorted: Ranked[] = [];
+  for (let at = 0; at < map.entries.length; at += run) {
+    const part = map.entries.slice(at, at + run);
+    const ranked = part.map((entry) => ({ entry, rank: numberOf(entry.value, "average") }));
+    for (const each of ranked.sort(compareRanked)) sorted.push(each);
+    yield "";
+  }
+  for (let length = run; length < sorted.length; length *= 2) {
+    const merged: Ranked[] = [];
+    for (let at = 0; at < sorted.length; at += 2 * length) yield* merge(sorted, at, length, merged);
+    sorted = merged;
+  }
   const top = map.top ?? 0;
-  const kept = top > 0 && ranked.length > top ? ranked.slice(ranked.length - top) : ranked;
+  const kept = top > 0 && sorted.length > top ? sorted.slice(sorted.length - top) : sorted;
   return kept.map(({ entry }) => entry);
+}
+
+/** Two sorted runs that follow one another become one, which is added to `to`. */
+function* merge(runs: readonly Ranked[], start: number, length: number, to: Ranked[]): Generator<"", void> {
+  const middle = Math.min(start + length, runs.length);
+  const end = Math.min(start + 2 * length, runs.length);
+  for (let left = start, right = middle; left < middle || right < end; ) {
+    const [a, b] = [left < middle ? runs[left] : undefined, right < end ? runs[right] : undefined];
+    if (a !== undefined && (b === undefined || compareRanked(a, b) <= 0)) {
+      to.push(a);
+      left++;
+    } else if (b !== undefined) {
+      to.push(b);
+      right++;
+    }
+    if (to.length % run === 0) yield "";
+  }
+}
+
+function compareRanked(a: Ranked, b: Ranked): number {
+  if (a.rank !== undefined && b.rank !== undefined && a.rank !== b.rank) return a.rank < b.rank ? -1 : 1;
+  return compareLists(a.entry.key, b.entry.key);
 }
 
 /** Ascending; values of different kinds (which one map does not mix) by kind. */

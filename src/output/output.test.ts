@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utc } from "../formats/time-zone.js";
+import type { Loss } from "../wire/event.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { renderJson } from "./json.js";
 import { mapTextParts, renderText } from "./text.js";
@@ -387,6 +388,28 @@ test("other events", () => {
     renderJson({ kind: "attached", probes: 1 }).text,
     '{"type": "attached_probes", "count": 1, "data": {"probes": 1}}\n',
   );
+  const told = (...losses: readonly Loss[]) => renderText({ kind: "lost", losses }).text;
+  const room = { kind: "percpuhash", keys: 4096, declared: false };
+  assert.match(
+    told({ reason: "map-full", subject: "@a", count: 2n, room }),
+    /^WARNING: Map full; .* lost 2 updates of @a\. Raise max_map_keys, .*: let @a = percpuhash\(50000\);\n$/,
+  );
+  const declared = told({
+    reason: "map-full",
+    subject: "@a",
+    count: 2n,
+    room: { ...room, kind: "hash", declared: true },
+  });
+  assert.match(declared, /@a\. Its declaration has room for 4096 keys; for more: let @a = hash\(8192\);\n$/);
+  assert.match(
+    told({ reason: "map-memory", subject: "@a", count: 2n, room }),
+    /2 updates of @a: the kernel had no memory/,
+  );
+  assert.match(
+    told({ reason: "map-memory", subject: "@a", count: 2n, room: { ...room, kind: "lruhash" } }),
+    /No key could be dropped/,
+  );
+  assert.match(told({ reason: "map-busy", subject: "@a", count: 2n, room }), /changing the same part of the map/);
   assert.deepEqual(renderText({ kind: "lost", losses: [{ reason: "ring-full", count: 3n }] }), {
     stream: "err",
     text: "Lost 3 events\n",
@@ -478,6 +501,8 @@ test("stacks of a map that are named when they are shown: sorted by addresses, n
   ]);
   const parts: string[] = [];
   for (const part of mapTextParts(snapshot)) {
+    // A step of the sorting.
+    if (part === "") continue;
     parts.push(part.replaceAll("\n", "|"));
     assert.ok(asked.length <= parts.length);
   }
@@ -492,4 +517,22 @@ test("stacks of a map that are named when they are shown: sorted by addresses, n
   const { text } = renderJson({ kind: "map", map: snapshot });
   const data = '"\\nf2+0\\n": 0, "\\n": 1, "\\nf1+0\\n": 1, "\\nf1+0\\nf5+0\\n": 1, "\\nf3+0\\n": 1';
   assert.equal(text, `{"type": "map", "data": {"@": {${data}}}}\n`);
+});
+
+test("a large map is sorted in steps as a small one is at once", () => {
+  const entries = Array.from({ length: 40_000 }, (_, i) => ({
+    key: [{ kind: "int", value: BigInt((i * 7919) % 40_000) }] as const,
+    value: { kind: "int", value: BigInt((i * 104_729) % 1009) } as const,
+  }));
+  const parts = [...mapTextParts({ name: "@", keyed: true, entries })];
+  assert.ok(parts.filter((part) => part === "").length > 5);
+  const wanted = [...entries]
+    .sort((a, b) => Number(a.value.value - b.value.value) || Number(a.key[0].value - b.key[0].value))
+    .map(({ key, value }) => `@[${key[0].value}]: ${value.value}\n`);
+  assert.deepEqual(
+    parts.filter((part) => part !== ""),
+    wanted,
+  );
+  const top = [...mapTextParts({ name: "@", keyed: true, entries, top: 3 })].filter((part) => part !== "");
+  assert.deepEqual(top, wanted.slice(-3));
 });

@@ -8,7 +8,7 @@ import { mostUnwound } from "../wire/unwind.js";
 import type { MapSnapshot } from "../wire/value.js";
 import { errnoText } from "./errno-text.js";
 import type { OutputEvent, Rendered } from "./event.js";
-import { orderedEntries } from "./map-order.js";
+import { orderInSteps } from "./map-order.js";
 import { plainStyle, type Style } from "./style.js";
 import { latestInterval, seriesText } from "./time-series.js";
 import { keyText, valueText } from "./value-text.js";
@@ -60,13 +60,17 @@ export function renderText(event: OutputEvent, style: Style = plainStyle): Rende
 }
 
 /** bpftrace knows only the first of these and loses the others in silence. */
-function lossText({ reason, subject, count }: Loss): string {
+function lossText({ reason, subject, count, room }: Loss): string {
   const of = subject === undefined ? "" : ` of ${subject}`;
   switch (reason) {
     case "ring-full":
       return `Lost ${count} events`;
     case "map-full":
-      return `WARNING: Map full; can't update element: lost ${count} updates${of}. Raise max_map_keys, or declare the map with room for more: let ${subject ?? "@m"} = hash(50000);`;
+      return `WARNING: Map full; can't update element: lost ${count} updates${of}. ${moreRoom(subject ?? "@m", room)}`;
+    case "map-memory":
+      return `WARNING: lost ${count} updates${of}: the kernel had no memory for them. ${memoryAdvice(room)}`;
+    case "map-busy":
+      return `WARNING: lost ${count} updates${of}: what the probes had interrupted, or another processor, was changing the same part of the map. Fewer new keys from interrupts, or hardware and software events that come less often, make that rarer`;
     case "stack-collision":
       return `Lost ${count} stacks: the kernel's maps of stacks had no room for them`;
     case "loop-too-long":
@@ -88,11 +92,15 @@ function lossText({ reason, subject, count }: Loss): string {
     case "unwind-unreadable":
       return `${count} user stacks are cut: memory of the stack could not be read`;
     case "unwind-stacks-full":
-      return `Lost ${count} stacks: the map of stacks was full of others, or busy`;
+      return `Lost ${count} stacks: the map of stacks was full of others. Its room follows max_map_keys and the declarations of the maps that have stacks`;
+    case "kept-memory":
+      return `Lost ${count} stacks or processes: the kernel had no memory for them, as in a control group at its memory.max`;
+    case "kept-busy":
+      return `Lost ${count} stacks or processes: what the probes had interrupted, or another processor, was changing the same part of their map`;
     case "scratch-busy":
       return `Lost ${count} events: the buffer was in use by an interrupted probe`;
     case "unhandled":
-      return `${count} commands of system() or files of cat() were left out: they were still waiting when the trace was ended`;
+      return `${count} commands of system(), files of cat() or maps that had not changed were left out: they were still waiting when the trace was ended`;
     case "mappings-lost":
       return `Lost ${count} records of what processes map and run: addresses in them may have no names, or those of a program that ran there before`;
     case "mappings-dropped":
@@ -104,16 +112,32 @@ function lossText({ reason, subject, count }: Loss): string {
   }
 }
 
+/** How a full map gets room for more keys. */
+function moreRoom(map: string, room: Loss["room"]): string {
+  const { kind, keys, declared } = room ?? { kind: "hash", keys: 0, declared: false };
+  if (declared) return `Its declaration has room for ${keys} keys; for more: let ${map} = ${kind}(${2 * keys});`;
+  return `Raise max_map_keys, or declare the map with room for more: let ${map} = ${kind}(${Math.max(50_000, 2 * keys)});`;
+}
+
+/** Kinds that drop keys have them all from the start, and say so when none is free; other maps may take memory as they grow. */
+const memoryAdvice = (room: Loss["room"]): string =>
+  room?.kind.includes("lru") === true
+    ? `No key could be dropped at that moment: a declaration with more than ${room.keys} keys leaves more to choose from`
+    : "Values that are large are allocated while the probes run, which a control group at its memory.max refuses, and interrupts where many keys are new at once: spread them, or ask for room for fewer keys, so that all is allocated at the start";
+
 /**
  * A map: `@x: 1`, or a line `@x[key]: value` per entry; histograms below their name, each with an empty line after it.
  * A map without entries prints nothing.
  */
 export const mapText = (map: MapSnapshot, style: Style = plainStyle): string => [...mapTextParts(map, style)].join("");
 
-/** The same, entry by entry: the stacks of a large map have their names one after the other. */
+/**
+ * The same, entry by entry: the stacks of a large map have their names one after the other. Empty texts stand between steps of
+ * the work before the first one.
+ */
 export function* mapTextParts(map: MapSnapshot, { zone }: Style = plainStyle): Generator<string> {
   const div = divOf(map);
-  const entries = orderedEntries(map);
+  const entries = yield* orderInSteps(map);
   const last = latestInterval(entries);
   for (const { key, value } of entries) {
     const name = map.keyed ? `${map.name}[${keyText(key)}]` : map.name;

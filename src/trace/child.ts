@@ -92,7 +92,10 @@ async function launch(sys: Sys, path: string, args: readonly string[]): Promise<
   try {
     using launcher = memoryFile(sys, "beetrace-c");
     writeSync(launcher.raw, launcherFile(sys.arch));
-    const child = spawn(`/proc/${process.pid}/fd/${launcher.raw}`, [path, ...args], { stdio: [...stdio], argv0: "-c" });
+    const child = spawn(`/proc/${process.pid}/fd/${launcher.raw}`, [path, ...args], {
+      stdio: [...stdio],
+      argv0: "beetrace",
+    });
     if (await hasStarted(child)) return child;
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;

@@ -6,6 +6,7 @@ import { waitReadable } from "../sys/poll.js";
 import type { Sys } from "../sys/sys.js";
 import type { TraceEvent } from "../wire/event.js";
 import { Captures } from "./captures.js";
+import { startedBy } from "./process-tree.js";
 
 /** How long commands of system() are still run and waited for after Ctrl-C. */
 const endMilliseconds = 1000;
@@ -52,7 +53,10 @@ export class Effects implements Disposable {
     this.isHurried = true;
     const stop = (): void => {
       this.isOver = true;
-      this.running?.kill();
+      const { pid } = this.running ?? {};
+      if (pid === undefined) return;
+      // The shell first, which would tell of what happens to the others.
+      for (const each of [pid, ...startedBy(pid)]) endProcess(each);
     };
     setTimeout(stop, endMilliseconds).unref();
   }
@@ -159,6 +163,14 @@ export class Effects implements Disposable {
     } catch (error) {
       emit({ kind: "error", message: `failed to write file '${path}': ${(error as Error).message}` });
     }
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGTERM");
+  } catch {
+    // It has ended by itself.
   }
 }
 

@@ -69,6 +69,10 @@ export function descendants(
   return found;
 }
 
+/** Processes that a process has started, and those that these have, as far as they have not been left behind by a parent that ended. */
+export const startedBy = (process: number): readonly number[] =>
+  descendants(readParents(), new Set([process])).map(([child]) => child);
+
 function readParents(): Map<number, number> {
   const parents = new Map<number, number>();
   for (const pid of allProcesses()) {

@@ -1,10 +1,29 @@
 import { zeroed } from "../abi/struct.js";
 import type { TypedMap } from "../language/typed.js";
 import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
-import { clearMap, type RawEntry, readMap, readValue, valueBytes, valueOfCpu, zeroMap } from "../load/map-reader.js";
+import {
+  clearMap,
+  type RawEntry,
+  readMap,
+  readMapInPieces,
+  readValue,
+  valueBytes,
+  valueOfCpu,
+  zeroMap,
+} from "../load/map-reader.js";
 import { mapDelete, mapTake, mapUpdate } from "../sys/map-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { decodeAggregate } from "../wire/aggregate.js";
+import {
+  type ChunkLayout,
+  chunkMapName,
+  keyOfPiece,
+  keyWord,
+  type Piece,
+  Pieces,
+  spareMapName,
+  wholeSize,
+} from "../wire/chunks.js";
 import { type Decoder, decoderFor, type Resolver } from "../wire/decode.js";
 import { isAggregate, layoutOf } from "../wire/layout.js";
 import { type MapStorage, storageOf } from "../wire/map-storage.js";
@@ -22,7 +41,20 @@ interface Reader {
   readonly value: Decoder | undefined;
   /** There if keys have stacks that programs unwind. */
   readonly stacks: StackKeys | undefined;
+  /** Where its values are, if they are in pieces. */
+  readonly pieces:
+    | {
+        readonly layout: ChunkLayout;
+        readonly chunks: LoadedMap;
+        /** If the map of the keys has none of them. */
+        readonly spare: LoadedMap | undefined;
+      }
+    | undefined;
 }
+
+/** Entries of a map that are read and decoded in far less than a second, and how long it is done at a time. */
+const manyEntries = 20_000;
+const sliceMilliseconds = 50;
 
 /** Stacks that were sent before their keys are put together with those of the others: they fill the maps. */
 const mostFresh = 512;
@@ -30,13 +62,20 @@ const mostFresh = 512;
 /** The maps of a script as user space sees them. */
 export class ScriptMaps {
   private readonly sys: Sys;
+  private readonly cpus: number;
   private readonly readers = new Map<string, Reader>();
 
   private readonly loaded: LoadedObject;
   private readonly pending: PendingStacks | undefined;
 
-  constructor(sys: Sys, maps: ReadonlyMap<string, TypedMap>, loaded: LoadedObject, pending?: PendingStacks) {
+  constructor(
+    sys: Sys,
+    maps: ReadonlyMap<string, TypedMap>,
+    loaded: LoadedObject,
+    { cpus, pending }: { readonly cpus: number; readonly pending?: PendingStacks | undefined },
+  ) {
     this.sys = sys;
+    this.cpus = cpus;
     this.loaded = loaded;
     this.pending = pending;
     for (const map of maps.values()) {
@@ -44,7 +83,15 @@ export class ScriptMaps {
       const keys = (map.key ?? []).map((type, i) => ({ decode: decoderFor(type), offset: offsets[i] ?? 0 }));
       const value = isAggregate(map.value) ? undefined : decoderFor(map.value);
       const stacks = StackKeys.of(map, pending);
-      this.readers.set(map.name, { map, loaded: loaded.map(map.name), storage: storageOf(map), keys, value, stacks });
+      const storage = storageOf(map);
+      const layout = storage.chunks;
+      const isShared = layout !== undefined && loaded.map(map.name).spec.valueSize === wholeSize(layout);
+      const pieces = layout && {
+        layout,
+        chunks: loaded.map(chunkMapName(map.name)),
+        spare: isShared ? undefined : loaded.map(spareMapName(map.name)),
+      };
+      this.readers.set(map.name, { map, loaded: loaded.map(map.name), storage, keys, value, stacks, pieces });
     }
   }
 
@@ -58,23 +105,65 @@ export class ScriptMaps {
     return reader;
   }
 
+  /** Whether a map may have so many entries that it should be read by {@link snapshotInPieces}. */
+  isLarge(name: string): boolean {
+    return this.reader(name).loaded.spec.maxEntries > manyEntries;
+  }
+
   /** Every entry that is set, at about this moment. */
   snapshot(name: string, resolver: Resolver): MapSnapshot {
+    const pieces = this.pieces(name, resolver);
+    for (;;) {
+      const next = pieces.next();
+      if (next.done === true) return next.value;
+    }
+  }
+
+  /** The same, with pauses in which signals are heard. */
+  async snapshotInPieces(name: string, resolver: Resolver): Promise<MapSnapshot> {
+    const pieces = this.pieces(name, resolver);
+    let until = performance.now() + sliceMilliseconds;
+    for (;;) {
+      const next = pieces.next();
+      if (next.done === true) return next.value;
+      if (performance.now() < until) continue;
+      await new Promise(setImmediate);
+      until = performance.now() + sliceMilliseconds;
+    }
+  }
+
+  private *pieces(name: string, resolver: Resolver): Generator<undefined, MapSnapshot> {
     const reader = this.reader(name);
     const entries: { key: readonly Value[]; value: Value }[] = [];
-    const add = (bytes: Uint8Array, value: Value): void => {
+    const add = (bytes: Uint8Array, parts: readonly Uint8Array[]): void => {
       const view = viewOf(bytes);
-      entries.push({ key: reader.keys.map(({ decode, offset }) => decode(view, offset, resolver)), value });
+      const key = reader.keys.map(({ decode, offset }) => decode(view, offset, resolver));
+      entries.push({ key, value: decodeParts(reader, parts, resolver) });
     };
-    const found = readMap(this.sys, reader.loaded);
-    const { stacks } = reader;
-    if (stacks === undefined || stacks.isPlain) {
-      for (const raw of found) if (isSet(reader, raw)) add(raw.key, decodeEntry(reader, raw.value, resolver));
-    } else {
-      const parts = found.map(({ key, value }) => ({ key, parts: partsOf(reader, value) }));
-      for (const each of stacks.merged(parts)) add(each.key, decodeParts(reader, each.parts, resolver));
-    }
+    if (reader.pieces === undefined && (reader.stacks === undefined || reader.stacks.isPlain)) {
+      for (const raws of readMapInPieces(this.sys, reader.loaded)) {
+        for (const raw of raws) if (isSet(reader, raw)) add(raw.key, partsOf(reader, raw.value));
+        yield;
+      }
+    } else
+      for (const { key, parts } of this.read(reader)) {
+        add(key, parts);
+        if (entries.length % manyEntries === 0) yield;
+      }
     return { name, keyed: reader.map.key !== undefined, entries };
+  }
+
+  /** Keys with their values of each processor or piece. */
+  private read(reader: Reader): readonly { readonly key: Uint8Array; readonly parts: readonly Uint8Array[] }[] {
+    const found = readMap(this.sys, reader.loaded).filter((raw) => isSet(reader, raw));
+    // Behind the keys: a key is there before it has pieces.
+    const pieces = reader.pieces && readPieces(this.sys, reader.pieces);
+    const entries = found.map(({ key, value }) => ({
+      key,
+      parts: pieces === undefined ? partsOf(reader, value) : pieces.partsOf(key, value),
+    }));
+    const { stacks } = reader;
+    return stacks === undefined || stacks.isPlain ? entries : stacks.merged(entries);
   }
 
   /** Puts keys of stacks that were sent together with the others, if there are many. */
@@ -87,7 +176,8 @@ export class ScriptMaps {
     if (pending === undefined || pending.fresh === 0) return;
     for (const reader of this.readers.values()) {
       const { stacks } = reader;
-      if (stacks === undefined) continue;
+      // Values in pieces are put together when they are shown.
+      if (stacks === undefined || reader.pieces !== undefined) continue;
       for (const { key } of readMap(sys, reader.loaded)) {
         const final = stacks.final(key);
         if (final === key) continue;
@@ -120,6 +210,8 @@ export class ScriptMaps {
     if (reader.stacks !== undefined && !reader.stacks.isPlain)
       return this.entryOfStack(reader, reader.stacks, used, resolver);
     const value = readValue(this.sys, reader.loaded, used);
+    if (value !== undefined && reader.pieces !== undefined)
+      return this.entryOfPieces(reader, reader.pieces, used, value, resolver);
     return value === undefined || !isSet(reader, { key: used, value })
       ? undefined
       : decodeEntry(reader, value, resolver);
@@ -128,20 +220,52 @@ export class ScriptMaps {
   private entryOfStack(reader: Reader, stacks: StackKeys, key: Uint8Array, resolver: Resolver): Value | undefined {
     this.sweep();
     const final = stacks.final(key);
+    if (reader.pieces !== undefined) {
+      const found = this.read(reader).find((each) => Buffer.compare(each.key, final) === 0);
+      return found && decodeParts(reader, found.parts, resolver);
+    }
     const value = readValue(this.sys, reader.loaded, copyOf(final));
     const parts = [...(value === undefined ? [] : partsOf(reader, value)), ...stacks.partsOf(final)];
     return parts.length === 0 ? undefined : decodeParts(reader, parts, resolver);
   }
 
+  private entryOfPieces(
+    reader: Reader,
+    { layout, chunks, spare }: PieceMaps,
+    key: Uint8Array,
+    own: Uint8Array,
+    resolver: Resolver,
+  ): Value {
+    const found: Piece[] = [];
+    for (let chunk = 0; chunk < layout.chunks; chunk++) {
+      for (let cpu = 0; cpu < this.cpus; cpu++) {
+        const of = keyOfPiece(layout, key, chunk, cpu);
+        const value = readValue(this.sys, chunks, of);
+        if (value !== undefined) found.push({ key: of, value });
+      }
+    }
+    const hasSpare = spare !== undefined && viewOf(own).getBigUint64(keyWord.hasSpare, true) !== 0n;
+    const pieces = new Pieces(layout, found, hasSpare ? readMap(this.sys, spare) : []);
+    return decodeParts(reader, pieces.partsOf(key, own), resolver);
+  }
+
+  /** Programs take keys first, too, when they delete one: no piece stays without its key. */
   clear(name: string): void {
-    const { loaded, stacks } = this.reader(name);
+    const { loaded, pieces, stacks } = this.reader(name);
     clearMap(this.sys, loaded);
+    if (pieces !== undefined) clearPieces(this.sys, pieces);
     stacks?.clear();
   }
 
   /** Sets values to zero; what was not set stays unset. */
   zero(name: string): void {
     const reader = this.reader(name);
+    if (reader.pieces !== undefined) {
+      // Without pieces a key's value is what it has itself.
+      if (reader.pieces.spare === undefined) zeroMap(this.sys, reader.loaded);
+      clearPieces(this.sys, reader.pieces);
+      return;
+    }
     const { flagOffset } = reader.storage;
     reader.stacks?.zero();
     if (flagOffset === undefined) {
@@ -170,6 +294,16 @@ function isSet(reader: Reader, raw: RawEntry): boolean {
     flagOffset === undefined ||
     partsOf(reader, raw.value).some((part) => viewOf(part).getBigUint64(flagOffset, true) !== 0n)
   );
+}
+
+type PieceMaps = NonNullable<Reader["pieces"]>;
+
+const readPieces = (sys: Sys, { layout, chunks, spare }: PieceMaps): Pieces =>
+  new Pieces(layout, readMap(sys, chunks), spare === undefined ? [] : readMap(sys, spare));
+
+function clearPieces(sys: Sys, { chunks, spare }: PieceMaps): void {
+  clearMap(sys, chunks);
+  if (spare !== undefined) clearMap(sys, spare);
 }
 
 const decodeEntry = (reader: Reader, value: Uint8Array, resolver: Resolver): Value =>

@@ -1,11 +1,8 @@
 import { Disposables } from "../base/disposable.js";
 import type { MapSpec } from "../bpf/object.js";
 import type { Compiled } from "../compile.js";
-import { RecordStream } from "../events/record-stream.js";
-import { RingFollower } from "../events/ring-follower.js";
-import { RingReader } from "../events/ring-reader.js";
 import { allProcesses } from "../kernel/process-files.js";
-import type { Host } from "../language/action.js";
+import type { Action, Host } from "../language/action.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Moment, Target } from "../language/probe.js";
 import { looksAtTasks } from "../language/task-filter.js";
@@ -17,7 +14,7 @@ import type { Sys } from "../sys/sys.js";
 import type { Type } from "../types/type.js";
 import type { TraceEvent } from "../wire/event.js";
 import { startWords, systemMaps } from "../wire/map-storage.js";
-import type { Value } from "../wire/value.js";
+import type { MapSnapshot, Value } from "../wire/value.js";
 import { attachOrder } from "./attach-order.js";
 import type { Child } from "./child.js";
 import { Effects } from "./effects.js";
@@ -29,6 +26,7 @@ import { probedFiles } from "./probed-files.js";
 import { isThere, isTreeGone, seedTree } from "./process-tree.js";
 import { ProcessWatch } from "./process-watch.js";
 import { type Measured, measure, type ProgramRun } from "./programs.js";
+import { Records } from "./records.js";
 import { Refusals } from "./refusals.js";
 import { ScriptMaps } from "./script-maps.js";
 import { enterCgroups, type TaskTargets } from "./task-targets.js";
@@ -84,9 +82,6 @@ const pidCheckMilliseconds = 100;
 /** Processes of a tree are looked up one by one at each so many of these looks. */
 const looksPerSweep = 10;
 
-/** How long records are handled before signals are heard, where no {@link RingFollower} sees to it. */
-const pieceMilliseconds = 20;
-
 /** Milliseconds in which processes that are there already are looked at before probes are attached, where stacks need it. */
 const seedMilliseconds = 50;
 
@@ -107,11 +102,15 @@ export class Trace implements Disposable {
   private readonly watcher: ProcessWatch | undefined;
   private readonly effects: Effects;
   private readonly host: Host;
-  private readonly ring: RingReader | undefined;
-  private readonly stream: RecordStream | undefined;
+  private readonly records: Records;
   private readonly unwinding: Unwinding | undefined;
   private readonly pending: PendingStacks | undefined;
   private exiting = false;
+  /** Somebody waits at the keyboard for the end. */
+  private isHurried = false;
+  private isDetached = false;
+  /** Maps that were printed since then and have not been emptied, in a hurry. */
+  private readonly shownAtEnd = new Set<string>();
   private exitCode = 0;
   /** Iterators are being read, which an exit() in them does not end. */
   private iterating = false;
@@ -119,8 +118,6 @@ export class Trace implements Disposable {
   /** Records are handled; after exit() those behind it are not, until the end probes run. */
   private handling = true;
   private wakeUp: () => void = () => undefined;
-  /** What must have happened before the next record is handled. */
-  private busy: Promise<void> | undefined;
   private holdBack: TraceEvent[] | undefined;
 
   /** Settles when every probe is attached. */
@@ -152,7 +149,7 @@ export class Trace implements Disposable {
         records: this.watcher?.records,
         // What is in maps may be as old as the trace.
         pending: this.pending,
-        since: () => (keepsAddresses ? 0n : (this.ring?.emptyAt ?? 0n)),
+        since: () => (keepsAddresses ? 0n : this.records.emptyAt),
       }),
     );
     if (compiled.unwinds)
@@ -163,7 +160,7 @@ export class Trace implements Disposable {
           remember: (process) => this.names.users.remember(process),
         }),
       );
-    this.maps = new ScriptMaps(sys, script.maps, this.loaded, this.pending);
+    this.maps = new ScriptMaps(sys, script.maps, this.loaded, { cpus: kernel.possibleCpus, pending: this.pending });
     this.effects = this.owned.use(
       new Effects({
         sys,
@@ -174,13 +171,12 @@ export class Trace implements Disposable {
       }),
     );
     this.host = this.makeHost();
-    const events = object.maps.find((map) => map.name === systemMaps.events);
-    const largest = Math.max(...compiled.actions.map(({ size }) => size));
-    this.ring =
-      events === undefined
-        ? undefined
-        : this.owned.use(RingReader.open(sys, this.loaded.map(events.name).fd, events.maxEntries, largest));
-    this.stream = this.ring === undefined ? undefined : new RecordStream(this.ring, undefined);
+    this.records = this.owned.use(
+      new Records(sys, this.loaded, compiled.actions, this.host, {
+        isDone: (action) => this.isDone(action),
+        afterTurn: () => this.afterTurn(),
+      }),
+    );
   }
 
   [Symbol.dispose](): void {
@@ -189,6 +185,7 @@ export class Trace implements Disposable {
 
   /** Ends the trace from outside; what is in the ring is still handled. `hurry`: somebody waits for it (Ctrl-C). */
   stop(hurry = false): void {
+    this.isHurried ||= hurry;
     if (hurry) this.effects.hurry();
     this.stopped = true;
     this.endSoon();
@@ -238,7 +235,7 @@ export class Trace implements Disposable {
     const { targets } = this.options.compiled.script;
     for (const event of early) {
       this.emit(event);
-      await this.settled();
+      await this.records.settled();
     }
     this.options.afterTurn?.();
     await this.readIterators();
@@ -252,19 +249,11 @@ export class Trace implements Disposable {
 
   /** Handles what comes until the trace is to end. */
   private async follow(stopped: Promise<void>): Promise<void> {
-    const { sys, child, pid } = this.options;
+    const { child, pid } = this.options;
     using timers = new Disposables();
-    let follower: RingFollower | undefined;
+    let following: Promise<void> | undefined;
     try {
-      if (this.stream !== undefined && !this.exiting) {
-        const afterTurn = (): void => {
-          this.lookForLostExit();
-          this.maps.afterTurn();
-          this.options.afterTurn?.();
-        };
-        const fds = [this.loaded.map(systemMaps.events).fd];
-        follower = new RingFollower(sys, fds, this.stream, this.handleRecord, { afterTurn, busy: () => this.busy });
-      }
+      if (!this.exiting) following = this.records.follow();
       this.unwinding?.start();
       if (child !== undefined) {
         child.go();
@@ -276,25 +265,10 @@ export class Trace implements Disposable {
       // Without a ring nothing else keeps Node's event loop alive.
       const alive = setInterval(() => undefined, 1 << 30);
       timers.defer(() => clearInterval(alive));
-      if (!this.exiting) await (follower === undefined ? stopped : Promise.race([stopped, follower.done]));
+      if (!this.exiting) await (following === undefined ? stopped : Promise.race([stopped, following]));
     } finally {
-      await follower?.stop();
+      await this.records.stop();
     }
-  }
-
-  /** Nothing more is handled until `work` has settled. */
-  private hold(work: Promise<unknown>): void {
-    const all = this.busy === undefined ? work : Promise.all([this.busy, work]);
-    const busy = all.then(() => {
-      if (this.busy === busy) this.busy = undefined;
-    });
-    // Whoever waits for it is told.
-    busy.catch(() => undefined);
-    this.busy = busy;
-  }
-
-  private async settled(): Promise<void> {
-    while (this.busy !== undefined) await this.busy;
   }
 
   /**
@@ -361,6 +335,7 @@ export class Trace implements Disposable {
     const missedCalls = this.port.missedCalls();
     // All at once: one after the other takes 36 ms each.
     this.port[Symbol.dispose]();
+    this.isDetached = true;
     // All that was recorded is told, however long it takes. Only commands, which may take as long as they like, have an
     // end when somebody waits at the keyboard.
     await this.drain();
@@ -371,13 +346,13 @@ export class Trace implements Disposable {
     this.emit({ kind: "end" });
     if (printMaps) {
       for (const name of this.maps.names()) {
-        this.emit({ kind: "map", map: this.maps.snapshot(name, this.names) });
-        await this.settled();
+        this.emit({ kind: "map", map: await this.maps.snapshotInPieces(name, this.names) });
+        await this.records.settled();
       }
     }
     // Not before: the stacks in the maps have their names from what it has mapped.
     this.options.child?.end();
-    const losses = [...readLosses(this.options.sys, this.loaded, [...compiled.script.maps.keys()])];
+    const losses = [...readLosses(this.options.sys, this.loaded, compiled.script.maps.values())];
     this.pending?.addLosses(losses);
     for (const [subject, count] of missedCalls) losses.push({ reason: "missed-calls", subject, count });
     const { leftOut } = this.effects;
@@ -391,7 +366,25 @@ export class Trace implements Disposable {
     if (unnamed.length > 0) this.options.onNote?.(`addresses without a name: ${unnamed.join(", ")}`);
     this.emit({ kind: "exit", code: this.exitCode });
     this.options.afterTurn?.();
-    await this.settled();
+    await this.records.settled();
+  }
+
+  private printMap(name: string, limits: Pick<MapSnapshot, "top" | "div">): Promise<void> | undefined {
+    if (this.isDetached && this.isHurried) {
+      // Nothing has changed it since: somebody waits, and a map may be large, and asked for a hundred times.
+      const what = JSON.stringify([name, limits.top, String(limits.div)]);
+      if (this.shownAtEnd.has(what)) {
+        this.effects.leftOut++;
+        return undefined;
+      }
+      this.shownAtEnd.add(what);
+    }
+    if (!this.maps.isLarge(name)) {
+      this.emit({ kind: "map", map: { ...this.maps.snapshotToPrint(name, this.names), ...limits } });
+      return undefined;
+    }
+    const emit = (map: MapSnapshot): void => this.emit({ kind: "map", map: { ...map, ...limits } });
+    return this.maps.snapshotInPieces(name, this.names).then(emit);
   }
 
   /** Prints every map now. */
@@ -406,23 +399,18 @@ export class Trace implements Disposable {
       return;
     }
     const enough = this.options.onEvent(event);
-    if (enough !== undefined) this.hold(enough);
+    if (enough !== undefined) this.records.hold(enough);
   }
 
-  /** Handles all that is in the rings, in pieces: signals are heard between them. */
   private async drain(): Promise<void> {
-    const { stream } = this;
-    if (stream === undefined) return;
-    for (;;) {
-      await this.settled();
-      const { state } = stream.drainWithin(pieceMilliseconds, this.handleRecord, Number.POSITIVE_INFINITY);
-      if (state === "empty" && this.busy === undefined) break;
-      if (state === "more") {
-        this.options.afterTurn?.();
-        await new Promise(setImmediate);
-      }
-    }
+    await this.records.drain();
     this.lookForLostExit();
+  }
+
+  private afterTurn(): void {
+    this.lookForLostExit();
+    this.maps.afterTurn();
+    this.options.afterTurn?.();
   }
 
   /** An exit() that found the ring full; there were records then, so that a turn comes after it. */
@@ -435,14 +423,9 @@ export class Trace implements Disposable {
     this.endSoon();
   }
 
-  private readonly handleRecord = (view: DataView, offset: number): boolean => {
-    const action = this.options.compiled.actions[view.getUint32(offset, true)];
-    if (action === undefined) throw new Error("internal: a record of no action");
-    const isDone = this.handling || (this.iterating && action.outlivesExit === true) || action.alwaysDone === true;
-    const work = isDone ? action.run(this.host, view, offset) : undefined;
-    if (work !== undefined) this.hold(work);
-    return this.busy === undefined;
-  };
+  private isDone(action: Action): boolean {
+    return this.handling || (this.iterating && action.outlivesExit === true) || action.alwaysDone === true;
+  }
 
   private runMoment(moment: "begin" | "end" | "signal"): void {
     const { programs, targets } = this.options.compiled.script;
@@ -539,10 +522,16 @@ export class Trace implements Disposable {
       stack: (id, pid, type) => names.stack(id, pid, type),
       frames: (view, at, count, pid, type) => names.frames(view, at, count, pid, type),
       emit: (event) => this.emit(event),
-      snapshot: (map) => maps.snapshotToPrint(map, names),
+      printMap: (map, limits) => this.printMap(map, limits),
       entry: (map, key): Value | undefined => maps.entry(map, key, names),
-      clearMap: (map) => maps.clear(map),
-      zeroMap: (map) => maps.zero(map),
+      clearMap: (map) => {
+        this.shownAtEnd.clear();
+        maps.clear(map);
+      },
+      zeroMap: (map) => {
+        this.shownAtEnd.clear();
+        maps.zero(map);
+      },
       exit: (code) => {
         this.exitCode = code;
         this.exiting = true;

@@ -1,30 +1,21 @@
 import type { Span } from "../base/span.js";
+import type { lossCounters, MapLoss } from "./map-storage.js";
 import type { MapSnapshot, Value } from "./value.js";
 
 /** Something was not recorded; `count` times since the start. */
 export interface Loss {
   readonly reason:
-    | "ring-full"
-    | "map-full"
-    | "stack-collision"
-    | "scratch-busy"
-    | "loop-too-long"
-    | "tree-full"
-    | "returns-nested"
-    | "unwind-no-process"
-    | "unwind-processes-full"
-    | "unwind-unmapped"
-    | "unwind-no-table"
-    | "unwind-no-rule"
-    | "unwind-unreadable"
-    | "unwind-stacks-full"
+    | (typeof lossCounters)[number]
+    | MapLoss
     | "missed"
     | "missed-calls"
     | "unhandled"
     | "mappings-lost"
     | "mappings-dropped";
-  /** The map, for `map-full`; the program, for `missed` and `missed-calls`. */
+  /** The map, for `map-full`, `map-memory` and `map-busy`; the program, for `missed` and `missed-calls`. */
   readonly subject?: string;
+  /** Of the map: what a declaration calls its kind, and for how many keys it has room, by a declaration or not. */
+  readonly room?: { readonly kind: string; readonly keys: number; readonly declared: boolean };
   readonly count: bigint;
 }
 

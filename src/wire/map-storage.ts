@@ -1,4 +1,5 @@
 import type { Type } from "../types/type.js";
+import { type ChunkLayout, chunkLayoutOf, keyWord } from "./chunks.js";
 import { isAggregate, layoutOf, sizeOf } from "./layout.js";
 
 /**
@@ -15,9 +16,27 @@ export interface MapStorage {
   readonly valueOffset: number;
   /** u64, not 0 once the map was set; scalar maps only. */
   readonly flagOffset: number | undefined;
+  /** The values are in a map of chunks; what this one has besides the keys is told there, too. */
+  readonly chunks?: ChunkLayout;
 }
 
-export function storageOf(map: { readonly key: readonly Type[] | undefined; readonly value: Type }): MapStorage {
+export function storageOf(map: {
+  readonly key: readonly Type[] | undefined;
+  readonly value: Type;
+  readonly declared?: { readonly lru: boolean } | undefined;
+}): MapStorage {
+  const chunks = chunkLayoutOf(map);
+  if (chunks !== undefined) {
+    return {
+      kind: "hash",
+      perCpu: false,
+      keySize: chunks.index,
+      valueSize: keyWord.size,
+      valueOffset: 0,
+      flagOffset: undefined,
+      chunks,
+    };
+  }
   const perCpu = isAggregate(map.value);
   const size = Math.max(8, sizeOf(map.value) + 7 - ((sizeOf(map.value) + 7) % 8));
   if (map.key !== undefined) {
@@ -37,7 +56,11 @@ export function storageOf(map: { readonly key: readonly Type[] | undefined; read
 export const systemMaps = {
   /** Ring buffer of records. */
   events: "events",
-  /** Counters of what was lost, u64 each: exitSlot, lossCounters, then one for each map of the script in its order. */
+  /** Ring buffer of records that have user space act: they may not be lost to data. */
+  control: "control",
+  /** Control actions that found their ring full: a u64 for each action of the object, by its index, not 0 if it is wanted. */
+  wishes: "wishes",
+  /** Counters of what was lost, u64 each: exitSlot, lossCounters, then {@link mapLosses} of each map of the script in its order. */
   loss: "loss",
   /** Memory of programs that need more than the stack, for each processor. */
   scratch: "scratch",
@@ -92,7 +115,13 @@ export const lossCounters = [
   "unwind-no-rule",
   "unwind-unreadable",
   "unwind-stacks-full",
+  "kept-memory",
+  "kept-busy",
 ] as const;
+
+/** Why a map took no update, a counter of each map for each. */
+export const mapLosses = ["map-full", "map-memory", "map-busy"] as const;
+export type MapLoss = (typeof mapLosses)[number];
 
 /** Stacks of addresses, or of places in files by the files' build ids. */
 export const stackMapName = (depth: number, buildIds = false): string => `${buildIds ? "build_ids" : "stacks"}${depth}`;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { i32, i64, none, pointer, type RecordType, string, type Type, u8, u16, u64 } from "../types/type.js";
 import { decodeAggregate } from "./aggregate.js";
+import { chunkRoom } from "./chunks.js";
 import { decoderFor, decodeText, type Resolver } from "./decode.js";
 import { align8, cSizeOf, histBuckets, layoutOf, lhistBuckets, residence, sizeOf } from "./layout.js";
 import { storageOf } from "./map-storage.js";
@@ -218,7 +219,34 @@ test("how maps lie in the kernel", () => {
     valueOffset: 0,
     flagOffset: undefined,
   });
-  assert.equal(storageOf({ key: [u8], value: { kind: "hist", bits: 0 } }).perCpu, true);
+  assert.equal(storageOf({ key: [u8], value: { kind: "lhist", min: 0n, max: 100n, step: 10n } }).perCpu, true);
+  // Large values of few cells are in chunks; a kind that drops keys has them in one piece.
+  const hist = { key: [u8, string(5)], value: { kind: "hist", bits: 0 } } as const;
+  const { perCpu, keySize, valueSize, chunks } = storageOf(hist);
+  assert.deepEqual([perCpu, keySize, valueSize], [false, 16, 8]);
+  assert.deepEqual(chunks, {
+    cells: 67,
+    cellSize: 8,
+    shift: 4,
+    chunks: 5,
+    chunkSize: 128,
+    index: 16,
+    cpu: 20,
+    keySize: 24,
+  });
+  assert.equal(storageOf({ ...hist, declared: { lru: true } }).perCpu, true);
+  const all = { kind: "tseries", interval: 1n, intervals: 1364, keep: "last", signed: true } as const;
+  const series = storageOf({ key: [u8], value: all }).chunks;
+  assert.deepEqual([series?.chunkSize, series?.chunks], [128 * 24, 11]);
+});
+
+test("maps of chunks have room for all of each key, as far as their tables stay small", () => {
+  const { chunks: layout } = storageOf({ key: [u8], value: { kind: "hist", bits: 0 } });
+  assert.ok(layout);
+  assert.deepEqual(chunkRoom(layout, 4096, 2), { chunks: 4096 * 5 * 2, spare: 8192 });
+  assert.deepEqual(chunkRoom(layout, 3, 2), { chunks: 30, spare: 402 });
+  assert.deepEqual(chunkRoom(layout, 4096, 256), { chunks: 1 << 20, spare: 16384 });
+  assert.deepEqual(chunkRoom(layout, 1 << 20, 64), { chunks: 1 << 22, spare: 65536 });
 });
 
 test("aggregates add up what the processors counted", () => {

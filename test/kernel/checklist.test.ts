@@ -39,7 +39,7 @@ test("execve with the file's name", async () => {
       "/usr/bin/env true",
     ),
   );
-  assert.match(out, /^sh called \/usr\/bin\/env$/m);
+  assert.match(out, /^beetrace called \/usr\/bin\/env$/m);
   assert.match(out, /^env called (?:\/usr)?(?:\/local)?\/s?bin\/true$/m);
 });
 
@@ -178,7 +178,7 @@ test("a wildcard in the middle of a tracepoint", { skip: sameEverywhere }, async
   const { out } = await run(
     ...e('t:syscalls:sys_*_execve { printf("%s %s PID %d\\n", probe, comm, pid); }', "-c", "/bin/true"),
   );
-  assert.match(out, /^tracepoint:syscalls:sys_enter_execve sh PID \d+$/m);
+  assert.match(out, /^tracepoint:syscalls:sys_enter_execve beetrace PID \d+$/m);
   assert.match(out, /^tracepoint:syscalls:sys_exit_execve true PID \d+$/m);
 });
 

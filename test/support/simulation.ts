@@ -7,10 +7,18 @@ import type { Host } from "../../src/language/action.js";
 import type { ProgramVariant } from "../../src/language/probe.js";
 import type { TypedMap } from "../../src/language/typed.js";
 import { decodeAggregate } from "../../src/wire/aggregate.js";
+import { chunkMapName, Pieces, spareMapName } from "../../src/wire/chunks.js";
 import { decoderFor } from "../../src/wire/decode.js";
 import type { TraceEvent } from "../../src/wire/event.js";
 import { isAggregate, layoutOf } from "../../src/wire/layout.js";
-import { firstLossSlot, lossCounters, storageOf, systemMaps } from "../../src/wire/map-storage.js";
+import {
+  firstLossSlot,
+  lossCounters,
+  type MapStorage,
+  mapLosses,
+  storageOf,
+  systemMaps,
+} from "../../src/wire/map-storage.js";
 import type { MapSnapshot, Value } from "../../src/wire/value.js";
 import { compileScript, type ScriptOptions } from "./compile-script.js";
 
@@ -111,8 +119,8 @@ export class Simulation {
 
   /** Nothing may stay reserved: neither a record of the ring nor scratch memory. */
   private checkLeftOvers(): void {
-    const ring = this.machine.maps.get(systemMaps.events);
-    if (ring instanceof SimRing) assert.equal(ring.open, 0, "a record is neither submitted nor discarded");
+    for (const ring of [systemMaps.events, systemMaps.control].map((name) => this.machine.maps.get(name)))
+      if (ring instanceof SimRing) assert.equal(ring.open, 0, "a record is neither submitted nor discarded");
     const scratch = [systemMaps.scratch, systemMaps.largeScratch].map((name) => this.machine.maps.get(name));
     for (const { values } of scratch.flatMap((map) => map?.entries() ?? [])) {
       for (const value of values)
@@ -138,9 +146,15 @@ export class Simulation {
   /** Hands the records of the ring to their actions. */
   drain(): void {
     if (!this.machine.maps.has(systemMaps.events)) return;
-    for (const record of this.machine.takeRecords(systemMaps.events)) {
+    const control = this.machine.maps.has(systemMaps.control) ? this.machine.takeRecords(systemMaps.control) : [];
+    const records = [
+      ...control.map(({ bytes }) => ({ bytes, at: viewOf(bytes).getUint32(4, true) })),
+      ...this.machine.takeRecords(systemMaps.events).map(({ bytes, start }) => ({ bytes, at: Number(start) })),
+    ];
+    // Stable: what has user space act stands in front of the data that came behind it.
+    for (const { bytes: record } of records.sort((a, b) => a.at - b.at)) {
       const view = viewOf(record);
-      const action = this.compiled.actions[Number(view.getBigUint64(0, true))];
+      const action = this.compiled.actions[view.getUint32(0, true)];
       assert.ok(action, "a record names no action");
       // Frames of stacks take as many bytes as they are.
       assert.ok(record.length <= action.size);
@@ -201,21 +215,32 @@ export class Simulation {
       .filter(({ values }) => values.some((value) => isSet(value, storage.flagOffset)))
       .map(({ key, values }) => ({
         key: keys.map(({ decode, offset }) => decode(viewOf(key), offset, this.host)),
-        value: this.decodeValue(map, values, storage.valueOffset),
+        value: this.decodeValue(map, storage, key, values),
       }));
     return { name, keyed: map.key !== undefined, entries };
   }
 
-  private decodeValue(map: TypedMap, values: readonly Uint8Array[], offset: number): Value {
+  private decodeValue(map: TypedMap, storage: MapStorage, key: Uint8Array, values: readonly Uint8Array[]): Value {
+    const { chunks: layout, valueOffset: offset } = storage;
+    if (layout !== undefined && isAggregate(map.value)) {
+      const pieces = (name: string) =>
+        (this.machine.maps.get(name)?.entries() ?? []).map((piece) => ({
+          key: piece.key,
+          value: piece.values[0] ?? new Uint8Array(),
+        }));
+      const all = new Pieces(layout, pieces(chunkMapName(map.name)), pieces(spareMapName(map.name)));
+      return decodeAggregate(map.value, all.partsOf(key, values[0] ?? new Uint8Array()).map(viewOf));
+    }
     if (isAggregate(map.value)) return decodeAggregate(map.value, values.map(viewOf));
     return decoderFor(map.value)(viewOf(values[0] ?? new Uint8Array()), offset, this.host);
   }
 
-  /** What was lost: counters by name, those of maps by the map's; zeros left out. */
+  /** What was lost: counters by name, those of maps by the map's (and the reason, if it was not full); zeros left out. */
   losses(): Readonly<Record<string, bigint>> {
     const [entry] = this.machine.map(systemMaps.loss).entries();
     const view = viewOf(entry?.values[0] ?? new Uint8Array());
-    const names = [...lossCounters, ...this.compiled.script.maps.keys()];
+    const ofMap = (map: string) => mapLosses.map((reason) => (reason === "map-full" ? map : `${map} ${reason}`));
+    const names = [...lossCounters, ...[...this.compiled.script.maps.keys()].flatMap(ofMap)];
     return Object.fromEntries(
       names
         .map((name, i) => [name, view.getBigUint64(8 * (firstLossSlot + i), true)] as const)
@@ -227,7 +252,10 @@ export class Simulation {
     const { script, texts } = this.compiled;
     return {
       emit: (event) => this.events.push(event),
-      snapshot: (map) => this.snapshot(map),
+      printMap: (map, limits) => {
+        this.events.push({ kind: "map", map: { ...this.snapshot(map), ...limits } });
+        return undefined;
+      },
       entry: (name, key) => this.entry(name, key),
       clearMap: (map) => this.events.push({ kind: "warning", message: `clear ${map}` }),
       zeroMap: (map) => this.events.push({ kind: "warning", message: `zero ${map}` }),
@@ -276,7 +304,7 @@ export class Simulation {
       .entries()
       .find((entry) => Buffer.compare(entry.key, wanted) === 0);
     if (found === undefined || !found.values.some((value) => isSet(value, storage.flagOffset))) return undefined;
-    return this.decodeValue(map, found.values, storage.valueOffset);
+    return this.decodeValue(map, storage, wanted, found.values);
   }
 }
 

@@ -16,7 +16,7 @@ const wholeMap = (name: string, doc: string, act: (host: Host, map: string) => v
     doc,
     value: (l, args) => {
       const map = args[0]?.kind === "map" ? args[0].map : "";
-      l.send((size) => ({ name, size, run: (host) => act(host, map) }), []);
+      l.send((size) => ({ name, size, isControl: true, mayWait: true, run: (host) => act(host, map) }), []);
       return undefined;
     },
   });

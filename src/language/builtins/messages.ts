@@ -20,12 +20,14 @@ const formatParams = [
   { name: "values", kind: "any", optional: true, rest: true },
 ] as const;
 
+type MessageKind = Partial<Pick<Action, "outlivesExit" | "isControl">>;
+
 /** printf, system and cat: format string and values; `act` gets the text. */
 function formatted(
   name: string,
   doc: string,
   act: (host: Host, text: string) => Promise<void> | void,
-  { outlivesExit, ...extra }: Partial<Builtin> & Pick<Action, "outlivesExit"> = {},
+  { outlivesExit = false, isControl = false, ...extra }: Partial<Builtin> & MessageKind = {},
 ): Builtin {
   return {
     name,
@@ -38,7 +40,7 @@ function formatted(
       return none;
     },
     value: (l, args) => {
-      sendMessage(l, name, literalText(args, 0), expressions(args.slice(1)), act, outlivesExit);
+      sendMessage(l, name, literalText(args, 0), expressions(args.slice(1)), act, { outlivesExit, isControl });
       return undefined;
     },
   };
@@ -51,7 +53,7 @@ export function sendMessage(
   format: string,
   values: readonly TypedExpr[],
   act: (host: Host, text: string) => Promise<void> | void,
-  outlivesExit = false,
+  { outlivesExit = false, isControl = false }: MessageKind = {},
 ): void {
   const decoders = values.map((v) => decoderFor(v.type));
   const textOf = printfFormatter(parseFormat(format));
@@ -60,6 +62,7 @@ export function sendMessage(
       name,
       size,
       outlivesExit,
+      isControl,
       run: (host, view, offset) =>
         act(host, textOf(decoders.map((decode, i) => decode(view, offset + (offsets[i] ?? 0), host)))),
     }),
@@ -178,10 +181,13 @@ const system = formatted(
   "system",
   "Runs a command with /bin/sh, with the tracer's rights, and prints what it says.",
   (host, text) => host.runCommand(text),
-  { unsafe: true },
+  { unsafe: true, isControl: true },
 );
-const cat = formatted("cat", "Prints the contents of a file; the name is made as printf makes text.", (host, text) =>
-  host.readFile(text),
+const cat = formatted(
+  "cat",
+  "Prints the contents of a file; the name is made as printf makes text.",
+  (host, text) => host.readFile(text),
+  { isControl: true },
 );
 
 export const messageBuiltins: readonly Builtin[] = [printf, errorf, warnf, debugf, system, cat];

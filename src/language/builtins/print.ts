@@ -49,7 +49,9 @@ function printMap(l: Lowering, name: string, top: bigint | undefined, div: bigin
     (size) => ({
       name: "print",
       size,
-      run: (host) => host.emit({ kind: "map", map: { ...host.snapshot(name), ...limits } }),
+      isControl: true,
+      mayWait: true,
+      run: (host) => host.printMap(name, limits),
     }),
     [],
   );

@@ -24,8 +24,8 @@ export function keepElsewhere(l: Lowering, depth: number, flags: bigint, id: Des
   const record = l.address(l.temporary(overflowLayout.frames + 8 * depth, "stack"));
   const frames = b.bin("add", record, b.const(overflowLayout.frames));
   const bytes = b.call("get_stack", [b.ctx(), frames, b.const(8 * depth), b.const(flags)]);
-  const kept = b.newVariable();
-  b.write(kept, b.const(0));
+  const [kept, code] = [b.newVariable(), b.newVariable()];
+  for (const variable of [kept, code]) b.write(variable, b.const(0));
   b.when("sgt", bytes, b.const(0), "then", () => {
     const count = b.bin("lshr", bytes, b.const(3));
     b.store(8, record, overflowLayout.count, count);
@@ -38,6 +38,7 @@ export function keepElsewhere(l: Lowering, depth: number, flags: bigint, id: Des
       () => b.write(kept, hash),
       () => {
         const result = b.ext(4, true, b.call("map_update_elem", [map, key, record, b.const(BPF_NOEXIST)]));
+        b.write(code, result);
         b.when("eq", result, b.const(0), "then", () => b.write(kept, hash));
         b.when("eq", result, b.const(alreadyThere), "else", () => b.write(kept, hash));
       },
@@ -45,7 +46,16 @@ export function keepElsewhere(l: Lowering, depth: number, flags: bigint, id: Des
   });
   const found = b.read(kept);
   b.when("ne", found, b.const(0), "then", () => b.store(8, id.base, id.offset, found));
-  b.when("eq", found, b.const(0), "else", () => l.countLoss("stack-collision"));
+  b.when("eq", found, b.const(0), "else", () =>
+    // Without an errno the second walk found no stack to keep.
+    b.either(
+      "eq",
+      b.read(code),
+      b.const(0),
+      () => l.countLoss("stack-collision"),
+      () => l.countLostElement("stack-collision", b.read(code)),
+    ),
+  );
 }
 
 /** A hash of the first `count` addresses, of at most `depth`. */

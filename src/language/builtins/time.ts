@@ -113,7 +113,12 @@ const time: Builtin = {
   value: (l, args) => {
     const format = args.length > 0 ? literalText(args, 0) : "%H:%M:%S\n";
     l.send(
-      (size) => ({ name: "time", size, run: (host) => host.emit({ kind: "time", text: host.formatNow(format) }) }),
+      (size) => ({
+        name: "time",
+        size,
+        isControl: true,
+        run: (host) => host.emit({ kind: "time", text: host.formatNow(format) }),
+      }),
       [],
     );
     return undefined;

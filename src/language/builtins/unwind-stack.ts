@@ -152,7 +152,7 @@ function unwindFrom(
       else take(scratch, b.read(frames));
     },
     () => {
-      l.countLoss(all ? "unwind-processes-full" : "unwind-no-process");
+      if (!all) l.countLoss("unwind-no-process");
       const found = byKernel(l, depth, scratch);
       b.when("sgt", found, b.const(0), "then", () => {
         b.write(count, found);
@@ -279,7 +279,7 @@ function wakeUp(l: Lowering): void {
   );
 }
 
-/** What is known of a process; from now on there is something. */
+/** What is known of a process; from now on there is something, or `code` says why not. */
 function findOrAdd(l: Lowering, key: Value, find: () => Value): Value {
   const { b } = l;
   const known = b.newVariable();
@@ -289,9 +289,16 @@ function findOrAdd(l: Lowering, key: Value, find: () => Value): Value {
     () => undefined,
     () => {
       const empty = emptyValue(l);
-      b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(1)]);
+      const code = b.ext(4, true, b.call("map_update_elem", [b.map(unwindMaps.processes), key, empty, b.const(1)]));
       b.call("map_update_elem", [b.map(unwindMaps.news), key, empty, b.const(0)]);
-      b.write(known, find());
+      const added = find();
+      b.write(known, added);
+      // Counted here: what would have to be remembered until later makes the verifier look at all that follows twice.
+      l.ifPresent(
+        added,
+        () => undefined,
+        () => l.countLostElement("unwind-processes-full", code),
+      );
     },
   );
   return b.read(known);
@@ -312,7 +319,7 @@ function store(l: Lowering, depth: number, scratch: Value): Value {
       const record = b.bin("add", scratch, b.const(recordAt));
       const result = b.ext(4, true, b.call("map_update_elem", [b.map(map), key, record, b.const(1)]));
       l.ifNegative(result, () =>
-        b.when("ne", result, b.const(alreadyThere), "then", () => l.countLoss("unwind-stacks-full")),
+        b.when("ne", result, b.const(alreadyThere), "then", () => l.countLostElement("unwind-stacks-full", result)),
       );
     },
   );

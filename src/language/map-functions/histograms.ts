@@ -1,21 +1,22 @@
 // Histograms: one word for each bucket and processor.
 
 import type { Value } from "../../ir/ir.js";
-import { histBuckets, lhistBuckets } from "../../wire/layout.js";
+import { lhistBuckets } from "../../wire/layout.js";
 import type { CheckContext } from "../builtin.js";
 import { literalNumber } from "../builtins/define.js";
-import type { Dest, Lowering } from "../lowering.js";
-import type { MapFunction } from "../map-function.js";
-import { add, needed, number } from "./define.js";
+import type { Lowering } from "../lowering.js";
+import type { Cell, MapFunction } from "../map-function.js";
+import { add, needed, number, ofCells } from "./define.js";
 
-/** Adds one to a bucket; the comparison only tells the verifier what is true anyway. */
-function addToBucket(l: Lowering, dest: Dest, index: Value, buckets: number): void {
-  const { b } = l;
-  b.when("ult", index, b.const(buckets), "then", () => {
-    const address = b.bin("add", dest.base, b.bin("shl", index, b.const(3)));
-    add(l, { base: address, offset: dest.offset }, 0, b.const(1));
-  });
-}
+/** A bucket is a cell of one word. */
+const bucket = (l: Lowering, index: Value): Cell => ({
+  index,
+  update: (dest, shared) => {
+    const one = l.b.const(1);
+    if (shared === undefined) add(l, dest, 0, one);
+    else l.b.atomic("add", 8, dest.base, dest.offset, one);
+  },
+});
 
 /**
  * Position of the highest set bit of 0 < n < 2^63, without branches: each would double the paths that the verifier has
@@ -43,7 +44,7 @@ const hist: MapFunction = {
     if (bits < 0n || bits > 5n) diags.error("bad-argument", span, "hist() takes a k from 0 to 5");
     return { kind: "hist", bits: Number(bits < 0n || bits > 5n ? 0n : bits) };
   },
-  update: (l, dest, n, type) => {
+  ...ofCells((l, n, type) => {
     if (type.kind !== "hist") throw new Error("internal: hist of another type");
     const { b } = l;
     const value = needed(n);
@@ -75,8 +76,8 @@ const hist: MapFunction = {
     b.jump(chosen);
     b.seal(chosen);
     b.setBlock(chosen);
-    addToBucket(l, dest, b.read(index), histBuckets(bits));
-  },
+    return bucket(l, b.read(index));
+  }),
 };
 
 /** bpftrace's limit. */
@@ -112,7 +113,7 @@ const lhist: MapFunction = {
     diags.error("bad-argument", span, problem, { hint: "lhist(n, min, max, step), e.g. lhist(retval, 0, 2000, 200)" });
     return { kind: "lhist", min: 0n, max: 1n, step: 1n };
   },
-  update: (l, dest, n, type) => {
+  ...ofCells((l, n, type) => {
     if (type.kind !== "lhist") throw new Error("internal: lhist of another type");
     const { b } = l;
     const value = needed(n);
@@ -141,8 +142,8 @@ const lhist: MapFunction = {
     b.jump(chosen);
     b.seal(chosen);
     b.setBlock(chosen);
-    addToBucket(l, dest, b.read(index), buckets);
-  },
+    return bucket(l, b.read(index));
+  }),
 };
 
 export const histogramFunctions: readonly MapFunction[] = [hist, lhist];

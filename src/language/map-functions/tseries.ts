@@ -3,10 +3,10 @@ import { type AggregateType, type SeriesKeep, seriesKeeps } from "../../types/ty
 import { seriesLayout } from "../../wire/layout.js";
 import type { CheckContext } from "../builtin.js";
 import { literalNumber, optionalText } from "../builtins/define.js";
-import type { Lowering } from "../lowering.js";
+import type { Dest, Lowering } from "../lowering.js";
 import type { MapFunction } from "../map-function.js";
 import type { TypedArg } from "../typed.js";
-import { isSigned, needed, number } from "./define.js";
+import { isSigned, needed, number, ofCells } from "./define.js";
 
 /** A value for each processor may have 32 KiB (PCPU_MIN_UNIT_SIZE, include/linux/percpu.h). */
 const mostIntervals = Math.floor(32768 / seriesLayout.size) - 1;
@@ -48,18 +48,6 @@ function now(l: Lowering): Value {
   return l.b.bin("add", l.b.call("ktime_get_ns", []), l.wallOffset());
 }
 
-/** Where the value is that the buckets are told from: intervals since 1970, modulo their number. */
-function bucketOf(l: Lowering, epoch: Value, intervals: number): Value {
-  const { b } = l;
-  const index = b.newVariable();
-  b.write(index, b.bin("umod", epoch, b.const(intervals)));
-  // The comparison tells the verifier what is true anyway.
-  b.when("uge", b.read(index), b.const(intervals), "else", () => {
-    b.write(index, b.const(0));
-  });
-  return b.bin("mul", b.read(index), b.const(seriesLayout.size));
-}
-
 export const tseries: MapFunction = {
   name: "tseries",
   doc: 'The last n of each of the latest intervals (nanoseconds, e.g. 100ms), or with a fourth argument their "avg", "max", "min" or "sum".',
@@ -70,46 +58,61 @@ export const tseries: MapFunction = {
     { name: "what", kind: "literal-string", optional: true },
   ],
   result: checkSeries,
-  update: (l, dest, n, type) => {
+  ...ofCells((l, n, type) => {
     if (type.kind !== "tseries") throw new Error("internal: tseries of another type");
     const { b } = l;
     const value = needed(n);
     const time = now(l);
     const epoch = b.bin("udiv", time, b.const(type.interval));
-    const bucket = b.bin("add", dest.base, bucketOf(l, epoch, type.intervals));
-    const at = (field: number): number => dest.offset + field;
-    const mark = b.bin("add", epoch, b.const(1));
-    const load = (field: number): Value => b.load(8, false, bucket, at(field));
-    if (type.keep === "last") {
-      b.store(8, bucket, at(seriesLayout.value), value);
-      b.store(8, bucket, at(seriesLayout.meta), time);
-      b.store(8, bucket, at(seriesLayout.mark), mark);
-      return;
-    }
-    b.when("ne", load(seriesLayout.mark), mark, undefined, () => {
-      b.store(8, bucket, at(seriesLayout.mark), mark);
-      b.store(8, bucket, at(seriesLayout.value), b.const(0));
-      b.store(8, bucket, at(seriesLayout.meta), b.const(0));
-    });
-    if (type.keep === "sum" || type.keep === "avg") {
-      b.store(8, bucket, at(seriesLayout.value), b.bin("add", load(seriesLayout.value), value));
-      b.store(8, bucket, at(seriesLayout.meta), b.bin("add", load(seriesLayout.meta), b.const(1)));
-      return;
-    }
-    const better = type.keep === "max" ? (type.signed ? "sgt" : "ugt") : type.signed ? "slt" : "ult";
-    const compare = b.newBlock();
-    const take = b.newBlock();
-    const done = b.newBlock();
-    b.branch("eq", load(seriesLayout.meta), b.const(0), take, compare);
-    b.seal(compare);
-    b.setBlock(compare);
-    b.branch(better, value, load(seriesLayout.value), take, done);
-    b.seal(take);
-    b.setBlock(take);
-    b.store(8, bucket, at(seriesLayout.value), value);
-    b.store(8, bucket, at(seriesLayout.meta), b.const(1));
-    b.jump(done);
-    b.seal(done);
-    b.setBlock(done);
-  },
+    return {
+      // Intervals since 1970, modulo their number.
+      index: b.bin("umod", epoch, b.const(type.intervals)),
+      update: (dest) => updateInterval(l, type, dest, { value, time, epoch }),
+    };
+  }),
 };
+
+type Series = Extract<AggregateType, { kind: "tseries" }>;
+
+function updateInterval(
+  l: Lowering,
+  type: Series,
+  dest: Dest,
+  { value, time, epoch }: { readonly value: Value; readonly time: Value; readonly epoch: Value },
+): void {
+  const { b } = l;
+  const at = (field: number): number => dest.offset + field;
+  const mark = b.bin("add", epoch, b.const(1));
+  const load = (field: number): Value => b.load(8, false, dest.base, at(field));
+  if (type.keep === "last") {
+    b.store(8, dest.base, at(seriesLayout.value), value);
+    b.store(8, dest.base, at(seriesLayout.meta), time);
+    b.store(8, dest.base, at(seriesLayout.mark), mark);
+    return;
+  }
+  b.when("ne", load(seriesLayout.mark), mark, undefined, () => {
+    b.store(8, dest.base, at(seriesLayout.mark), mark);
+    b.store(8, dest.base, at(seriesLayout.value), b.const(0));
+    b.store(8, dest.base, at(seriesLayout.meta), b.const(0));
+  });
+  if (type.keep === "sum" || type.keep === "avg") {
+    b.store(8, dest.base, at(seriesLayout.value), b.bin("add", load(seriesLayout.value), value));
+    b.store(8, dest.base, at(seriesLayout.meta), b.bin("add", load(seriesLayout.meta), b.const(1)));
+    return;
+  }
+  const better = type.keep === "max" ? (type.signed ? "sgt" : "ugt") : type.signed ? "slt" : "ult";
+  const compare = b.newBlock();
+  const take = b.newBlock();
+  const done = b.newBlock();
+  b.branch("eq", load(seriesLayout.meta), b.const(0), take, compare);
+  b.seal(compare);
+  b.setBlock(compare);
+  b.branch(better, value, load(seriesLayout.value), take, done);
+  b.seal(take);
+  b.setBlock(take);
+  b.store(8, dest.base, at(seriesLayout.value), value);
+  b.store(8, dest.base, at(seriesLayout.meta), b.const(1));
+  b.jump(done);
+  b.seal(done);
+  b.setBlock(done);
+}
