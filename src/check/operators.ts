@@ -299,22 +299,13 @@ export function negate(value: TypedExpr, span: Span): TypedExpr {
   };
 }
 
-/**
- * `~value`. 64 bits keep their sign, narrower integers become unsigned ones of their width, literals are unsigned
- * (bpftrace 0.27).
- */
+/** `~value`. Signed integers stay signed, as in C and bpftrace; literals are unsigned there (bpftrace 0.27). */
 export function invert(value: TypedExpr, span: Span): TypedExpr {
   const ones: TypedExpr = { kind: "const", value: (1n << 64n) - 1n, type: u64, span };
-  const type = value.type.kind === "int" && (value.kind !== "const" || value.cast === true) ? value.type : u64;
-  const inverted: TypedExpr = {
-    kind: "arithmetic",
-    op: "xor",
-    left: value,
-    right: ones,
-    type: type.signed && type.size === 8 ? i64 : u64,
-    span,
-  };
-  return type.size === 8 ? inverted : inWidth(inverted, { ...type, signed: false });
+  const isLiteral = value.kind === "const" && value.cast !== true;
+  const signed = value.type.kind === "int" && value.type.signed && !isLiteral;
+  const type = signed ? i64 : u64;
+  return inWidth({ kind: "arithmetic", op: "xor", left: value, right: ones, type, span }, value.type);
 }
 
 /** An unsigned number keeps its width when it is negated or inverted: ~(uint8)1 is 254. */

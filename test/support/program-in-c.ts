@@ -278,12 +278,8 @@ class Writer {
       }
       case "~": {
         if (type === undefined) return { text: `(~${as(of, false)})`, signed: false, type: u64 };
-        const result: IntType = type.bits === 64 ? type : { bits: type.bits, signed: false };
-        return {
-          text: `((${wide(result.signed)})(${cType(result)})(~${text}))`,
-          signed: result.signed,
-          type: { bits: 64, signed: result.signed },
-        };
+        if (type.signed) return { text: `(~${text})`, signed: true, type: i64 };
+        return { text: `((uint64_t)(${cType(type)})(~${text}))`, signed: false, type: u64 };
       }
       case "!":
         return this.truth(`!${text}`, constant === undefined ? undefined : constant === 0n ? 1n : 0n);

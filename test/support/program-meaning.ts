@@ -23,6 +23,8 @@ export interface Dialect {
   readonly shiftsUnsigned?: boolean;
   /** Constants that leave the signed 64 bits become unsigned. */
   readonly constantsGrow?: boolean;
+  /** The variable of a range has the smallest type of its bounds, unsigned if none is negative. */
+  readonly rangesAreNarrow?: boolean;
   /** What makes the key is done twice in compound assignments. */
   readonly keysTwice?: boolean;
   /** Told of shifts by 64 bits or more, of which C and LLVM say nothing. */
@@ -134,6 +136,8 @@ class Evaluation {
   private readonly numbers = new Map<string, bigint>();
   private readonly texts = new Map<string, string>();
   private readonly tuples = new Map<string, readonly bigint[]>();
+  /** Where each range begins. */
+  private readonly ranges = new Map<string, number>();
   readonly maps: Record<string, Record<string, string>> = {};
 
   constructor(program: Program, args: readonly bigint[], dialect: Dialect) {
@@ -151,6 +155,8 @@ class Evaluation {
   }
 
   private typeOf(name: string): IntType {
+    const range = this.ranges.get(name);
+    if (range !== undefined && this.dialect.rangesAreNarrow === true) return { bits: 8, signed: range < 0 };
     const type = this.program.types.get(name);
     // The counter of a while loop begins as the literal 0 and is stepped.
     return type ?? { bits: 64, signed: true };
@@ -260,7 +266,7 @@ class Evaluation {
         return { bits: BigInt.asUintN(width, -bits), signed: false, literal, cast: literal && width === 64 };
       case "~":
         if (!isTyped) return { bits: u64(~bits), signed: false };
-        return { bits: BigInt.asUintN(width, ~bits), signed: signed && width === 64 };
+        return { bits: signed ? u64(~bits) : BigInt.asUintN(width, ~bits), signed };
       case "!":
         return flag(bits === 0n, literal);
     }
@@ -302,6 +308,7 @@ class Evaluation {
       case "while":
         return this.repeat(s.times, s.body);
       case "range":
+        this.ranges.set(s.variable, s.from);
         return this.repeat(s.to - s.from, s.body, (i) => this.numbers.set(s.variable, u64(BigInt(s.from + i))));
     }
   }

@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Contents, Program } from "../support/program-ast.js";
-import { byProgram, scriptOf } from "../support/random-runs.js";
+import type { Contents, Program } from "./program-ast.js";
+import { byProgram, scriptOf } from "./random-runs.js";
 
 export type Outcome =
   | { readonly kind: "ran"; readonly maps: Contents }
