@@ -308,10 +308,10 @@ export function invert(value: TypedExpr, span: Span): TypedExpr {
   return inWidth({ kind: "arithmetic", op: "xor", left: value, right: ones, type, span }, value.type);
 }
 
-/** An unsigned number keeps its width when it is negated or inverted: ~(uint8)1 is 254. */
+/** An unsigned number keeps its type when it is negated or inverted: ~(uint8)1 is 254. */
 export function inWidth(value: TypedExpr, of: Type): TypedExpr {
   if (of.kind !== "int" || of.signed || of.size === 8) return value;
-  if (value.kind === "const") return { ...value, value: BigInt.asUintN(8 * of.size, value.value), type: u64 };
-  const narrow: TypedExpr = { kind: "convert", operand: value, type: of, span: value.span };
-  return { kind: "convert", operand: narrow, type: u64, span: value.span };
+  if (value.kind === "const")
+    return { ...value, value: BigInt.asUintN(8 * of.size, value.value), type: of, cast: true };
+  return { kind: "convert", operand: value, type: of, span: value.span };
 }

@@ -15,6 +15,7 @@ const refusals: readonly (readonly [RegExp, string])[] = [
   [/increment\/decrement requires a variable or map/, "reads ++ and -- with parentheses otherwise"],
   [/used as a map with an explicit key .*, previously used without/, "takes a cast map in front of ?: for all of it"],
   [/Variable \$t\d+ was already declared/, "makes the key twice in compound assignments"],
+  [/Error loading BPF program for begin_\d+\. Error code: -7/, "makes programs that are too large for the verifier"],
   // bpf_map_lookup_elem() of a map of short texts, then __bpf_trap(): its compiler knows that the bytes behind them are not there.
   [/Error loading BPF program for begin_\d+\. Error code: -14/, "reads behind texts that are shorter than a literal"],
 ];
@@ -25,6 +26,9 @@ const dialects: readonly (readonly [Dialect, string])[] = [
   [{ shiftsUnsigned: true }, "shifts to the right unsigned"],
   [{ constantsGrow: true }, "has constants above int64 unsigned"],
   [{ rangesAreNarrow: true }, "has ranges of the smallest type"],
+  [{ castsAreTyped: true }, "takes no literal that was cast for one"],
+  [{ literalsShiftUnsigned: true }, "shifts literals unsigned"],
+  [{ truthsAreBits: true }, "computes with constant truths in one bit"],
   [{ keysTwice: true }, "makes the key twice in compound assignments"],
 ];
 
@@ -46,9 +50,15 @@ export function explain(program: Program, outcome: Outcome): string | undefined 
   const onWideShift = (): void => {
     isWide = true;
   };
-  meaningOf(program, args, { onWideShift });
+  let isNested = false;
+  const onNestedTuples = (): void => {
+    isNested = true;
+  };
+  meaningOf(program, args, { onWideShift, onNestedTuples });
   const rule = combinations.find(([dialect]) => describe(meaningOf(program, args, dialect)) === found)?.[1];
-  return rule ?? (isWide ? "shifts by 64 bits or more somehow" : undefined);
+  if (rule !== undefined) return rule;
+  if (isWide) return "shifts by 64 bits or more somehow";
+  return isNested ? "mixes up tuples that are compared in one another" : undefined;
 }
 
 /** What there is to say of a program that no rule explains. */

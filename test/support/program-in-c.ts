@@ -267,19 +267,18 @@ class Writer {
           const known = constant === undefined ? {} : { constant: BigInt.asIntN(64, -constant) };
           return { text: `(-${as(of, true)})`, signed: true, ...(constant === undefined ? { type: i64 } : known) };
         }
-        const isWide = type.bits === 64;
         const known = constant === undefined ? {} : { constant: BigInt.asUintN(type.bits, -constant) };
         return {
           text: `((uint64_t)(${cType(type)})(-${text}))`,
           signed: false,
+          type,
           ...known,
-          ...(isWide || constant === undefined ? { type: u64 } : {}),
         };
       }
       case "~": {
         if (type === undefined) return { text: `(~${as(of, false)})`, signed: false, type: u64 };
         if (type.signed) return { text: `(~${text})`, signed: true, type: i64 };
-        return { text: `((uint64_t)(${cType(type)})(~${text}))`, signed: false, type: u64 };
+        return { text: `((uint64_t)(${cType(type)})(~${text}))`, signed: false, type };
       }
       case "!":
         return this.truth(`!${text}`, constant === undefined ? undefined : constant === 0n ? 1n : 0n);

@@ -25,8 +25,16 @@ export interface Dialect {
   readonly constantsGrow?: boolean;
   /** The variable of a range has the smallest type of its bounds, unsigned if none is negative. */
   readonly rangesAreNarrow?: boolean;
+  /** A literal that was cast does not take the other operand's sign. */
+  readonly castsAreTyped?: boolean;
+  /** A literal that is shifted by what is none becomes unsigned. */
+  readonly literalsShiftUnsigned?: boolean;
+  /** Operators on two truths that are constants have one bit. */
+  readonly truthsAreBits?: boolean;
   /** What makes the key is done twice in compound assignments. */
   readonly keysTwice?: boolean;
+  /** Told of comparisons of tuples in one another. */
+  readonly onNestedTuples?: () => void;
   /** Told of shifts by 64 bits or more, of which C and LLVM say nothing. */
   readonly onWideShift?: () => void;
 }
@@ -63,8 +71,9 @@ function common(a: IntType, b: IntType): IntType {
   return { bits, signed: true };
 }
 
-function signedTogether(a: Number64, b: Number64): boolean {
-  const fits = (n: Number64): boolean => n.literal === true && i64(n.bits) >= 0n;
+function signedTogether(a: Number64, b: Number64, dialect: Dialect): boolean {
+  const fits = (n: Number64): boolean =>
+    n.literal === true && i64(n.bits) >= 0n && !(dialect.castsAreTyped === true && n.cast === true);
   if (a.signed === b.signed) return a.signed;
   if (fits(a)) return b.signed;
   if (fits(b)) return a.signed;
@@ -73,16 +82,19 @@ function signedTogether(a: Number64, b: Number64): boolean {
 
 /** Divided by 0, everything is 1, as in bpftrace. */
 function compute(op: string, a: Number64, b: Number64, dialect: Dialect): Number64 {
-  const signed = signedTogether(a, b);
+  const signed = signedTogether(a, b, dialect);
   const left = signed ? i64(a.bits) : u64(a.bits);
   const right = signed ? i64(b.bits) : u64(b.bits);
   const shift = u64(b.bits) & 63n;
+  const shiftSigned = a.signed && !(dialect.literalsShiftUnsigned === true && a.literal === true);
   if ((op === "<<" || op === ">>") && u64(b.bits) > 63n) dialect.onWideShift?.();
   const literal = a.literal === true && b.literal === true;
   const result = (value: bigint, isSigned: boolean): Number64 => {
     // A constant that was computed is signed whenever it fits.
     const fits = value < 1n << 63n;
     const grows = dialect.constantsGrow === true && literal && !fits;
+    if (dialect.truthsAreBits === true && literal && a.truth === true && b.truth === true)
+      return { bits: value & 1n, signed: false, literal };
     const cast = literal && (a.cast === true || b.cast === true);
     return { bits: u64(value), signed: grows ? false : isSigned || (literal && fits), literal, cast };
   };
@@ -105,11 +117,11 @@ function compute(op: string, a: Number64, b: Number64, dialect: Dialect): Number
     case "^":
       return result(left ^ right, signed);
     case "<<":
-      return result(a.bits << shift, literal ? signed : a.signed);
+      return result(a.bits << shift, literal ? signed : shiftSigned);
     case ">>":
       return result(
         (dialect.shiftsUnsigned === true && !literal ? u64(a.bits) : numberOf(a)) >> shift,
-        literal ? signed : a.signed,
+        literal ? signed : shiftSigned,
       );
     case "==":
       return flag(u64(left) === u64(right), literal);
@@ -136,6 +148,8 @@ class Evaluation {
   private readonly numbers = new Map<string, bigint>();
   private readonly texts = new Map<string, string>();
   private readonly tuples = new Map<string, readonly bigint[]>();
+  /** Comparisons of tuples that are being made. */
+  private comparing = 0;
   /** Where each range begins. */
   private readonly ranges = new Map<string, number>();
   readonly maps: Record<string, Record<string, string>> = {};
@@ -247,7 +261,9 @@ class Evaluation {
         return typed(this.tuples.get(e.tuple.name)?.[e.index] ?? 0n, type);
       }
       case "same-tuple": {
+        if (this.comparing++ > 0) this.dialect.onNestedTuples?.();
         const [left, right] = [e.left, e.right].map((items) => items.map((item) => this.value(item).bits));
+        this.comparing--;
         return flag(left?.every((bits, i) => bits === right?.[i]) === e.equal, false);
       }
       case "block":
@@ -263,10 +279,10 @@ class Evaluation {
     switch (op) {
       case "-":
         if (!isTyped || signed) return { bits: u64(-bits), signed: true, literal };
-        return { bits: BigInt.asUintN(width, -bits), signed: false, literal, cast: literal && width === 64 };
+        return { bits: BigInt.asUintN(width, -bits), signed: false, literal, cast: literal, width };
       case "~":
         if (!isTyped) return { bits: u64(~bits), signed: false };
-        return { bits: signed ? u64(~bits) : BigInt.asUintN(width, ~bits), signed };
+        return signed ? { bits: u64(~bits), signed } : { bits: BigInt.asUintN(width, ~bits), signed, width };
       case "!":
         return flag(bits === 0n, literal);
     }
