@@ -29,6 +29,7 @@ const dialects: readonly (readonly [Dialect, string])[] = [
   [{ castsAreTyped: true }, "takes no literal that was cast for one"],
   [{ literalsShiftUnsigned: true }, "shifts literals unsigned"],
   [{ truthsAreBits: true }, "computes with constant truths in one bit"],
+  [{ unrollIsNoLoop: true }, "leaves the loop around an unroll by break and continue"],
   [{ keysTwice: true }, "makes the key twice in compound assignments"],
 ];
 

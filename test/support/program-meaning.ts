@@ -31,6 +31,8 @@ export interface Dialect {
   readonly literalsShiftUnsigned?: boolean;
   /** Operators on two truths that are constants have one bit. */
   readonly truthsAreBits?: boolean;
+  /** `break` and `continue` in an unroll are for the loop around it. */
+  readonly unrollIsNoLoop?: boolean;
   /** What makes the key is done twice in compound assignments. */
   readonly keysTwice?: boolean;
   /** Told of comparisons of tuples in one another. */
@@ -320,6 +322,7 @@ class Evaluation {
       case "leave":
         return this.value(s.condition).bits !== 0n ? s.how : "next";
       case "unroll":
+        if (this.dialect.unrollIsNoLoop === true) return this.run(Array.from({ length: s.times }, () => s.body).flat());
         return this.repeat(s.times, s.body);
       case "while":
         return this.repeat(s.times, s.body);
