@@ -13,7 +13,7 @@ import { checkCast, defaultSpace, resolveType, unknownRecord } from "./casts.js"
 import { isUnreadable, wholeArguments } from "./function-arguments.js";
 import { mapAccess, readMap } from "./map-access.js";
 import { namedConstant } from "./named-values.js";
-import { checkBinary, checkNot, negate } from "./operators.js";
+import { checkBinary, checkNot, invert, inWidth, negate } from "./operators.js";
 import type { Scope } from "./scope.js";
 import type { StatementChecker } from "./statement.js";
 import { checkRecord, checkTuple } from "./tuples.js";
@@ -250,24 +250,13 @@ export class ExpressionChecker {
       case "+":
         return this.asNumber(operand);
       case "-":
-        return this.inWidth(negate(this.asNumber(operand), span), operand.type);
+        return inWidth(negate(this.asNumber(operand), span), operand.type);
       case "!":
         if (!isScalar(operand.type))
           this.error("type-mismatch", span, `! needs a number or a pointer, not ${describeType(operand.type)}`);
         return checkNot(operand, span);
-      case "~": {
-        const value = this.asNumber(operand);
-        const ones: TypedExpr = { kind: "const", value: (1n << 64n) - 1n, type: u64, span };
-        const inverted: TypedExpr = {
-          kind: "arithmetic",
-          op: "xor",
-          left: value,
-          right: ones,
-          type: u64,
-          span,
-        };
-        return this.inWidth(inverted, value.type);
-      }
+      case "~":
+        return invert(this.asNumber(operand), span);
       case "*":
         return this.deref(operand, span);
       case "&":
@@ -288,14 +277,6 @@ export class ExpressionChecker {
   known(condition: AstExpr, value: TypedExpr): boolean | undefined {
     const asked = condition.kind === "unary" && condition.op === "comptime";
     return asked && value.kind === "const" ? value.value !== 0n : undefined;
-  }
-
-  /** An unsigned number keeps its width when it is negated or inverted: ~(uint8)1 is 254. */
-  private inWidth(value: TypedExpr, of: Type): TypedExpr {
-    if (of.kind !== "int" || of.signed || of.size === 8) return value;
-    if (value.kind === "const") return { ...value, value: BigInt.asUintN(8 * of.size, value.value), type: u64 };
-    const narrow: TypedExpr = { kind: "convert", operand: value, type: of, span: value.span };
-    return { kind: "convert", operand: narrow, type: u64, span: value.span };
   }
 
   private addressOf(operand: TypedExpr, span: Span): TypedExpr {

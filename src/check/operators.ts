@@ -282,7 +282,10 @@ export const checkNot = (operand: TypedExpr, span: Span): TypedExpr =>
   operand.kind === "const" ? truth(operand.value === 0n, span) : { kind: "not", operand, type: bool, span };
 
 export function negate(value: TypedExpr, span: Span): TypedExpr {
+  // 64 bits without a sign stay so, as in C and bpftrace; a literal gets one.
+  const unsigned = value.type.kind === "int" && !value.type.signed && value.type.size === 8;
   if (value.kind === "const") {
+    if (unsigned && value.cast === true) return { ...value, value: BigInt.asUintN(64, -value.value), span };
     const negated = BigInt.asIntN(64, -value.value);
     return { kind: "const", value: negated, type: literalType(negated), span };
   }
@@ -291,7 +294,24 @@ export function negate(value: TypedExpr, span: Span): TypedExpr {
     op: "sub",
     left: { kind: "const", value: 0n, type: i64, span },
     right: value,
-    type: i64,
+    type: unsigned ? u64 : i64,
     span,
   };
+}
+
+/** `~value`. Signed integers stay signed, as in C and bpftrace; literals are unsigned there (bpftrace 0.27). */
+export function invert(value: TypedExpr, span: Span): TypedExpr {
+  const ones: TypedExpr = { kind: "const", value: (1n << 64n) - 1n, type: u64, span };
+  const isLiteral = value.kind === "const" && value.cast !== true;
+  const signed = value.type.kind === "int" && value.type.signed && !isLiteral;
+  const type = signed ? i64 : u64;
+  return inWidth({ kind: "arithmetic", op: "xor", left: value, right: ones, type, span }, value.type);
+}
+
+/** An unsigned number keeps its type when it is negated or inverted: ~(uint8)1 is 254. */
+export function inWidth(value: TypedExpr, of: Type): TypedExpr {
+  if (of.kind !== "int" || of.signed || of.size === 8) return value;
+  if (value.kind === "const")
+    return { ...value, value: BigInt.asUintN(8 * of.size, value.value), type: of, cast: true };
+  return { kind: "convert", operand: value, type: of, span: value.span };
 }

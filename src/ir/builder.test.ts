@@ -98,6 +98,27 @@ test("code behind a return is dropped and leaves no parameters behind", () => {
   assert.equal(evaluateIr(fn, world), 7n);
 });
 
+test("a variable is read behind a loop that nothing leads to", () => {
+  const b = new FunctionBuilder("f", "program");
+  const x = b.newVariable();
+  b.write(x, b.const(1));
+  b.ret(b.read(x));
+  const [head, body, after] = [b.newBlock(), b.newBlock(), b.newBlock()];
+  b.setBlock(head);
+  b.branch("ult", b.const(0), b.const(3), body, after);
+  b.seal(body);
+  b.setBlock(body);
+  b.jump(head);
+  b.seal(head);
+  b.seal(after);
+  b.setBlock(after);
+  b.ret(b.read(x));
+  const fn = b.finish();
+  verifyIr(fn, "builder");
+  assert.equal(fn.blocks.length, 1);
+  assert.equal(evaluateIr(fn, world), 1n);
+});
+
 test("a block that is reachable must be sealed and ended", () => {
   const unsealed = new FunctionBuilder("f", "program");
   const block = unsealed.newBlock();

@@ -132,7 +132,8 @@ export class SsaVariables {
         value = phi.value;
         break;
       }
-      if (only === undefined) {
+      // What nothing leads to, or only itself: a loop in code that never runs, each of whose blocks has one way in.
+      if (only === undefined || path.length > this.blocks.length) {
         this.zeroValue ??= this.newValue();
         value = this.zeroValue;
         break;

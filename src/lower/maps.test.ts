@@ -163,3 +163,16 @@ test("histograms put every value where user space looks for it", () => {
     counted(small, (value) => linearBucketOf(value, 5n, 60n, 5n)),
   );
 });
+
+test("what a key does is done once, whatever the assignment", () => {
+  const operators = ["", "+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"];
+  const statements = operators.map((op, i) => `@k${i}[@n${i}++] = 12; @k${i}[@n${i}++] ${op}= 2;`);
+  const simulation = new Simulation(`begin { ${statements.join(" ")} }`);
+  simulation.fire();
+  for (const i of operators.keys()) {
+    assert.equal(simulation.scalar(`@n${i}`), "2", operators[i]);
+    assert.deepEqual(Object.keys(simulation.map(`@k${i}`)), ["0", "1"], operators[i]);
+  }
+  const steps = new Simulation("begin { @k[@n++]++; --@k[@n++]; $x = @k[++@n]--; print(@k[@n++]); delete(@k[@n++]); }");
+  assert.equal(steps.fire().scalar("@n"), "5");
+});

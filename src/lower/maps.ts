@@ -96,11 +96,17 @@ export function readEntry(p: ProgramLowering, access: MapAccess): Value {
   const { b } = p;
   const of = storage(p, access);
   if (of.kind === "array") return b.load(8, false, scalarPlace(p, access, of).base, 0);
+  return readAt(p, access, keyOf(p, access));
+}
+
+/** The same for a key in memory. */
+function readAt(p: ProgramLowering, access: MapAccess, key: Value): Value {
+  const { b } = p;
   const result = b.newVariable();
-  withEntry(
-    p,
-    access,
-    (value) => b.write(result, b.load(8, false, value, 0)),
+  const found = b.call("map_lookup_elem", [b.map(access.map), key]);
+  p.ifPresent(
+    found,
+    () => b.write(result, b.load(8, false, found, 0)),
     () => {
       missingEntry(p, access.span);
       b.write(result, b.const(0));
@@ -230,9 +236,19 @@ export function addToEntry(p: ProgramLowering, access: MapAccess, delta: Value, 
   return b.read(before);
 }
 
-/** `@x |= n` and the like: read, compute, write. */
+/** `@x |= n` and the like: read, compute, write. What makes the key is done once: it may have effects. */
 export function modifyEntry(p: ProgramLowering, access: MapAccess, compute: (before: Value) => Value): void {
-  storeRegister(p, access, storage(p, access), compute(readEntry(p, access)));
+  const of = storage(p, access);
+  if (of.kind === "array") {
+    storeRegister(p, access, of, compute(readEntry(p, access)));
+    return;
+  }
+  const { b } = p;
+  const key = keyOf(p, access);
+  const after = compute(readAt(p, access, key));
+  const slot = b.slotAddr(b.slot(8, 8, "value"));
+  b.store(8, slot, 0, after);
+  updateEntry(p, access, key, slot);
 }
 
 /** An update that is told with -k, too. */

@@ -140,3 +140,11 @@ test("texts too long for memory of each processor have an element of a map for e
   assert.deepEqual(Object.values(simulation.map("@n")), ["60000"]);
   assert.ok(simulation.compiled.object.maps.every((map) => map.name !== "scratch" || map.valueSize <= 32768));
 });
+
+test("a text too long to be equal: a loop that never runs is no loop for the compiler to walk around in", () => {
+  const longer = "longer than the name of a task";
+  const simulation = new Simulation(
+    `BEGIN { $d = pid; if (comm == "${longer}") { $w = 0; while ($w++ < 4) { @x = $d; } print("equal"); } print($d); }`,
+  );
+  assert.deepEqual(simulation.fire().said, ["1000"]);
+});

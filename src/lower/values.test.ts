@@ -24,12 +24,30 @@ test("arithmetic by the signs of its operands", () => {
       "@e": "-1",
       "@f": "-2",
       "@g": "18446744073709551608",
-      "@h": "-7",
+      "@h": "18446744073709551609",
       "@i": "44",
       "@j": "-56",
       "@k": "-21",
     },
   );
+});
+
+test("negated and inverted numbers have the types that they have in bpftrace", () => {
+  // What C has, and bpftrace 0.27.1 where it computes with them (of ~$c it prints 4294967290).
+  const script = `let $a: int8 = 5; let $b: int16 = 5; let $c: int32 = 5; let $d: int64 = 5; let $e: uint32 = 5;
+    print(~$a); print(~$b); print(~$c); print(~$d); print(~$e); print(~arg0); print(~5); print(~(-6)); print(~(int64)arg0);
+    print(~$c < 3); print(~$d < 3); print(-$e); print(-(uint64)5); print(-arg0); print((int64)-arg0); print(-arg0 < 1);
+    print(-(-(uint8)128)); print(-(-(uint8)arg0)); print(~(-$e)); print(-(-(-arg0)));`;
+  const signed = ["-6", "-6", "-6", "-6"];
+  const inverted = [...signed, "4294967290", "18446744073709551610", "18446744073709551610", "5", "-6"];
+  const negated = ["4294967291", "18446744073709551611", "18446744073709551611", "-5", "false"];
+  const twice = ["128", "5", "4", "18446744073709551611"];
+  assert.deepEqual(new Simulation(`kprobe:vfs_read { ${script} }`).fire({ registers: { arg0: 5n } }).said, [
+    ...inverted,
+    ...["true", "true"],
+    ...negated,
+    ...twice,
+  ]);
 });
 
 test("comparisons by the signs of their operands", () => {

@@ -1,284 +1,236 @@
-// Random actions with control flow and side effects, together with what they do.
-import type { Expression, ScriptMaker, World } from "./random-script.js";
+import { type Arithmetic, type Expression, i64, type Place, type Program, type Statement, u64 } from "./program-ast.js";
+import { ExpressionMaker, intTypes, textMap } from "./random-expressions.js";
 
-/** How a statement ended: by running into the next one, or by leaving something. */
-type Outcome = "next" | "break" | "continue" | "return";
+const operators: readonly (Arithmetic | "")[] = ["", "", "+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"];
+const results = 8;
 
-export interface Statement {
-  readonly text: string;
-  readonly run: (world: World) => Outcome;
+/** A program of expressions alone, whose values are entries of @r. */
+export function randomExpressions(seed: number): Program {
+  const make = new ExpressionMaker(seed);
+  const body = Array.from({ length: results }, (_, i) => result(make, i, make.expression(1 + make.below(5))));
+  return finish(seed, make, body);
 }
 
-const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
-
-function bump(world: World, map: string, key: bigint, by: bigint): bigint {
-  const entries = world.maps.get(map) ?? new Map<bigint, bigint>();
-  world.maps.set(map, entries);
-  const before = entries.get(key) ?? 0n;
-  entries.set(key, u64(before + by));
-  return before;
+/** A program with control flow, variables of all kinds, maps and side effects. */
+export function randomActions(seed: number): Program {
+  const make = new ExpressionMaker(seed);
+  return finish(seed, make, new StatementMaker(make).action());
 }
 
-function runAll(body: readonly Statement[], world: World): Outcome {
-  for (const statement of body) {
-    const outcome = statement.run(world);
-    if (outcome !== "next") return outcome;
-  }
-  return "next";
+export const randomProgram = (seed: number): Program =>
+  seed % 2 === 0 ? randomExpressions(seed) : randomActions(seed);
+
+const finish = (seed: number, make: ExpressionMaker, body: readonly Statement[]): Program => ({
+  seed,
+  body,
+  types: make.types,
+  tuples: make.tuples,
+  inputs: Array.from({ length: 3 }, () => [make.word(), make.word(), make.word()]),
+});
+
+function result(make: ExpressionMaker, index: number, value: Expression): Statement {
+  const key = make.cast({ kind: "literal", value: BigInt(index), hex: false }, u64);
+  return { kind: "assign", place: { kind: "entry", map: "@r", key: [key] }, op: "", value: make.cast(value, i64) };
 }
 
-/** Runs the body of one round of a loop; true ends the loop, a return is handed on. */
-function round(body: readonly Statement[], world: World): "on" | "stop" | "return" {
-  const outcome = runAll(body, world);
-  if (outcome === "return") return "return";
-  return outcome === "break" ? "stop" : "on";
-}
+/** Rounds of loops in one another, multiplied: of more, with conditions in each, verifiers see too many ways. */
+const mostRounds = 6;
 
-const indent = (body: readonly Statement[]): string => body.map((s) => s.text).join(" ");
+class StatementMaker {
+  private readonly make: ExpressionMaker;
+  /** Rounds that the loops around take together; 0 outside of loops. */
+  private rounds = 0;
 
-export class ActionMaker {
-  private readonly make: ScriptMaker;
-  private counters = 0;
-  private marks = 0;
-
-  constructor(make: ScriptMaker) {
+  constructor(make: ExpressionMaker) {
     this.make = make;
   }
 
-  /** An action over the variables `$a` (signed) and `$b` (unsigned), which are 0 at first, and the maps @m, @n and @k[]. */
-  action(): Statement {
-    this.make.declare("$a", true);
-    this.make.declare("$b", false);
-    const body = this.block(4, 0);
-    const text = `$a = (int64)arg0; $b = arg1; @m = (int64)0; ${indent(body)} @a = $a; @b = $b;`;
-    return {
-      text,
-      run: (w) => {
-        w.variables.set("$a", w.args[0] ?? 0n);
-        w.variables.set("$b", w.args[1] ?? 0n);
-        w.maps.set("@m", new Map([[0n, 0n]]));
-        const outcome = runAll(body, w);
-        if (outcome === "return") return outcome;
-        w.maps.set("@a", new Map([[0n, w.variables.get("$a") ?? 0n]]));
-        w.maps.set("@b", new Map([[0n, w.variables.get("$b") ?? 0n]]));
-        return "next";
-      },
-    };
+  action(): readonly Statement[] {
+    const { make } = this;
+    const scalar: Place = { kind: "entry", map: "@m", key: [] };
+    const start: Statement[] = [
+      { kind: "assign", place: scalar, op: "", value: make.cast({ kind: "literal", value: 0n, hex: false }, i64) },
+      this.declare("a", i64, false),
+      this.declare("b", u64, false),
+      ...intTypes.map((type) => this.declare("d", type, true)),
+      this.setText(),
+      this.setTuple(),
+      // Each map that is read is written somewhere.
+      { kind: "assign", place: make.entry("@k"), op: "", value: make.cast(make.expression(1), u64) },
+      { kind: "assign", place: make.entry("@p"), op: "", value: make.cast(make.expression(1), i64) },
+    ];
+    make.readMaps("@m", "@k", "@p");
+    const body = this.block(4);
+    const last = make.known("numbers").map((name, i) => result(make, i, { kind: "variable", name }));
+    return [...start, ...body, ...last];
   }
 
-  private block(depth: number, loops: number): readonly Statement[] {
-    return Array.from({ length: 1 + this.make.below(4) }, () => this.statement(depth, loops));
+  /** A new variable of the block, with a type that is told or that of its value. */
+  private declare(letter: string, type: (typeof intTypes)[number], typed: boolean): Statement {
+    const { make } = this;
+    const name = make.name(letter);
+    const value = make.expression(2);
+    make.types.set(name, type);
+    make.declare("numbers", name);
+    return { kind: "let", name, typed, value: typed ? make.fitting(value) : make.cast(value, type) };
   }
 
-  private statement(depth: number, loops: number): Statement {
-    const kind = this.make.below(depth === 0 ? 6 : 11);
-    switch (kind) {
+  private block(depth: number): readonly Statement[] {
+    const most = this.rounds > 0 ? 3 : 4;
+    return this.make.inBlock(() => Array.from({ length: 1 + this.make.below(most) }, () => this.statement(depth)));
+  }
+
+  private statement(depth: number): Statement {
+    const { make } = this;
+    const mayLoop = 2 * this.rounds <= mostRounds;
+    switch (make.below(depth === 0 ? 9 : mayLoop ? 14 : 11)) {
       case 0:
       case 1:
-        return this.assign();
       case 2:
+        return this.assign();
+      case 3:
         return this.step();
-      case 3: {
-        const key = this.make.expression(2);
-        const value = this.make.expression(2);
-        return {
-          text: `@k[(uint64)${key.text}] = (uint64)${value.text};`,
-          run: (w) => {
-            const at = key.run(w).bits;
-            const by = value.run(w).bits;
-            bump(w, "@k", at, by - (w.maps.get("@k")?.get(at) ?? 0n));
-            return "next";
-          },
-        };
-      }
       case 4:
-        return this.sideEffects();
+        return this.assignEntry();
       case 5:
-        return this.leave(loops);
+        return make.below(2) === 0 ? this.setText() : this.setTuple();
       case 6:
+        return this.keepText();
       case 7:
-        return this.branch(depth, loops);
+        return this.declare("e", make.pick(intTypes), true);
       case 8:
-        return this.unrolled(depth, loops);
+        return this.leave();
       case 9:
-        return this.range(depth, loops);
+      case 10:
+        return {
+          kind: "if",
+          condition: make.expression(this.depth(3)),
+          yes: this.block(depth - 1),
+          no: make.below(2) === 0 ? this.block(depth - 1) : [],
+        };
+      case 11:
+        return this.loop(1 + make.below(3), (times) => ({
+          kind: "unroll",
+          times,
+          body: this.block(Math.min(1, depth - 1)),
+        }));
+      case 12:
+        return this.range(depth);
       default:
-        return this.whileLoop(depth, loops);
+        return this.whileLoop(depth);
     }
   }
 
+  /** Expressions in loops are smaller. */
+  private depth(outside: number): number {
+    return this.rounds > 0 ? Math.min(2, outside) : outside;
+  }
+
   private assign(): Statement {
-    const name = this.make.pick(["$a", "$b"]);
-    const value = this.make.expression(3);
-    const cast = name === "$a" ? "(int64)" : "(uint64)";
-    const op = this.make.pick(["", "+", "-", "*", "&", "|", "^"]);
-    // A difference is signed, whatever it is made of.
-    if (op === "-") this.make.declare(name, true);
-    return {
-      text: `${name} ${op}= ${cast}${value.text};`,
-      run: (w) => {
-        const left = w.variables.get(name) ?? 0n;
-        w.variables.set(name, u64(combine(op, left, value.run(w).bits)));
-        return "next";
-      },
-    };
+    const { make } = this;
+    const name = make.pick(make.known("numbers").filter((each) => !each.startsWith("$r")));
+    const op = make.pick(operators);
+    const right = make.right(op, this.depth(3));
+    const type = make.types.get(name) ?? i64;
+    // $a1 and $b2 are of no declared type, which what is stored into them could widen.
+    if (!/^\$[ab]/.test(name))
+      return { kind: "assign", place: { kind: "variable", name }, op, value: op === "" ? make.fitting(right) : right };
+    if (op === "-") make.becomesSigned(name);
+    return { kind: "assign", place: { kind: "variable", name }, op, value: make.cast(right, type.signed ? i64 : u64) };
   }
 
   private step(): Statement {
-    const value = this.make.expression(1);
-    const [text, by]: [string, bigint] = this.make.pick([
-      ["++", 1n],
-      ["--", -1n],
-    ]);
-    const keyed = this.make.below(2) === 0;
-    const prefix = this.make.below(2) === 0;
-    const target = keyed ? `@n[(uint64)${value.text}]` : "@m";
-    return {
-      text: prefix ? `${text}${target};` : `${target}${text};`,
-      run: (w) => {
-        if (keyed) bump(w, "@n", value.run(w).bits, by);
-        else bump(w, "@m", 0n, by);
-        return "next";
-      },
-    };
-  }
-
-  /** && || and ?: run only what they must; each part that runs leaves its mark in @n. */
-  private sideEffects(): Statement {
-    const mark = 1000n + BigInt(this.marks++);
-    const condition = this.make.expression(2);
-    const form = this.make.below(4);
-    const post = `@n[${mark}]++`;
-    const pre = `++@n[${mark}]`;
-    const touch = (w: World): bigint => bump(w, "@n", mark, 1n);
-    const forms: readonly { readonly text: string; readonly run: (w: World) => void }[] = [
-      {
-        text: `if (${condition.text} && ${post}) { @m += 3; }`,
-        run: (w) => {
-          if (condition.run(w).bits !== 0n && touch(w) !== 0n) bump(w, "@m", 0n, 3n);
-        },
-      },
-      {
-        text: `if (${condition.text} || ${pre}) { @m += 5; }`,
-        run: (w) => {
-          if (condition.run(w).bits === 0n) touch(w);
-          bump(w, "@m", 0n, 5n);
-        },
-      },
-      {
-        text: `$a = ${condition.text} ? ${pre} : (int64)7;`,
-        run: (w) => {
-          w.variables.set("$a", condition.run(w).bits !== 0n ? touch(w) + 1n : 7n);
-        },
-      },
-      {
-        text: `@m += (int64)(!(${condition.text}) && ${pre});`,
-        run: (w) => {
-          const truth = condition.run(w).bits === 0n;
-          if (truth) touch(w);
-          bump(w, "@m", 0n, truth ? 1n : 0n);
-        },
-      },
+    const { make } = this;
+    const by = make.pick([1, -1] as const);
+    const variables = make.known("numbers").filter((name) => /^\$[ade]/.test(name));
+    const places: readonly (() => Place)[] = [
+      () => ({ kind: "entry", map: "@m", key: [] }),
+      () => make.entry("@n"),
+      () => make.entry("@p"),
+      () => ({ kind: "variable", name: make.pick(variables) }),
     ];
-    const { text, run } = forms[form] ?? this.make.pick(forms);
-    return {
-      text,
-      run: (w) => {
-        run(w);
-        return "next";
-      },
-    };
+    return { kind: "effect", step: { kind: "step", by, prefix: make.below(2) === 0, place: make.pick(places)() } };
   }
 
-  private leave(loops: number): Statement {
-    const condition = this.make.expression(2);
-    const how: Outcome = loops > 0 ? this.make.pick(["break", "continue", "return"] as const) : "return";
-    return {
-      text: `if (${condition.text}) { ${how}; }`,
-      run: (w) => (condition.run(w).bits !== 0n ? how : "next"),
-    };
+  private assignEntry(): Statement {
+    const { make } = this;
+    const map = make.pick(["@k", "@k", "@p", "@m"]);
+    const op = make.pick(operators);
+    const type = map === "@k" ? u64 : i64;
+    if (op === "-") make.becomesSigned(map);
+    return { kind: "assign", place: make.entry(map), op, value: make.cast(make.right(op, 2), type) };
   }
 
-  private branch(depth: number, loops: number): Statement {
-    const condition = this.make.expression(3);
-    const yes = this.block(depth - 1, loops);
-    const no = this.make.below(2) === 0 ? this.block(depth - 1, loops) : [];
-    return {
-      text: `if (${condition.text}) { ${indent(yes)} }${no.length > 0 ? ` else { ${indent(no)} }` : ""}`,
-      run: (w) => runAll(condition.run(w).bits !== 0n ? yes : no, w),
-    };
+  private setText(): Statement {
+    const { make } = this;
+    const known = make.known("texts");
+    const name = known.length > 0 && make.below(2) === 0 ? make.pick(known) : make.name("s");
+    const value = make.text();
+    if (!known.includes(name)) make.declare("texts", name);
+    return { kind: "set-text", to: { kind: "text-variable", name }, value };
   }
 
-  private unrolled(depth: number, loops: number): Statement {
-    const times = 1 + this.make.below(3);
-    const body = this.block(Math.min(1, depth - 1), loops + 1);
-    return { text: `unroll (${times}) { ${indent(body)} }`, run: (w) => repeat(times, () => body, w) };
+  private keepText(): Statement {
+    const { make } = this;
+    const value = make.text();
+    const key = make.textKey();
+    make.readTexts();
+    return { kind: "set-text", to: { kind: "text-entry", map: textMap, key }, value };
   }
 
-  private range(depth: number, loops: number): Statement {
-    const name = `$r${this.counters++}`;
-    const [from, to] = [this.make.below(5) - 2, this.make.below(6)];
-    const body: readonly Statement[] = [
-      {
-        text: `@n[(uint64)${name}]++;`,
-        run: (w) => {
-          bump(w, "@n", w.variables.get(name) ?? 0n, 1n);
-          return "next";
-        },
-      },
-      ...this.block(depth - 1, loops + 1),
-    ];
-    return {
-      text: `for (${name} : ${from}..${to}) { ${indent(body)} }`,
-      run: (w) =>
-        repeat(
-          to - from,
-          (i) => {
-            w.variables.set(name, u64(BigInt(from + i)));
-            return body;
-          },
-          w,
-        ),
-    };
+  private setTuple(): Statement {
+    const { make } = this;
+    const known = make.known("tuples");
+    const name = known.length > 0 && make.below(2) === 0 ? make.pick(known) : make.name("u");
+    const types = make.tuples.get(name) ?? Array.from({ length: 2 + make.below(2) }, () => make.pick(intTypes));
+    const items = types.map((type) => make.cast(make.expression(2), type));
+    make.tuples.set(name, types);
+    if (!known.includes(name)) make.declare("tuples", name);
+    return { kind: "set-tuple", name, items };
   }
 
-  private whileLoop(depth: number, loops: number): Statement {
-    const name = `$w${this.counters++}`;
-    const times = this.make.below(5);
-    const body = this.block(depth - 1, loops + 1);
-    return {
-      text: `${name} = 0; while (${name}++ < ${times}) { ${indent(body)} }`,
-      run: (w) => repeat(times, () => body, w),
+  private leave(): Statement {
+    const { make } = this;
+    const how = this.rounds > 0 ? make.pick(["break", "continue", "return"] as const) : "return";
+    return { kind: "leave", condition: make.expression(this.depth(2)), how };
+  }
+
+  /** Makes a loop of so many rounds, or fewer if the loops around have many. */
+  private loop(wanted: number, make: (times: number) => Statement): Statement {
+    const around = Math.max(1, this.rounds);
+    const times = Math.min(wanted, Math.floor(mostRounds / around));
+    const before = this.rounds;
+    this.rounds = around * Math.max(1, times);
+    const made = make(times);
+    this.rounds = before;
+    return made;
+  }
+
+  private range(depth: number): Statement {
+    const { make } = this;
+    const variable = make.name("r");
+    make.types.set(variable, i64);
+    const from = make.below(5) - 2;
+    const key = make.cast({ kind: "variable", name: variable }, u64);
+    const count: Statement = {
+      kind: "effect",
+      step: { kind: "step", by: 1, prefix: false, place: { kind: "entry", map: "@n", key: [key] } },
     };
+    return this.loop(make.below(8) - 1, (times) => {
+      make.declare("numbers", variable);
+      const body = this.block(depth - 1);
+      make.forget("numbers", variable);
+      return { kind: "range", variable, from, to: from + times, body: [count, ...body] };
+    });
+  }
+
+  private whileLoop(depth: number): Statement {
+    const variable = this.make.name("w");
+    return this.loop(this.make.below(5), (times) => ({
+      kind: "while",
+      variable,
+      times,
+      body: this.block(depth - 1),
+    }));
   }
 }
-
-function repeat(times: number, body: (i: number) => readonly Statement[], world: World): Outcome {
-  for (let i = 0; i < times; i++) {
-    const outcome = round(body(i), world);
-    if (outcome === "return") return "return";
-    if (outcome === "stop") break;
-  }
-  return "next";
-}
-
-function combine(op: string, left: bigint, right: bigint): bigint {
-  switch (op) {
-    case "":
-      return right;
-    case "+":
-      return left + right;
-    case "-":
-      return left - right;
-    case "*":
-      return left * right;
-    case "&":
-      return left & right;
-    case "|":
-      return left | right;
-    default:
-      return left ^ right;
-  }
-}
-
-export type { Expression };

@@ -3,11 +3,9 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { fileURLToPath } from "node:url";
+import { pause, program, root } from "./program.js";
 
-/** The checkout, seen from build/js/test/support. */
-export const root = join(fileURLToPath(import.meta.url), "../../../../..");
-export const program = join(root, "dist/beetrace.js");
+export { pause, program, root };
 
 /** Far more than any run takes on a real machine; an emulated one is twenty times slower. */
 const limitMilliseconds = 120_000;
@@ -92,9 +90,6 @@ export class Tracer {
     return this.ended;
   }
 }
-
-export const pause = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** Runs to the end by itself. */
 export const run = (...args: string[]): Promise<Run> => new Tracer(args).end();

@@ -38,6 +38,8 @@ export interface SimulationOptions extends ScriptOptions {
   readonly environment?: InterpreterOptions["environment"];
   readonly stepLimit?: number;
   readonly helpers?: InterpreterOptions["helpers"];
+  /** The script as it was compiled before, with the same options. */
+  readonly compiled?: Compiled;
 }
 
 /**
@@ -55,8 +57,8 @@ export class Simulation {
   private readonly host: Host;
 
   constructor(script: string, options: SimulationOptions = {}) {
-    const { cpus = 2, environment, stepLimit, helpers, ...rest } = options;
-    this.compiled = compileScript(script, rest);
+    const { cpus = 2, environment, stepLimit, helpers, compiled, ...rest } = options;
+    this.compiled = compiled ?? compileScript(script, rest);
     this.arch = rest.kernel?.arch ?? "x86_64";
     const { maps } = this.compiled.object;
     this.machine = new Interpreter({
