@@ -58,7 +58,10 @@ export function emitFunctions(all: readonly IrFunction[], options: EmitOptions):
   const writer = new Writer(total, starts);
   for (const { insns } of flat) insns.forEach((insn) => void writer.write(insn));
   const stackSize = deepestStack(flat.map(({ ir, frame }) => ({ ir, size: frame.size })));
-  const placed = functions.map((ir) => ({ name: ir.name, insn: starts.get(ir.name) ?? 0, params: paramsOf(ir) }));
+  const placed = functions.map((ir) => {
+    const { name, pointsTo } = ir;
+    return { name, insn: starts.get(name) ?? 0, params: paramsOf(ir), pointsTo };
+  });
   return { code: writer.code, relocations: writer.relocations, spans: writer.spans, stackSize, functions: placed };
 }
 
@@ -80,6 +83,7 @@ function reachable(all: readonly IrFunction[]): readonly IrFunction[] {
 
 /** A program has its context; a subprogram as many as it looks at. */
 function paramsOf(ir: IrFunction): number {
+  if (ir.pointsTo !== undefined) return ir.pointsTo.length;
   let params = ir.kind === "program" ? 1 : 0;
   for (const block of ir.blocks) {
     for (const instr of block.instrs) if (instr.op === "param") params = Math.max(params, instr.index + 1);

@@ -38,6 +38,8 @@ export interface CodeFunction {
   readonly name: string;
   readonly insn: number;
   readonly params: number;
+  /** Of a function that the verifier looks at by itself: bytes that each argument points to, 0 of a number. */
+  readonly pointsTo?: readonly number[] | undefined;
 }
 
 /** One BPF program with the subprograms it calls appended; inert. */

@@ -61,17 +61,19 @@ export class FunctionBuilder {
   private readonly name: string;
   private readonly kind: "program" | "subprogram";
   private readonly contextOf: (() => Value) | undefined;
+  private readonly pointsTo: readonly number[] | undefined;
   private readonly blocks: OpenBlock[] = [];
   private readonly slots: Slot[] = [];
   private readonly variables = new SsaVariables(() => this.newValue());
   private values = 0;
   private open: OpenBlock;
 
-  /** `contextOf` emits what {@link ctx} answers; a subprogram has no context but what it is given. */
-  constructor(name: string, kind: "program" | "subprogram", contextOf?: () => Value) {
+  /** `contextOf` emits what {@link ctx} answers; a subprogram has no context but what it is given. `pointsTo`: {@link IrFunction}. */
+  constructor(name: string, kind: "program" | "subprogram", contextOf?: () => Value, pointsTo?: readonly number[]) {
     this.name = name;
     this.kind = kind;
     this.contextOf = contextOf;
+    this.pointsTo = pointsTo;
     this.open = this.block(this.newBlock());
     this.seal(this.open.id);
   }
@@ -276,7 +278,8 @@ export class FunctionBuilder {
       const instr: IrInstr = { op: "const", dst: zero, value: 0n, span: undefined };
       blocks[0] = { ...entry, instrs: [instr, ...entry.instrs] };
     }
-    return { name: this.name, kind: this.kind, slots: this.slots, blocks, values: this.values };
+    const { name, kind, pointsTo, slots, values } = this;
+    return { name, kind, pointsTo, slots, blocks, values };
   }
 
   private finishEnd(block: OpenBlock, final: (value: Value) => Value): Terminator {

@@ -140,6 +140,11 @@ export interface Slot {
 export interface IrFunction {
   readonly name: string;
   readonly kind: "program" | "subprogram";
+  /**
+   * Of a subprogram that the verifier is to look at by itself, once, instead of at each of its calls: how many bytes each
+   * argument points to, 0 of a number. It must be ready for pointers that are null.
+   */
+  readonly pointsTo?: readonly number[] | undefined;
   readonly slots: readonly Slot[];
   readonly blocks: readonly Block[];
   /** Values are numbered from 0 to `values - 1`. */

@@ -48,7 +48,7 @@ class Lines {
 }
 
 function parseFunction(lines: Lines): IrFunction {
-  const head = /^(program|subprogram) ("(?:[^"\\]|\\.)*") \{$/.exec(lines.next());
+  const head = /^(program|subprogram) ("(?:[^"\\]|\\.)*")(?: \((\d{1,6}(?:, \d{1,6})*)\))? \{$/.exec(lines.next());
   if (head === null) lines.fail('expected `program "name" {`');
   const name = parseName(head[2] ?? "", lines);
   const slots: Slot[] = [];
@@ -65,7 +65,8 @@ function parseFunction(lines: Lines): IrFunction {
   lines.next();
   const kind = head[1] === "program" ? "program" : "subprogram";
   if (blocks.length === 0) lines.fail("a function without blocks");
-  return { name, kind, slots, blocks, values: counter.values };
+  const pointsTo = head[3]?.split(", ").map(Number);
+  return { name, kind, pointsTo, slots, blocks, values: counter.values };
 }
 
 function parseBlock(lines: Lines, counter: { values: number }): Block {

@@ -3,7 +3,8 @@ import { type FieldKind, ops } from "./ops.js";
 
 /** The function as text that {@link parseIr} reads back; spans are left out. */
 export function printIr(fn: IrFunction): string {
-  const lines = [`${fn.kind} ${JSON.stringify(fn.name)} {`];
+  const pointsTo = fn.pointsTo === undefined ? "" : ` (${fn.pointsTo.join(", ")})`;
+  const lines = [`${fn.kind} ${JSON.stringify(fn.name)}${pointsTo} {`];
   for (const slot of fn.slots)
     lines.push(`  s${slot.id} = ${slot.size} align ${slot.align} ${JSON.stringify(slot.name)}`);
   for (const block of fn.blocks) {

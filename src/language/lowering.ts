@@ -91,6 +91,8 @@ export interface Lowering {
   table(name: string, bytes: () => Uint8Array): Value;
   /** Builds a function that helpers call, and answers its name; `what` is part of the name. */
   subprogram(what: string, build: (b: FunctionBuilder) => void): string;
+  /** The same for one that is made once: nothing in it depends on its caller but by arguments. `pointsTo`: {@link IrFunction}. */
+  sharedSubprogram(what: string, build: (b: FunctionBuilder) => void, pointsTo?: readonly number[]): string;
   /** The context's address as a plain number: offsets that only the event knows may be added to it. */
   contextAddress(): Value;
   /** Whether stacks are to say how many frames they have. */

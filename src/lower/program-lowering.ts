@@ -57,6 +57,7 @@ export class ProgramLowering implements Lowering {
   private takenFound: TakenMaps | undefined;
   private fn: FunctionState;
   private callbackCount = 0;
+  private readonly shared = new Map<string, string>();
   private readonly scratchStage: ScratchStage;
   private readonly stackLimit: number;
   private inPredicate = true;
@@ -443,13 +444,19 @@ export class ProgramLowering implements Lowering {
     return this.b.mapValue(name, 0);
   }
 
-  subprogram(what: string, build: (b: FunctionBuilder) => void): string {
-    const b = new FunctionBuilder(`${this.program.name}_${what}${this.callbackCount++}`, "subprogram");
+  subprogram(what: string, build: (b: FunctionBuilder) => void, pointsTo?: readonly number[]): string {
+    const name = `${this.program.name}_${what}${this.callbackCount++}`;
+    const b = new FunctionBuilder(name, "subprogram", undefined, pointsTo);
     b.span = this.b.span;
     build(b);
-    const fn = b.finish();
-    this.callbacks.push(fn);
-    return fn.name;
+    this.callbacks.push(b.finish());
+    return name;
+  }
+
+  sharedSubprogram(what: string, build: (b: FunctionBuilder) => void, pointsTo?: readonly number[]): string {
+    const name = this.shared.get(what) ?? this.subprogram(what, build, pointsTo);
+    this.shared.set(what, name);
+    return name;
   }
 
   get stackLengths(): boolean {

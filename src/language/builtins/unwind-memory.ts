@@ -35,7 +35,6 @@ const words = [
   "argument",
   "hash",
   "stop",
-  "rowKey",
   /** A mapping of no file that this stack has led through. */
   "anonymousStart",
   "anonymousEnd",
@@ -67,8 +66,12 @@ export const recordAt: number = foundMapping.file + fileKey.size;
 
 export const unwoundSize = (depth: number): number => unwoundLayout.frames + 8 * depth;
 
+/** How many frames there is room for: few numbers, as the verifier walks what unwinds stacks once for each. */
+const rooms = [40, 127] as const;
+
 /** Bytes of scratch memory; large enough not to be put on the program's stack. */
-export const scratchSize = (depth: number): number => Math.max(512, recordAt + unwoundSize(depth));
+export const scratchSize = (depth: number): number =>
+  Math.max(512, recordAt + unwoundSize(rooms.find((room) => depth <= room) ?? depth));
 
 /** Where members are, from the start of their structures. */
 export interface KernelMembers {

@@ -3,21 +3,22 @@
 import type { FunctionBuilder } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
 import { rowLayout, searchSteps } from "../../wire/unwind.js";
-import { countedLoop, scratchWords } from "./unwind-memory.js";
+import { countedLoop } from "./unwind-memory.js";
 
 /** The rule of the last row at or in front of `place`; that of `none`, which is 0, if there is no such row. */
 export function findRule(
   b: FunctionBuilder,
-  { table, place, scratch }: { readonly table: Value; readonly place: Value; readonly scratch: Value },
+  { table, place }: { readonly table: Value; readonly place: Value },
 ): Value {
   const rule = b.newVariable();
   const [low, high] = [b.newVariable(), b.newVariable()];
   b.write(rule, b.const(0));
   b.write(low, b.const(1));
   b.write(high, b.const(0));
+  const key = b.slotAddr(b.slot(4, 4, "row"));
   const row = (index: Value): Value => {
-    b.store(4, scratch, scratchWords.rowKey, index);
-    return b.call("map_lookup_elem", [table, b.bin("add", scratch, b.const(scratchWords.rowKey))]);
+    b.store(4, key, 0, index);
+    return b.call("map_lookup_elem", [table, key]);
   };
   const header = row(b.const(0));
   b.when("ne", header, b.const(0), "then", () => {

@@ -4,7 +4,7 @@ import type { FunctionBuilder, Variable } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
 import type { StackType } from "../../types/type.js";
 import { stackLayout } from "../../wire/layout.js";
-import { emptyProcess, unwindMaps, unwoundLayout } from "../../wire/unwind.js";
+import { emptyProcess, processSize, unwindMaps, unwoundLayout } from "../../wire/unwind.js";
 import type { Dest, LossCounter, Lowering } from "../lowering.js";
 import { ownId } from "./process-id.js";
 import { BPF_F_USER_STACK, hashOf } from "./stack-overflow.js";
@@ -163,7 +163,10 @@ function unwindFrom(
   return { id: b.read(id), count: b.read(count) };
 }
 
-/** Number of frames, which stand in scratch memory. */
+/**
+ * Number of frames, which stand in scratch memory. They are found by a function that the verifier looks at by itself: it has some
+ * ten thousand ways, which would be walked again behind each of the ways to each stack of the script.
+ */
 function byTables(
   l: Lowering,
   depth: number,
@@ -171,12 +174,28 @@ function byTables(
   { scratch, process }: { readonly scratch: Value; readonly process: Value },
 ): Value {
   const { b } = l;
+  const size = scratchSize(depth);
+  const lookup = l.sharedSubprogram("mapping", (inner) => lowerMappingLookup(inner, members));
+  const most = (size - recordAt - unwoundLayout.frames) / 8;
+  const step = l.sharedSubprogram(`frame${size}`, (inner) => lowerUnwindStep(inner, most, members, lookup));
+  const frames = l.sharedSubprogram(`frames${size}`, (inner) => lowerFrames(inner, step), [size, processSize, 0]);
+  return b.callFunc(frames, [scratch, process, b.const(depth)]);
+}
+
+/** A function of scratch memory, what is known of the process, and how many frames are wanted. */
+function lowerFrames(b: FunctionBuilder, step: string): void {
+  const [scratch, process, depth] = [b.param(0), b.param(1), b.param(2)];
   const together = b.slotAddr(b.slot(shared.size, 8, "unwinding"));
-  b.store(8, together, shared.scratch, scratch);
-  b.store(8, together, shared.process, process);
-  const lookup = l.subprogram("mapping", (inner) => lowerMappingLookup(inner, members));
-  const step = l.subprogram("unwind", (inner) => lowerUnwindStep(inner, depth, members, lookup));
-  return b.call("loop", [b.const(depth), b.funcRef(step), together, b.const(0)]);
+  const count = b.newVariable();
+  b.write(count, b.const(0));
+  b.when("ne", scratch, b.const(0), "then", () =>
+    b.when("ne", process, b.const(0), "then", () => {
+      b.store(8, together, shared.scratch, scratch);
+      b.store(8, together, shared.process, process);
+      b.write(count, b.call("loop", [depth, b.funcRef(step), together, b.const(0)]));
+    }),
+  );
+  b.ret(b.read(count));
 }
 
 /**

@@ -3,7 +3,7 @@
 import { cfaKinds, ruleBits, signalFrame } from "../../formats/unwind-rule.js";
 import type { FunctionBuilder } from "../../ir/builder.js";
 import type { BlockId, Value } from "../../ir/ir.js";
-import { unwindMaps, unwoundHashFactor, unwoundLayout } from "../../wire/unwind.js";
+import { fileKey, unwindMaps, unwoundHashFactor, unwoundLayout, wantedLayout } from "../../wire/unwind.js";
 import { findMapping } from "./unwind-mapping.js";
 import { foundMapping, type KernelMembers, recordAt, scratchWords, shared, stops } from "./unwind-memory.js";
 import { replacedReturn } from "./unwind-returns.js";
@@ -12,13 +12,16 @@ import { findRule } from "./unwind-rows.js";
 /** Bytes of a word of the stack. */
 const word = 8;
 
-/** The function that bpf_loop() calls for each frame; it returns 0 to go on, 1 to stop. `lookup`: see findMapping(). */
-export function lowerUnwindStep(b: FunctionBuilder, depth: number, members: KernelMembers, lookup: string): void {
+/**
+ * The function that bpf_loop() calls for each frame; it returns 0 to go on, 1 to stop. There is room for `most` frames. `lookup`:
+ * see findMapping().
+ */
+export function lowerUnwindStep(b: FunctionBuilder, most: number, members: KernelMembers, lookup: string): void {
   const index = b.param(0);
   const sharedAt = b.param(1);
   const inside = b.newBlock();
   const stop = b.newBlock();
-  b.branch("ult", index, b.const(depth), inside, stop);
+  b.branch("ult", index, b.const(most), inside, stop);
   b.seal(inside);
   b.setBlock(inside);
   const scratch = b.load(8, false, sharedAt, shared.scratch);
@@ -70,21 +73,24 @@ class Step {
    */
   byTable(address: Value): void {
     const { b, scratch } = this;
-    const fileAt = b.bin("add", scratch, b.const(foundMapping.file));
     this.unless("ne", b.load(8, false, scratch, foundMapping.end), b.const(0), () => this.end(stops.unmapped));
     this.unless("ne", b.load(8, false, scratch, foundMapping.file), b.const(0), () =>
       this.byFramePointer(stops.noRule),
     );
+    // Keys are on the stack: of memory that a function is given none were taken before 6.2 (d1673304097c).
+    const fileAt = b.slotAddr(b.slot(fileKey.size, 8, "file"));
+    b.copy(fileAt, 0, scratch, foundMapping.file, fileKey.size);
     const table = b.call("map_lookup_elem", [b.map(unwindMaps.tables), fileAt]);
     this.unless("ne", table, b.const(0), () => {
-      const wanted = b.bin("add", scratch, b.const(foundMapping.wanted));
+      const wanted = b.slotAddr(b.slot(wantedLayout.size, 8, "wanted"));
+      b.copy(wanted, 0, scratch, foundMapping.wanted, wantedLayout.size);
       // BPF_NOEXIST: who noted it first is as good.
       b.call("map_update_elem", [b.map(unwindMaps.wanted), fileAt, wanted, b.const(1)]);
       this.end(stops.noTable);
     });
     const distance = b.bin("sub", address, b.load(8, false, scratch, foundMapping.start));
     const place = b.bin("add", distance, b.load(8, false, scratch, foundMapping.offset));
-    this.byRule(findRule(b, { table, place, scratch }));
+    this.byRule(findRule(b, { table, place }));
   }
 
   private byRule(rule: Value): void {
