@@ -51,6 +51,13 @@ test("what is printed is read back", () => {
   }
 });
 
+test("what the arguments of a function point to that is verified by itself", () => {
+  const text = 'subprogram "sum" (512, 0) {\nb0():\n  %0 = param 0\n  %1 = load.8 %0, 504\n  ret %1\n}\n';
+  const [fn] = parseIr(text);
+  assert.deepEqual(fn?.pointsTo, [512, 0]);
+  assert.equal(fn && printIr(fn), text);
+});
+
 test("several functions and comments are read", () => {
   const functions = parseIr(
     `# two of them\n${everything}\nprogram "p" {\nb0():\n  # nothing\n  %0 = const 0\n  ret %0\n}`,

@@ -114,9 +114,14 @@ function addFrames(p: ProgramLowering, record: Value, { offset, type, builtin }:
   });
   b.store(8, record, offset + stackLayout.id, b.read(id));
   b.store(4, record, offset + stackLayout.pid, type.user ? ownId(p, true) : b.const(0));
-  const count = b.bin("udiv", b.read(bytes), b.const(framesSize(type) / type.depth));
-  b.store(4, record, offset + stackLayout.frames, count);
-  return b.read(bytes);
+  const frameSize = b.const(framesSize(type) / type.depth);
+  b.store(4, record, offset + stackLayout.frames, b.bin("udiv", b.read(bytes), frameSize));
+  // Read again, as the verifier does not know what is in memory: what follows it would walk once for each way to a stack's end,
+  // and for each of those behind the next stack. It is never more.
+  const count = b.newVariable();
+  b.write(count, b.load(4, false, record, offset + stackLayout.frames));
+  b.when("ugt", b.read(count), b.const(type.depth), "else", () => b.write(count, b.const(type.depth)));
+  return b.bin("mul", b.read(count), frameSize);
 }
 
 /** Sends data that `fill` writes. */

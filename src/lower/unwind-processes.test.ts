@@ -67,10 +67,21 @@ for (const probe of [
       ],
     );
     const [own] = object.programs;
-    // Of each depth a function for a frame, and one for a mapping.
-    assert.equal(own?.functions.length, 5);
+    // Of each room for frames a function for the stack and one for a frame; one for a mapping.
+    assert.equal(own?.functions.length, 6);
   });
 }
+
+test("stacks of whatever depth share the functions that unwind them, one of which the verifier looks at by itself", () => {
+  const stacks = Array.from({ length: 20 }, (_, i) => `dw_ustack(${2 * i + 1})`).join(", ");
+  const { object } = compileScript(`profile:hz:99 { @[${stacks}] = count(); @again[dw_ustack(4)] = count(); }`, {
+    pid: 1,
+  });
+  const [own, ...callbacks] = object.programs[0]?.functions.map(({ pointsTo }) => pointsTo) ?? [];
+  assert.equal(own, undefined);
+  // Memory that the stack is in, what is known of the process, and a number.
+  assert.deepEqual(callbacks, [undefined, undefined, [512, 10248, 0]]);
+});
 
 test("in a pid namespace of its own the tracer cannot follow children", () => {
   const kernel = new FixtureKernel({ pidNamespace: { device: 4n, inode: 4026532000n } });

@@ -51,6 +51,10 @@ const actions = [
 
 const tiny = `uprobe:${fixture("elf", "tiny")}:twice`;
 
+/** So many different stacks by unwinding tables. */
+const stacksOf = (count: number): string =>
+  Array.from({ length: count }, (_, i) => `dw_ustack(${8 * i + 1})`).join(", ");
+
 interface PlacedScript {
   /** What the kernel must have: a helper that lockdown may keep from programs, and a variable whose address it tells. */
   readonly feature: string;
@@ -94,6 +98,17 @@ const scripts: readonly PlacedScript[] = [
     feature: "uprobe",
     pid: process.pid,
     text: `${tiny} { @[dw_ustack(5)] = count(); printf("%s", dw_ustack(perf)); }`,
+  },
+  // Ways to the end of a stack are not multiplied by those of the stacks in front of it.
+  {
+    feature: "uprobe",
+    pid: process.pid,
+    text: `${tiny} { printf("${"%s".repeat(16)}", ${stacksOf(16)}); @[${stacksOf(4)}] = count(); if (pid > 1) { @s = ${stacksOf(1)}; } }`,
+  },
+  {
+    feature: "tracepoint",
+    text: `config = { ustack_by = "tables" }
+      profile:hz:1 { ${Array.from({ length: 16 }, (_, i) => `@m${i}[ustack(${7 * (i + 1)})] = count();`).join(" ")} }`,
   },
   {
     feature: "tracepoint",
