@@ -19,9 +19,10 @@ export function readProcessImage(procRoot: string, pid: number): ProcessImage | 
     // No path has one, and nothing could be opened by it.
     if (text.includes("\0")) return undefined;
     const maps = parseProcMaps(text);
-    const identity = readIdentity(procRoot, pid);
     // A zombie and a kernel thread have no mappings.
-    return identity === undefined || maps.length === 0 ? undefined : { identity, maps };
+    if (maps.length === 0) return undefined;
+    const identity = readIdentity(procRoot, pid);
+    return identity === undefined ? undefined : { identity, maps };
   } catch (error) {
     // What is no list of mappings tells of none.
     if (error instanceof FormatError) return undefined;

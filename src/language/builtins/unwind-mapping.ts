@@ -6,6 +6,20 @@ import { fileKey, mappingLayout, mostMappings, processLayout, vdsoInode } from "
 import { countedLoop, foundMapping, type KernelMembers, scratchWords, shared } from "./unwind-memory.js";
 
 /**
+ * Mappings among which the program looks by a loop of its own, each round of which the verifier walks, behind each of the ways that
+ * lead there: with all of them that was two thirds of its work. Few programs have more; for those bpf_loop() does it.
+ */
+const quickMappings = 64;
+
+/** Functions that helpers call. */
+export interface MappingFunctions {
+  /** For bpf_find_vma(): {@link lowerMappingLookup}. */
+  readonly lookup: string;
+  /** For bpf_loop(): {@link lowerRestOfMappings}. */
+  readonly rest: string;
+}
+
+/**
  * Puts the mapping of `address` into scratch memory ({@link foundMapping}), its end 0 if there is none. The kernel is asked by
  * bpf_find_vma() (since Linux 5.17) where nothing is known: that tells the truth at once, also of what was mapped a moment
  * ago; but where interrupts are off only once for each event (mmap_unlock_work, kernel/bpf/task_iter.c), which is why
@@ -18,14 +32,13 @@ export function findMapping(
     scratch,
     process,
     sharedAt,
-    lookup,
+    functions,
   }: {
     readonly address: Value;
     readonly scratch: Value;
     readonly process: Value;
     readonly sharedAt: Value;
-    /** Function that bpf_find_vma() calls. */
-    readonly lookup: string;
+    readonly functions: MappingFunctions;
   },
 ): void {
   const done = b.newBlock();
@@ -34,7 +47,7 @@ export function findMapping(
     b.when("uge", address, b.load(8, false, scratch, foundMapping.start), undefined, () => b.jump(done));
   });
   b.store(8, scratch, foundMapping.end, b.const(0));
-  countedLoop(b, mostMappings, (index, next, leave) => {
+  countedLoop(b, quickMappings, (index, next, leave) => {
     const [some, begun, found] = [b.newBlock(), b.newBlock(), b.newBlock()];
     const none = b.newBlock();
     const other = b.newBlock();
@@ -57,8 +70,14 @@ export function findMapping(
     copyMapping(b, { to: scratch, from: entry });
     b.jump(done);
   });
+  const rest = b.bin("sub", b.load(8, false, process, processLayout.count), b.const(quickMappings));
+  b.when("sgt", rest, b.const(0), "else", () => {
+    b.store(8, scratch, scratchWords.sought, address);
+    b.call("loop", [rest, b.funcRef(functions.rest), sharedAt, b.const(0)]);
+    b.when("ne", b.load(8, false, scratch, foundMapping.end), b.const(0), undefined, () => b.jump(done));
+  });
   askAgain(b, { address, scratch, done });
-  b.call("find_vma", [b.call("get_current_task_btf", []), address, b.funcRef(lookup), sharedAt, b.const(0)]);
+  b.call("find_vma", [b.call("get_current_task_btf", []), address, b.funcRef(functions.lookup), sharedAt, b.const(0)]);
   const end = b.load(8, false, scratch, foundMapping.end);
   b.when("ne", end, b.const(0), undefined, () => {
     b.either(
@@ -75,6 +94,27 @@ export function findMapping(
   b.jump(done);
   b.seal(done);
   b.setBlock(done);
+}
+
+/** Looks at one of the mappings behind the first; returns 1 to stop. */
+export function lowerRestOfMappings(b: FunctionBuilder): void {
+  const index = b.bin("add", b.param(0), b.const(quickMappings));
+  const sharedAt = b.param(1);
+  const result = b.newVariable();
+  b.write(result, b.const(1));
+  b.when("ult", index, b.const(mostMappings), "then", () => {
+    b.write(result, b.const(0));
+    const scratch = b.load(8, false, sharedAt, shared.scratch);
+    const entry = entryAt(b, b.load(8, false, sharedAt, shared.process), index);
+    const address = b.load(8, false, scratch, scratchWords.sought);
+    b.when("uge", address, b.load(8, false, entry, mappingLayout.start), undefined, () =>
+      b.when("ult", address, b.load(8, false, entry, mappingLayout.end), undefined, () => {
+        copyMapping(b, { to: scratch, from: entry });
+        b.write(result, b.const(1));
+      }),
+    );
+  });
+  b.ret(b.read(result));
 }
 
 /**

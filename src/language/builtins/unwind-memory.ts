@@ -40,6 +40,8 @@ const words = [
   "anonymousEnd",
   /** Where functions with a uretprobe return to in place of their callers; 0 if there are none. */
   "trampoline",
+  /** An address whose mapping is looked for. */
+  "sought",
   "read",
   "read2",
   "read3",

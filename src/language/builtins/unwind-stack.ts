@@ -8,7 +8,7 @@ import { emptyProcess, processSize, unwindMaps, unwoundLayout } from "../../wire
 import type { Dest, LossCounter, Lowering } from "../lowering.js";
 import { ownId } from "./process-id.js";
 import { BPF_F_USER_STACK, hashOf } from "./stack-overflow.js";
-import { lowerMappingLookup, noteProcess } from "./unwind-mapping.js";
+import { lowerMappingLookup, lowerRestOfMappings, noteProcess } from "./unwind-mapping.js";
 import {
   foundMapping,
   type KernelMembers,
@@ -175,11 +175,16 @@ function byTables(
 ): Value {
   const { b } = l;
   const size = scratchSize(depth);
-  const lookup = l.sharedSubprogram("mapping", (inner) => lowerMappingLookup(inner, members));
+  const functions = {
+    lookup: l.sharedSubprogram("mapping", (inner) => lowerMappingLookup(inner, members)),
+    rest: l.sharedSubprogram("mappings", lowerRestOfMappings),
+  };
   const most = (size - recordAt - unwoundLayout.frames) / 8;
-  const step = l.sharedSubprogram(`frame${size}`, (inner) => lowerUnwindStep(inner, most, members, lookup));
+  const step = l.sharedSubprogram(`frame${size}`, (inner) => lowerUnwindStep(inner, most, members, functions));
   const frames = l.sharedSubprogram(`frames${size}`, (inner) => lowerFrames(inner, step), [size, processSize, 0]);
-  return b.callFunc(frames, [scratch, process, b.const(depth)]);
+  const count = b.callFunc(frames, [scratch, process, b.const(depth)]);
+  // It is never more. Of a number without any bound 6.1 forgets what a comparison tells, if it is put on the stack.
+  return b.bin("and", count, b.const(2 ** (32 - Math.clz32(depth)) - 1));
 }
 
 /** A function of scratch memory, what is known of the process, and how many frames are wanted. */

@@ -4,7 +4,7 @@ import { cfaKinds, ruleBits, signalFrame } from "../../formats/unwind-rule.js";
 import type { FunctionBuilder } from "../../ir/builder.js";
 import type { BlockId, Value } from "../../ir/ir.js";
 import { fileKey, unwindMaps, unwoundHashFactor, unwoundLayout, wantedLayout } from "../../wire/unwind.js";
-import { findMapping } from "./unwind-mapping.js";
+import { findMapping, type MappingFunctions } from "./unwind-mapping.js";
 import { foundMapping, type KernelMembers, recordAt, scratchWords, shared, stops } from "./unwind-memory.js";
 import { replacedReturn } from "./unwind-returns.js";
 import { findRule } from "./unwind-rows.js";
@@ -13,10 +13,14 @@ import { findRule } from "./unwind-rows.js";
 const word = 8;
 
 /**
- * The function that bpf_loop() calls for each frame; it returns 0 to go on, 1 to stop. There is room for `most` frames. `lookup`:
- * see findMapping().
+ * The function that bpf_loop() calls for each frame; it returns 0 to go on, 1 to stop. There is room for `most` frames.
  */
-export function lowerUnwindStep(b: FunctionBuilder, most: number, members: KernelMembers, lookup: string): void {
+export function lowerUnwindStep(
+  b: FunctionBuilder,
+  most: number,
+  members: KernelMembers,
+  functions: MappingFunctions,
+): void {
   const index = b.param(0);
   const sharedAt = b.param(1);
   const inside = b.newBlock();
@@ -34,7 +38,7 @@ export function lowerUnwindStep(b: FunctionBuilder, most: number, members: Kerne
   // Behind a call there may be another function already, if the call never returns.
   const isExact = b.cmp("ne", b.load(8, false, scratch, scratchWords.exact), b.const(0));
   const address = b.bin("sub", pc, b.bin("xor", isExact, b.const(1)));
-  findMapping(b, { address, scratch, process, sharedAt, lookup });
+  findMapping(b, { address, scratch, process, sharedAt, functions });
   step.byTable(address);
   b.seal(stop);
   b.setBlock(stop);
