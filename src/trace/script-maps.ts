@@ -279,9 +279,10 @@ export class ScriptMaps {
   private async empty(name: string, how: Emptying, use?: (generation: number) => Promise<void>): Promise<void> {
     const reader = this.reader(name);
     const former = reader.generation;
+    reader.isZero &&= how === "zero";
+    // There is nothing to wait for: what programs add from here on, they add behind this.
+    if (this.isEmpty(reader)) return use?.(former);
     reader.generation = 1 - former;
-    const wasZero = reader.isZero;
-    reader.isZero = how === "zero" && wasZero;
     this.writeGenerations();
     await this.waitForPrograms();
     await use?.(former);
@@ -299,6 +300,12 @@ export class ScriptMaps {
     }
     if (how === "clear") reader.stacks?.clear();
     else reader.stacks?.zero();
+  }
+
+  private isEmpty(reader: Reader): boolean {
+    for (const raws of readMapInPieces(this.sys, reader.loaded))
+      if (raws.some((raw) => isOf(reader, reader.generation, raw) && isSet(reader, raw))) return false;
+    return reader.stacks === undefined || reader.stacks.isPlain;
   }
 
   /** The same key in the generation of now, with no value: unless programs have it there already. */
