@@ -4,7 +4,7 @@
 import { callersOf, type FramesEnd, type StackAndCode } from "../formats/unwind-frames.js";
 import type { UserSymbols } from "../symbols/user-symbols.js";
 import type { Loss } from "../wire/event.js";
-import { mostPendingPages, pendingLayout, pendingPage, unwoundId } from "../wire/unwind.js";
+import { mostPendingPages, noPage, pendingLayout, pendingPage, unwoundId } from "../wire/unwind.js";
 
 /** Stacks that are kept for maps, and for records that are about to be shown. */
 const mostKept = 1 << 17;
@@ -118,14 +118,23 @@ export class PendingStacks {
     const register = (i: number): bigint => word(pendingLayout.registers + 8 * i);
     const sp = register(1);
     const stackAt = at + pendingLayout.frames + 8 * depth;
-    const size = pendingPage * mostPendingPages;
-    const pages = Number(word(pendingLayout.pages));
-    const isThere = (place: number): boolean => (pages & (1 << Math.floor(place / pendingPage))) !== 0;
+    const places = new Map<number, number>();
+    for (let i = 0; i < mostPendingPages; i++) {
+      const page = word(pendingLayout.pages + 8 * i);
+      if (page !== noPage) places.set(Number(page), stackAt + pendingPage * i);
+    }
     const first = Number(sp - (sp % BigInt(pendingPage)));
+    const halfAt = (place: number): number | undefined => {
+      const page = places.get(Math.floor(place / pendingPage));
+      const offset = place % pendingPage;
+      return page === undefined || offset + 4 > pendingPage ? undefined : view.getUint32(page + offset, true);
+    };
+    // A word may end in the next page: not in the middle of a half, as stacks are aligned to four bytes at least.
     const wordAt = (address: number): number | undefined => {
       const place = address - first;
-      if (!(place >= 0 && place + 8 <= size && isThere(place) && isThere(place + 7))) return undefined;
-      return numberOf(view.getUint32(stackAt + place, true), view.getUint32(stackAt + place + 4, true));
+      if (!(place >= 0)) return undefined;
+      const [low, high] = [halfAt(place), halfAt(place + 4)];
+      return low === undefined || high === undefined ? undefined : numberOf(low, high);
     };
     const codeAt = (address: number): ReturnType<StackAndCode["codeAt"]> => users.ruleAt(pid, BigInt(address), time);
     const place = {

@@ -4,7 +4,7 @@ import type { TypedMap } from "../language/typed.js";
 import type { UserSymbols } from "../symbols/user-symbols.js";
 import type { Type } from "../types/type.js";
 import { stackLayout } from "../wire/layout.js";
-import { pendingLayout, pendingMark, pendingSize, unwoundId } from "../wire/unwind.js";
+import { mostPendingPages, noPage, pendingLayout, pendingMark, pendingSize, unwoundId } from "../wire/unwind.js";
 import { PendingStacks } from "./pending-stacks.js";
 import { StackKeys } from "./stack-keys.js";
 
@@ -28,7 +28,8 @@ function record(ip: bigint, caller: bigint, sentAs: bigint, number = 0n): DataVi
   view.setBigUint64(pendingLayout.registers, ip, true);
   view.setBigUint64(pendingLayout.registers + 8, 0x7000n, true);
   view.setUint32(pendingLayout.count, 1, true);
-  view.setBigUint64(pendingLayout.pages, 1n, true);
+  for (let i = 0; i < mostPendingPages; i++)
+    view.setBigUint64(pendingLayout.pages + 8 * i, i === 0 ? 0n : noPage, true);
   view.setBigUint64(pendingLayout.frames, ip, true);
   view.setBigUint64(pendingLayout.frames + 8 * depth, caller, true);
   return view;

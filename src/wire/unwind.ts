@@ -64,9 +64,13 @@ export const fileQuestion = { program: "unwind_file", map: "unwind_file", addres
 /** A stack: u64 number of frames, then their addresses. The key is a hash of them, a u64 below 2^63. */
 export const unwoundLayout = { count: 0, frames: 8 } as const;
 
+/** Pages of a stack that is sent, 4 KiB each: of most, and of those that have more. */
+export const pendingPages = 4;
+export const mostPendingPages = 16;
+
 /**
  * A stack that stopped for want of what is known of the code, so that user space finds its callers: behind the record's header,
- * what {@link pendingLayout} says, its frames until there, then pages of the thread's stack, the first the one that `sp` is in.
+ * what {@link pendingLayout} says, its frames until there, then pages of the thread's stack that have been touched.
  */
 export const pendingLayout = {
   /** {@link pendingMark}, which stands in the place of the next frame. */
@@ -81,14 +85,12 @@ export const pendingLayout = {
   /** u32 process, u32 number of frames. */
   process: 72,
   count: 76,
-  /** u64: a bit for each page of the stack that could be read. A large frame may have some that nobody has touched yet. */
+  /** u64 for each of {@link mostPendingPages}: where the page is, in pages from the one that `sp` is in; {@link noPage} if there is none. */
   pages: 80,
-  frames: 88,
+  frames: 80 + 8 * mostPendingPages,
 } as const;
 
-/** Pages of such a stack, 4 KiB each: of most, and of those that have more. */
-export const pendingPages = 4;
-export const mostPendingPages = 16;
+export const noPage = 0xffff_ffff_ffff_ffffn;
 export const pendingPage = 4096;
 
 /** Bytes of such a record, of stacks of `depth` frames. */

@@ -1,8 +1,12 @@
 // Stacks by tables from the first sample on: of what was not known before, too.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fixture } from "../fixtures/path.js";
+import { compileC } from "../support/c-program.js";
 import { info, lacks, lines, run, sameEverywhere } from "../support/run.js";
 import { python } from "../support/workload.js";
 
@@ -70,6 +74,19 @@ test("a program that worked before anybody looked at it", { skip }, async () => 
 
 test("a script of 200 short processes, none of them known before", { skip }, async () => {
   assertWhole(await stacksOf("profile:hz:4999 { @[ustack] = count(); }", ...often("/bin/ls / >/dev/null", 200)), 300);
+});
+
+test("a frame larger than what is sent of a stack: its untouched pages are left out", { skip }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "beetrace-hole-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const hole = join(folder, "hole");
+  const reason = compileC("hole", hole, "-O1", "-fomit-frame-pointer");
+  if (reason !== false) return t.skip(String(reason));
+  // The key has the process: the text of these stacks is the same.
+  const script = `tracepoint:syscalls:sys_enter_getppid /comm == "hole"/ { @[pid, ustack] = count(); }`;
+  const result = await stacksOf(script, ...often(hole, 20));
+  assert.deepEqual([result.all, result.cut], [20, 0], result.err);
+  for (const stack of result.stacks.keys()) assert.match(stack, /inner.*hole.*main.*_start/s);
 });
 
 test("each of 200 processes has one whole stack", { skip }, async () => {

@@ -2,7 +2,7 @@
 
 import type { FunctionBuilder } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
-import { fileKey, unwoundLayout, wantedLayout } from "../../wire/unwind.js";
+import { fileKey, mostPendingPages, unwoundLayout, wantedLayout } from "../../wire/unwind.js";
 import type { KernelView, Missing } from "../kernel-view.js";
 import type { Lowering } from "../lowering.js";
 
@@ -45,14 +45,19 @@ const words = [
   "read",
   "read2",
   "read3",
+  /** How many pages of the stack were found that can be sent to user space. */
+  "pageCount",
 ] as const;
 
-/** The first words of scratch memory; behind them a mapping that was looked up, and the record of the stack. */
+/** The first words of scratch memory; behind them pages, a mapping that was looked up, and the record of the stack. */
 export const scratchWords = Object.fromEntries(words.map((name, i) => [name, 8 * i])) as Readonly<
   Record<(typeof words)[number], number>
 >;
 
-const wordsSize = 8 * words.length;
+/** Behind them those pages, u64 each, counted from the one that the stack pointer is in. */
+export const pagesAt: number = 8 * words.length;
+
+const wordsSize = pagesAt + 8 * mostPendingPages;
 
 /** A mapping: {@link wantedLayout}, then its offset in the file, then {@link fileKey}. */
 export const foundMapping = {
@@ -80,6 +85,7 @@ export interface KernelMembers {
   readonly taskFlags: number;
   readonly taskMm: number;
   readonly mmStartCode: number;
+  readonly mmStartStack: number;
   readonly vmStart: number;
   readonly vmEnd: number;
   readonly vmPageOffset: number;
@@ -127,6 +133,7 @@ export function kernelMembers(kernel: KernelView): KernelMembers | Missing {
     taskFlags: at("task_struct", "flags"),
     taskMm: at("task_struct", "mm"),
     mmStartCode: at("mm_struct", "start_code"),
+    mmStartStack: at("mm_struct", "start_stack"),
     vmStart: at("vm_area_struct", "vm_start"),
     vmEnd: at("vm_area_struct", "vm_end"),
     vmPageOffset: at("vm_area_struct", "vm_pgoff"),

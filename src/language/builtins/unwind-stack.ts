@@ -143,7 +143,7 @@ function unwindFrom(
       const frames = b.newVariable();
       b.write(frames, known);
       b.store(8, scratch, recordAt + unwoundLayout.count, known);
-      tellOfStop(l, { scratch, key, depth, known, frames });
+      tellOfStop(l, members, { scratch, key, depth, known, frames });
       const take = (from: Value, found: Value): void => {
         b.write(count, found);
         b.write(id, keep(from, found));
@@ -255,6 +255,7 @@ function byKernel(l: Lowering, depth: number, scratch: Value): Value {
 /** Counts a stack that is not whole, and asks for what it lacked; or has user space find the rest of it. */
 function tellOfStop(
   l: Lowering,
+  members: KernelMembers,
   { scratch, key, depth, known, frames }: Stopped & { readonly key: Value; readonly frames: Variable },
 ): void {
   const { b } = l;
@@ -278,7 +279,7 @@ function tellOfStop(
       // Without room for the mark the stack has all frames that are asked for.
       () =>
         b.when("ult", known, b.const(depth), "then", () => {
-          sendPending(l, { scratch, depth, known }, count);
+          sendPending(l, members, { scratch, depth, known }, count);
           b.write(frames, b.load(8, false, scratch, recordAt + unwoundLayout.count));
         }),
       count,
