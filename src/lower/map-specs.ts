@@ -85,8 +85,11 @@ const pageSize = 4096;
 const largerForStacks = 4;
 /** Bytes of the ring for records that have user space act. */
 const controlSize = 256 << 10;
-/** Records with the memory of stacks, which come in a burst when a trace begins: up to 65 KiB each. */
-const largerForMemory = 32;
+/**
+ * Records with the memory of stacks, which come in a burst when a trace begins: up to 65 KiB each, from each processor. The kernel
+ * takes 1.4 ms to make each 10 MiB of a ring.
+ */
+const largerForMemory = (cpus: number): number => Math.min(32, 8 * cpus);
 
 /** All maps of an object, in a fixed order. */
 export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[] {
@@ -104,7 +107,11 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
   });
   if (object.actions.length > 0) {
     const isChosen = config.perf_rb_pages !== defaultConfig.perf_rb_pages;
-    const larger = object.pendingStacks ? largerForMemory : object.stacksTravel ? largerForStacks : 1;
+    const larger = object.pendingStacks
+      ? largerForMemory(object.kernel.possibleCpus)
+      : object.stacksTravel
+        ? largerForStacks
+        : 1;
     const pages = config.perf_rb_pages * (isChosen ? 1 : larger);
     const size = 2 ** Math.ceil(Math.log2(pages * pageSize));
     specs.push({

@@ -208,10 +208,12 @@ export class Trace implements Disposable {
     if (child !== undefined) this.names.users.expectExec(child.pid);
     // Whose stack is taken may end before there is time to look at it.
     const isForAll = this.unwinding !== undefined && child === undefined && this.options.pid === undefined;
+    this.unwinding?.prepare();
     watcher?.follow(this.names.users, isForAll ? seedMilliseconds : 0);
     try {
       return await this.trace();
     } finally {
+      await this.unwinding?.settled();
       await watcher?.stop();
     }
   }
@@ -227,6 +229,7 @@ export class Trace implements Disposable {
     this.holdBack = early;
     await this.runMoment("begin");
     await this.drain();
+    await this.unwinding?.settled();
     // Also after an exit() in begin: whether probes can be attached is what such a script asks.
     const attached = this.attachAll();
     this.holdBack = undefined;
@@ -280,6 +283,7 @@ export class Trace implements Disposable {
    * how to run it.
    */
   async runPrograms(moment: "test" | "bench", each: (request: ProgramRequest) => Promise<void>): Promise<void> {
+    this.unwinding?.prepare();
     await this.runMoment("begin");
     await this.drain();
     this.options.afterTurn?.();
@@ -295,6 +299,7 @@ export class Trace implements Disposable {
       await each({ names, index, run, measure: () => measure(sys, this.loaded, program.name, run) });
     }
     await this.finish(false);
+    await this.unwinding?.settled();
   }
 
   /** Runs what iterates: for each object that there is now, until the last. */

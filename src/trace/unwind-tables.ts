@@ -9,7 +9,7 @@ import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
 import { isSystemError, type OpenFile, openFile } from "../symbols/elf-file.js";
 import { readOwnVdso } from "../symbols/mapped-file.js";
 import { Fd } from "../sys/fd.js";
-import { mapCreate, mapLookup, mapUpdate } from "../sys/map-calls.js";
+import { mapCreate, mapLookup, mapUpdate, mapUpdateInThread } from "../sys/map-calls.js";
 import { Mapping } from "../sys/mapping.js";
 import { progTestRun } from "../sys/prog-calls.js";
 import type { Sys } from "../sys/sys.js";
@@ -52,6 +52,8 @@ export class UnwindTables implements Disposable {
   /** Files whose tables are made soon. */
   private readonly waiting = new Map<string, Waiting>();
   private working: Promise<void> | undefined;
+  /** Tables that threads give to programs. */
+  private readonly entering = new Set<Promise<void>>();
   private isOver = false;
   private bytes = 0;
   private isFull = false;
@@ -61,11 +63,19 @@ export class UnwindTables implements Disposable {
     this.loaded = loaded;
     this.tables = loaded.map(unwindMaps.tables);
     this.warn = warn;
+  }
+
+  /** The table of what all processes have mapped. */
+  addVdso(): void {
     const vdso = readOwnVdso("/proc");
-    if (vdso !== undefined)
-      finished(
-        this.put(unwindKey(vdsoInode, 0n), undefined, () => this.rowsOf("[vdso]", () => Elf.parse(vdso, "[vdso]"))),
-      );
+    if (vdso === undefined) return;
+    const rows = () => this.rowsOf("[vdso]", () => Elf.parse(vdso, "[vdso]"));
+    finished(this.put(unwindKey(vdsoInode, 0n), undefined, rows));
+  }
+
+  /** Resolves when programs have all tables that were made, and nothing of this is under way any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.entering);
   }
 
   [Symbol.dispose](): void {
@@ -154,12 +164,23 @@ export class UnwindTables implements Disposable {
     this.done.add(nameOf(key));
     const known = before ?? (identity === undefined ? undefined : this.held.get(identity));
     const table = known ?? this.make(rows);
+    const isHeld = known !== undefined || (identity !== undefined && this.held.size < mostHeld);
+    if (known === undefined && identity !== undefined && isHeld) this.held.set(identity, this.owned.use(table));
+    const entering = this.enter(key, table)
+      .then(() => void this.entering.delete(entering))
+      .finally(() => {
+        if (!isHeld) table[Symbol.dispose]();
+      });
+    // What went wrong settled() tells.
+    entering.catch(() => undefined);
+    this.entering.add(entering);
+  }
+
+  /** Programs find it at once; the kernel then waits for those that run, some ten milliseconds, which is left to a thread. */
+  private async enter(key: Uint8Array, table: Fd): Promise<void> {
     const value = zeroed(4);
     new DataView(value.buffer).setUint32(0, table.raw, true);
-    mapUpdate(this.sys, this.tables.fd, key, value);
-    if (known !== undefined) return;
-    if (identity === undefined || this.held.size === mostHeld) table[Symbol.dispose]();
-    else this.held.set(identity, this.owned.use(table));
+    await mapUpdateInThread(this.sys, this.tables.fd, key, value);
   }
 
   private *rowsOf(what: string, open: () => Elf): Steps<Uint32Array> {

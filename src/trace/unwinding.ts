@@ -86,6 +86,16 @@ export class Unwinding implements Disposable {
     this.tables[Symbol.dispose]();
   }
 
+  /** What can be done before it is known whose stacks are wanted. */
+  prepare(): void {
+    this.tables.addVdso();
+  }
+
+  /** Resolves when programs have the tables that were made until now. To be awaited before this is disposed of. */
+  settled(): Promise<void> {
+    return this.tables.settled();
+  }
+
   /** Tables for all that a process has mapped now. */
   follow(pid: number): void {
     this.followed.add(pid);
