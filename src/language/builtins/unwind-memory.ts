@@ -73,12 +73,17 @@ export const recordAt: number = foundMapping.file + fileKey.size;
 
 export const unwoundSize = (depth: number): number => unwoundLayout.frames + 8 * depth;
 
-/** How many frames there is room for: few numbers, as the verifier walks what unwinds stacks once for each. */
-const rooms = [40, 127] as const;
+/** Few rooms are of use: the verifier walks what unwinds stacks once for each. */
+const leastRoom = 64;
+
+/**
+ * Frames that there is room for: a power of 2, more than `depth`. A number of frames is below it once its upper bits are
+ * cleared, which the verifier understands.
+ */
+export const roomFor = (depth: number): number => Math.max(leastRoom, 2 ** (32 - Math.clz32(depth)));
 
 /** Bytes of scratch memory; large enough not to be put on the program's stack. */
-export const scratchSize = (depth: number): number =>
-  Math.max(512, recordAt + unwoundSize(rooms.find((room) => depth <= room) ?? depth));
+export const scratchSize = (depth: number): number => recordAt + unwoundSize(roomFor(depth));
 
 /** Where members are, from the start of their structures. */
 export interface KernelMembers {

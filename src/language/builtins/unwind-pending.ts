@@ -122,10 +122,7 @@ function fill(l: Lowering, { scratch, depth, known }: Stopped, dest: Dest, pages
   const number = b.atomicFetch("add", 8, b.mapValue(pendingMap, 0), 0, b.const(1));
   const mark = b.bin("or", number, b.const(pendingMark));
   const frames = b.bin("add", scratch, b.const(recordAt + unwoundLayout.frames));
-  // It is less, which the verifier of 6.1 has forgotten.
-  b.when("ult", known, b.const(depth), "then", () =>
-    b.store(8, b.bin("add", frames, b.bin("shl", known, b.const(3))), 0, mark),
-  );
+  b.store(8, b.bin("add", frames, b.bin("shl", known, b.const(3))), 0, mark);
   b.store(8, scratch, recordAt + unwoundLayout.count, b.bin("add", known, b.const(1)));
   addToHash(b, scratch, mark);
   // User space finds the rest: nothing else is to be tried.

@@ -15,6 +15,7 @@ import {
   kernelMembers,
   recordAt,
   register,
+  roomFor,
   scratchSize,
   scratchWords,
   shared,
@@ -179,12 +180,12 @@ function byTables(
     lookup: l.sharedSubprogram("mapping", (inner) => lowerMappingLookup(inner, members)),
     rest: l.sharedSubprogram("mappings", lowerRestOfMappings),
   };
-  const most = (size - recordAt - unwoundLayout.frames) / 8;
+  const most = roomFor(depth);
   const step = l.sharedSubprogram(`frame${size}`, (inner) => lowerUnwindStep(inner, most, members, functions));
   const frames = l.sharedSubprogram(`frames${size}`, (inner) => lowerFrames(inner, step), [size, processSize, 0]);
   const count = b.callFunc(frames, [scratch, process, b.const(depth)]);
   // It is never more. Of a number without any bound 6.1 forgets what a comparison tells, if it is put on the stack.
-  return b.bin("and", count, b.const(2 ** (32 - Math.clz32(depth)) - 1));
+  return b.bin("and", count, b.const(most - 1));
 }
 
 /** A function of scratch memory, what is known of the process, and how many frames are wanted. */
