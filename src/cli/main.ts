@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { basename } from "node:path";
 import { setFlagsFromString } from "node:v8";
+import { decodeBytes, pathOf } from "../base/byte-text.js";
 import { type Diagnostic, Diagnostics, renderDiagnostic } from "../base/diagnostics.js";
 import { BeetraceError } from "../base/errors.js";
 import { type Compiled, type CompileResult, compile } from "../compile.js";
@@ -166,7 +167,7 @@ function print(text: string): number {
 function readScript(script: NonNullable<Options["script"]>): { name: string; text: string } {
   if ("text" in script) return script;
   const bytes = readScriptFile(script.file);
-  if (!bytes.includes(0)) return { name: script.name, text: bytes.toString("utf8") };
+  if (!bytes.includes(0)) return { name: script.name, text: decodeBytes(bytes) };
   throw new BeetraceError(`'${script.file}' is no script: it is not text`, {
     hint: "-c runs a program, and -l 'uprobe:FILE:*' lists its functions",
   });
@@ -174,7 +175,7 @@ function readScript(script: NonNullable<Options["script"]>): { name: string; tex
 
 function readScriptFile(file: string): Buffer {
   try {
-    return readFileSync(file === "-" ? 0 : file);
+    return readFileSync(file === "-" ? 0 : pathOf(file));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason = code === "ENOENT" ? "No such file or directory" : code === "EISDIR" ? "Is a directory" : message;
@@ -245,7 +246,7 @@ function nothingToAttach(wanted: Wanted, options: Options): number {
 }
 
 /** Whether a file can be read once more. */
-const isRegular = (file: string): boolean => statSync(file, { throwIfNoEntry: false })?.isFile() === true;
+const isRegular = (file: string): boolean => statSync(pathOf(file), { throwIfNoEntry: false })?.isFile() === true;
 
 /** Goes on in a copy of Node.js if a script probes the file that it runs from; says so if that cannot be. */
 async function leaveProgram(own: string, sys: Sys, { script, warnings }: Options, child?: Child): Promise<void> {

@@ -1,5 +1,6 @@
 // What a script says: printf and all that take its format.
 
+import { bytesIn } from "../../base/byte-text.js";
 import { formatPrintf, printfFormatter } from "../../output/printf.js";
 import { none, string } from "../../types/type.js";
 import { decoderFor } from "../../wire/decode.js";
@@ -163,7 +164,7 @@ const debugf: Builtin = {
   value: (l, args) => {
     const format = args[0]?.kind === "literal" ? args[0] : undefined;
     const text = literalText(args, 0);
-    const bytes = new TextEncoder().encode(text).length + 1;
+    const bytes = bytesIn(text) + 1;
     const at = l.temporary(bytes, "format");
     const span = format?.span ?? l.span;
     l.into({ kind: "text", value: text, type: string(bytes), span }, at, false);

@@ -1,5 +1,6 @@
 // printf of a pinned iterator: the kernel makes the text, for whoever reads the file.
 
+import { bytesIn } from "../../base/byte-text.js";
 import { string } from "../../types/type.js";
 import { residence } from "../../wire/layout.js";
 import { type Conversion, parseFormat, shownBits } from "../../wire/printf.js";
@@ -56,7 +57,7 @@ export function printIntoSequence(l: Lowering, format: string, values: readonly 
   const { pieces, conversions } = parseFormat(format);
   const escaped = pieces.map((piece) => piece.replaceAll("%", "%%"));
   const text = conversions.map((c, i) => `${escaped[i] ?? ""}${forKernel(c)}`).join("") + (escaped.at(-1) ?? "");
-  const bytes = new TextEncoder().encode(text).length + 1;
+  const bytes = bytesIn(text) + 1;
   const at = l.temporary(bytes, "format");
   l.into({ kind: "text", value: text, type: string(bytes), span: l.span }, at, false);
   const data = l.temporary(Math.max(8, 8 * values.length), "values");

@@ -1,4 +1,5 @@
 // Strings and what prints like one.
+import { bytesIn, sliceBytes } from "../../base/byte-text.js";
 import type { Value } from "../../ir/ir.js";
 import { string } from "../../types/type.js";
 import { sizeOf } from "../../wire/layout.js";
@@ -45,8 +46,8 @@ const str: Builtin = {
     if (from.type.kind !== "string") return undefined;
     const limit = args[1]?.kind === "value" && args[1].value.kind === "const" ? Number(args[1].value.value) : undefined;
     if (limit === undefined || from.kind !== "text") return { ...from, type };
-    const value = from.value.slice(0, Math.max(0, limit));
-    return { ...from, value, type: string(value.length + 1) };
+    const value = sliceBytes(from.value, 0, Math.max(0, limit));
+    return { ...from, value, type: string(bytesIn(value) + 1) };
   },
   into: (l, args, type, dest, clean) => {
     const { b } = l;
