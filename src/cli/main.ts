@@ -19,6 +19,7 @@ import { VerifierError } from "../load/verifier-error.js";
 import { formatScript } from "../syntax/format.js";
 import { parse } from "../syntax/parser.js";
 import { openSys } from "../sys/ffi.js";
+import { ownArguments, ownVariable } from "../sys/own-words.js";
 import { handleNoMore, handleOnce } from "../sys/process-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
@@ -194,9 +195,9 @@ function compileScript(
   child: Child | undefined,
 ): { readonly result: CompileResult; readonly wanted: Wanted } {
   const settings: Record<string, string> = {};
-  for (const [name, value] of Object.entries(process.env)) {
+  for (const name of Object.keys(process.env)) {
     const key = name.startsWith("BPFTRACE_") ? configNameOf(name) : "";
-    if (value !== undefined && isConfigName(key)) settings[key] = value;
+    if (isConfigName(key)) settings[key] = ownVariable(name) ?? "";
   }
   const { positional, named, unsafe, checkHelpers } = options;
   const dump =
@@ -418,13 +419,14 @@ function explain(error: unknown, verbose: boolean): string {
 }
 
 // Under a link's name, e.g. bpftrace, it is found by that name, as by pidof(1).
-process.title = basename(process.argv[1] ?? "beetrace", ".js");
-main(process.argv.slice(2)).then(
+const words = ownArguments();
+process.title = basename(words[1] ?? "beetrace", ".js");
+main(words.slice(2)).then(
   (status) => {
     process.exitCode = status;
   },
   (error: unknown) => {
-    const verbose = process.argv.some((arg) => /^(?:-[a-zA-Z]*v|--verbose$)/.test(arg));
+    const verbose = words.some((arg) => /^(?:-[a-zA-Z]*v|--verbose$)/.test(arg));
     printError(explain(error, verbose));
     process.exitCode = failure;
   },

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { ownArguments, ownEnvironment } from "../sys/own-words.js";
 import { execute, keepOpen, memoryFile } from "../sys/process-calls.js";
 import type { Sys } from "../sys/sys.js";
 
@@ -24,9 +25,6 @@ export async function runFromCopy(sys: Sys, leaving: () => Promise<void>): Promi
   await leaving();
   // Node.js marks all that it was given to be closed (uv_disable_stdio_inheritance()).
   for (const standard of [0, 1, 2]) keepOpen(sys, standard);
-  const environment = Object.entries(process.env).flatMap(([name, value]) =>
-    value === undefined ? [] : `${name}=${value}`,
-  );
-  const args = [process.argv0, ...process.execArgv, ...process.argv.slice(1)];
-  return execute(sys, `/proc/self/fd/${copy.raw}`, args, environment);
+  const args = [process.argv0, ...process.execArgv, ...ownArguments().slice(1)];
+  return execute(sys, `/proc/self/fd/${copy.raw}`, args, ownEnvironment());
 }

@@ -1,12 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { decodeBytes, pathOf } from "../base/byte-text.js";
 import { errnoText } from "../output/errno-text.js";
+import { ownEnvironment } from "../sys/own-words.js";
 import { waitReadable } from "../sys/poll.js";
 import type { Sys } from "../sys/sys.js";
 import type { TraceEvent } from "../wire/event.js";
 import { Captures } from "./captures.js";
 import { startedBy } from "./process-tree.js";
+import { shellCommand } from "./shell-words.js";
 
 /** How long commands of system() are still run and waited for after Ctrl-C. */
 const endMilliseconds = 1000;
@@ -70,7 +73,9 @@ export class Effects implements Disposable {
       this.leftOut++;
       return;
     }
-    const child = spawn("/bin/sh", ["-c", command], { stdio: ["inherit", "pipe", "inherit"] });
+    const child = spawn("/bin/sh", ["-c", shellCommand(command, ownEnvironment())], {
+      stdio: ["inherit", "pipe", "inherit"],
+    });
     this.running = child;
     const pieces: Buffer[] = [];
     let length = 0;
@@ -91,7 +96,7 @@ export class Effects implements Disposable {
     child.stdout.destroy();
     child.unref();
     if (this.isOver) this.leftOut++;
-    if (length > 0) emit({ kind: "system", text: Buffer.concat(pieces).toString("utf8") });
+    if (length > 0) emit({ kind: "system", text: decodeBytes(Buffer.concat(pieces)) });
     if (length > mostOutput)
       emit({
         kind: "warning",
@@ -105,7 +110,7 @@ export class Effects implements Disposable {
     const { emit, maxCatBytes } = this.options;
     try {
       const bytes = await this.readPrefix(path, maxCatBytes);
-      if (bytes !== undefined) emit({ kind: "cat", text: bytes.toString("utf8") });
+      if (bytes !== undefined) emit({ kind: "cat", text: decodeBytes(bytes) });
     } catch (error) {
       const { errno = 0 } = error as NodeJS.ErrnoException;
       emit({ kind: "error", message: `failed to open file '${path}' (${errnoText(Math.abs(errno))})` });
@@ -117,7 +122,7 @@ export class Effects implements Disposable {
    * for ever: it is waited for in pieces, and given up when somebody hurries.
    */
   private async readPrefix(path: string, limit: number): Promise<Buffer | undefined> {
-    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    const file = await open(pathOf(path), constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     try {
       const stats = await file.stat();
       const bytes = Buffer.alloc(limit);
