@@ -259,7 +259,7 @@ async function leaveProgram(own: string, sys: Sys, { script, warnings }: Options
       await child?.ended;
     };
     try {
-      await runFromCopy(sys, stopChild);
+      await runFromCopy(sys, words, stopChild);
     } catch (error) {
       if (!(error instanceof SyscallError) || child?.exitCode !== undefined) throw error;
       why = error.message;

@@ -4,17 +4,11 @@ import { decodeBytes } from "../base/byte-text.js";
 
 const replacement = "\ufffd";
 
-let kept: readonly string[] | undefined;
-
-/** As process.argv. To be asked before process.title is set, which is written over the words; later answers are the first one. */
+/** As process.argv. To be asked before process.title is set, which is written over the words. */
 export function ownArguments(): readonly string[] {
-  kept ??= process.argv.some((word) => word.includes(replacement)) ? exactArguments() : process.argv;
-  return kept;
-}
-
-/** The words behind those that Node.js has taken for itself, whose number is all that is known of them. */
-function exactArguments(): readonly string[] {
+  if (!process.argv.some((word) => word.includes(replacement))) return process.argv;
   const words = wordsOf("/proc/self/cmdline");
+  // In front of them are those that Node.js has taken for itself, whose number is all that is known of them.
   const own = process.argv.length - 2;
   return [...process.argv.slice(0, 2), ...words.slice(words.length - own)];
 }
