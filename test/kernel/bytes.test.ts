@@ -76,6 +76,32 @@ test("strings that are cut, and their trailer", { skip }, () => {
   assert.deepEqual(said(["-c", command, "-e", cut], environment).slice(0, 1), ["a\udce2\udc82\udcff!"]);
 });
 
+test("what is cut is marked or told, in JSON, too", { skip }, () => {
+  const long = "x".repeat(1500);
+  const words = Array.from({ length: 18 }, (_, i) => `${i}`).join(" ");
+  const join = 'tracepoint:syscalls:sys_enter_execve /comm == "beetrace"/ { join(args.argv); exit(); }';
+  assert.deepEqual(said(["-c", `/bin/true ${words}`, "-e", join]), [
+    `/bin/true ${words.split(" ").slice(0, 15).join(" ")} ..`,
+  ]);
+  const json = (script: string, ...more: readonly string[]): readonly string[] =>
+    said(["-f", "json", "-e", script, ...more]);
+  const [line = ""] = json(join, "-c", `/bin/true ${long} b`);
+  assert.equal(JSON.parse(line).data, `/bin/true ${long.slice(0, 1023)}.. b`);
+  file("long", "c".repeat(10241));
+  file("short", "c".repeat(10240));
+  const told = json(
+    `begin { $a = str($1); $b = str_concat($a, $a); cat("long"); cat("short"); print(strlen($b)); exit(); }`,
+    "y".repeat(700),
+  );
+  assert.deepEqual(told, [
+    `{"type": "cat", "data": "${"c".repeat(10240)}"}`,
+    '{"type": "warning", "msg": "cat(\\"long\\"): only the first 10240 bytes of it are shown, as many as max_cat_bytes says"}',
+    `{"type": "cat", "data": "${"c".repeat(10240)}"}`,
+    '{"type": "value", "data": 1023}',
+    '{"type": "loss", "reason": "cut", "count": 1}',
+  ]);
+});
+
 test("cat(), system() and -o act on the file of that name", { skip }, () => {
   for (const byte of ["\udcff", "\udcfe", "\ufffd"]) file(`cat${byte}`, `I am ${byte}\n`);
   const cat = `begin { cat("${folder}/cat\\xff"); cat("${folder}/%s", "cat\\xfe"); cat("cat\ufffd"); exit(); }`;

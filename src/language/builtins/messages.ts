@@ -14,7 +14,7 @@ import type { Lowering } from "../lowering.js";
 import type { ProgramVariant } from "../probe.js";
 import type { TypedExpr } from "../typed.js";
 import { expressions, literalText } from "./define.js";
-import { checkSequence, printIntoSequence } from "./sequence.js";
+import { checkSequence, isKernelFormat, printIntoSequence } from "./sequence.js";
 
 const formatParams = [
   { name: "format", kind: "literal-string" },
@@ -155,6 +155,8 @@ const debugf: Builtin = {
     diags.warning("debugf", span, "debugf() writes to a buffer that the whole system shares and makes the probe slow", {
       hint: "printf() is the one for output",
     });
+    if (!isKernelFormat(literalText(args, 0)))
+      diags.error("bad-argument", span, "the kernel writes this text, and takes ASCII only");
     if (values.length > mostDebugValues)
       diags.error("argument-count", span, `debugf() takes at most ${mostDebugValues} values`, {
         hint: "the kernel's bpf_trace_printk() has no more",

@@ -36,8 +36,11 @@ export function checkSequence(context: CheckContext, format: string, values: rea
     else if (conversion.precision !== undefined || conversion.alternate || !(conversion.specifier in specifiers))
       bad(value, `the kernel does not know ${conversion.text}`);
   }
-  if (!/^[\x20-\x7e\s]*$/.test(format)) bad(undefined, "the kernel takes ASCII only");
+  if (!isKernelFormat(format)) bad(undefined, "the kernel takes ASCII only");
 }
+
+/** Whether the kernel's printf takes this text: otherwise it answers -EINVAL, and nobody sees it (bpf_bprintf_prepare(), kernel/bpf/helpers.c). */
+export const isKernelFormat = (format: string): boolean => /^[\x20-\x7e\t\n\v\f\r]*$/.test(format);
 
 /** What the kernel's printf has for ours; values are 64 bits wide, cut or extended before. */
 const specifiers: Readonly<Partial<Record<Conversion["specifier"], string>>> = {

@@ -335,7 +335,7 @@ const strConcat: Builtin = {
     { name: "text", kind: "text" },
     { name: "other", kind: "text" },
   ],
-  doc: `Two texts as one, of at most ${concatSize - 1} bytes.`,
+  doc: `Two texts as one, of at most ${concatSize - 1} bytes; how often there were more is told at the end.`,
   result: (context, args) => {
     for (const i of [0, 1]) needsText(context, "str_concat", valueArg(args, i));
     return string(concatSize);
@@ -357,8 +357,10 @@ const strConcat: Builtin = {
       b.write(end, before);
     });
     const behind = b.bin("add", l.address(to), b.read(end));
-    l.readText(behind, b.const(second.size), l.address(second), "kernel");
+    const more = l.readText(behind, b.const(second.size), l.address(second), "kernel");
     if (fits) return;
+    // With its NUL; an error is negative.
+    b.when("sgt", b.bin("add", b.read(end), more), b.const(concatSize), undefined, () => l.countLoss("cut"));
     b.copy(dest.base, dest.offset, to.base, to.offset, concatSize);
     b.store(1, dest.base, dest.offset + concatSize - 1, b.const(0));
   },
