@@ -16,8 +16,10 @@ export const byteText = (byte: number): string => String.fromCharCode(byte < 0x8
 export const byteOf = (unit: number): number | undefined =>
   unit >= firstLone + 0x80 && unit <= firstLone + 0xff ? unit - firstLone : undefined;
 
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 export function decodeBytes(bytes: Uint8Array): string {
-  const text = asBuffer(bytes).toString("utf8");
+  const text = utf8.decode(bytes);
   // What has none was valid; what has one may have it in its bytes.
   return text.includes(replacement) ? decodeEach(bytes) : text;
 }
@@ -48,17 +50,28 @@ export function writeBytes(text: string, to: Buffer, at: number): number {
   return length;
 }
 
+/** Texts up to here are looked at by a loop, which takes less time than a call. */
+const short = 64;
+
+/** Whether the first `length` units of a text are ASCII. */
+function beginsAscii(text: string, length: number): boolean {
+  if (length > short) return false;
+  for (let i = 0; i < length; i++) if (text.charCodeAt(i) >= 0x80) return false;
+  return true;
+}
+
 /** How many bytes a text has. */
-export const bytesIn = (text: string): number =>
-  text.isWellFormed() ? Buffer.byteLength(text) : encodeBytes(text).length;
+export function bytesIn(text: string): number {
+  if (beginsAscii(text, text.length)) return text.length;
+  return text.isWellFormed() ? Buffer.byteLength(text) : encodeBytes(text).length;
+}
 
 /** Bytes that came together from several texts may be a character now. */
 export const joinedBytes = (text: string): string => (text.isWellFormed() ? text : decodeBytes(encodeBytes(text)));
 
 /** The bytes of a text from `start` to before `end`. */
-export function sliceBytes(text: string, start: number, end?: number): string {
-  // A byte for each unit.
-  if (bytesIn(text) === text.length) return text.slice(start, end);
+export function sliceBytes(text: string, start: number, end = Number.MAX_SAFE_INTEGER): string {
+  if (beginsAscii(text, Math.min(end, text.length))) return text.slice(start, end);
   return decodeBytes(encodeBytes(text).subarray(start, end));
 }
 

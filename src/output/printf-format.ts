@@ -48,8 +48,9 @@ type Pad = (text: string) => string;
 /** Spaces or zeros up to the width; zeros come after a sign or 0x, and never behind the text. */
 function padding({ width, leftAlign, zeroPad, specifier }: Conversion): Pad {
   if (width === 0) return (text) => text;
-  if (leftAlign) return (text) => text + " ".repeat(Math.max(0, width - bytesIn(text)));
-  if (!zeroPad) return (text) => " ".repeat(Math.max(0, width - bytesIn(text))) + text;
+  const filling = (leftAlign || !zeroPad ? " " : "0").repeat(width);
+  if (leftAlign) return (text) => (text.length >= width ? text : text + filling.slice(bytesIn(text)));
+  if (!zeroPad) return (text) => (text.length >= width ? text : filling.slice(bytesIn(text)) + text);
   if (specifier === "d" || specifier === "i") {
     return (text) => {
       const sign = text.startsWith("-") || text.startsWith("+") ? text.slice(0, 1) : "";
@@ -63,7 +64,7 @@ function padding({ width, leftAlign, zeroPad, specifier }: Conversion): Pad {
       return prefix + text.slice(prefix.length).padStart(width - prefix.length, "0");
     };
   }
-  return (text) => "0".repeat(Math.max(0, width - bytesIn(text))) + text;
+  return (text) => (text.length >= width ? text : filling.slice(bytesIn(text)) + text);
 }
 
 function signedFormatter(conversion: Conversion, pad: Pad): (value: Value) => string {

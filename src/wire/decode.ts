@@ -62,12 +62,12 @@ export function decodeText(view: DataView, offset: number, size: number): string
     let text = "";
     for (let i = 0; i < length; i++) {
       const c = view.getUint8(offset + i);
-      if (c >= 0x80) return decodeBytes(Buffer.from(view.buffer, view.byteOffset + offset, length));
+      if (c >= 0x80) return decodeBytes(new Uint8Array(view.buffer, view.byteOffset + offset, length));
       text += String.fromCharCode(c);
     }
     return text;
   }
-  return decodeBytes(Buffer.from(view.buffer, view.byteOffset + offset, length));
+  return decodeBytes(new Uint8Array(view.buffer, view.byteOffset + offset, length));
 }
 
 /** A decoder for a value in the layout of wire/layout.ts, built once per place. Aggregates: wire/aggregate.ts. */
