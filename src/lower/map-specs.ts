@@ -257,9 +257,9 @@ function scriptMap(map: TypedMap, config: Config, cpus: number): readonly Spec[]
     const type = storage.perCpu ? BPF_MAP_TYPE_PERCPU_ARRAY : BPF_MAP_TYPE_ARRAY;
     return [{ name, type, keySize, valueSize, maxEntries: storage.generation ? 2 : 1, flags: 0 }];
   }
-  // Two generations may be there for a moment.
+  // Two generations may be there for a moment. They share a size that the script has declared.
   const keys = entriesOf(map, config);
-  const maxEntries = keys * (storage.generation ? 2 : 1);
+  const maxEntries = keys * (storage.generation && declared === undefined ? 2 : 1);
   // The kernel frees the keys that were not used for the longest; it wants the memory of all of them from the start.
   if (declared?.lru === true) {
     const type = storage.perCpu ? BPF_MAP_TYPE_LRU_PERCPU_HASH : BPF_MAP_TYPE_LRU_HASH;

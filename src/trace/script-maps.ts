@@ -274,14 +274,20 @@ export class ScriptMaps {
 
   /**
    * Empties a map: programs begin another generation, and the former is removed when none works with it any more. `use` gets
-   * its number before. Programs take keys first, too, when they delete one: no piece stays without its key.
+   * its number before, or undefined if the map has been empty. Programs take keys first, too, when they delete one: no piece stays
+   * without its key.
    */
-  private async empty(name: string, how: Emptying, use?: (generation: number) => Promise<void>): Promise<void> {
+  private async empty(
+    name: string,
+    how: Emptying,
+    use?: (generation: number | undefined) => Promise<void>,
+  ): Promise<void> {
     const reader = this.reader(name);
     const former = reader.generation;
+    reader.isZero &&= how === "zero";
+    // There is nothing to wait for: what programs add from here on, they add behind this.
+    if (this.isEmpty(reader)) return use?.(undefined);
     reader.generation = 1 - former;
-    const wasZero = reader.isZero;
-    reader.isZero = how === "zero" && wasZero;
     this.writeGenerations();
     await this.waitForPrograms();
     await use?.(former);
@@ -299,6 +305,12 @@ export class ScriptMaps {
     }
     if (how === "clear") reader.stacks?.clear();
     else reader.stacks?.zero();
+  }
+
+  private isEmpty(reader: Reader): boolean {
+    for (const raws of readMapInPieces(this.sys, reader.loaded))
+      if (raws.some((raw) => isOf(reader, reader.generation, raw) && isSet(reader, raw))) return false;
+    return reader.stacks === undefined || reader.stacks.isPlain;
   }
 
   /** The same key in the generation of now, with no value: unless programs have it there already. */
@@ -342,7 +354,10 @@ export class ScriptMaps {
     show: (map: MapSnapshot) => Promise<void>,
   ): Promise<void> {
     await this.empty(name, how, async (generation) => {
-      await show(this.withZeros(name, await this.snapshotInPieces(name, resolver, generation), resolver));
+      const keyed = this.reader(name).map.key !== undefined;
+      const empty = { name, keyed, entries: [] };
+      const snapshot = generation === undefined ? empty : await this.snapshotInPieces(name, resolver, generation);
+      await show(this.withZeros(name, snapshot, resolver));
     });
   }
 

@@ -160,8 +160,9 @@ test("a command that cannot be executed is an error", { skip: sameEverywhere }, 
 });
 
 test("a zombie is no process to trace", { skip: sameEverywhere }, async () => {
-  // It waits for no child.
-  const text = 'import subprocess, time; print(subprocess.Popen(["true"]).pid, flush=True); time.sleep(60)';
+  // It waits for no child; one that nothing refers to would be asked for its status.
+  const text =
+    'import subprocess, time; child = subprocess.Popen(["true"]); print(child.pid, flush=True); time.sleep(60)';
   const parent = spawn("python3", ["-c", text], { stdio: ["ignore", "pipe", "ignore"] });
   try {
     const pid = await new Promise<string>((resolve) =>
