@@ -1,3 +1,4 @@
+export { decodeBytes, encodeBytes } from "./base/byte-text.js";
 export type { Diagnostic } from "./base/diagnostics.js";
 export { BeetraceError } from "./base/errors.js";
 export { PrivilegeError } from "./kernel/privileges.js";

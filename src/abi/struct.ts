@@ -1,3 +1,5 @@
+import { bytesIn, encodeBytes } from "../base/byte-text.js";
+
 /** How a field of a kernel structure is stored; all machines that we know are little-endian. */
 type FieldKind = "u8" | "u16" | "u32" | "i32" | "u64" | "pointer" | `text${number}`;
 
@@ -64,7 +66,7 @@ function store(view: DataView, offset: number, kind: FieldKind, value: unknown):
   else if (typeof value === "string") {
     // The kernel wants a NUL inside the field.
     const room = Number(kind.slice(4)) - 1;
-    new TextEncoder().encodeInto(value, new Uint8Array(view.buffer, offset, room));
+    new Uint8Array(view.buffer, offset, room).set(encodeBytes(value).subarray(0, room));
   } else if (typeof value === "number") {
     if (kind === "u8") view.setUint8(offset, value);
     else if (kind === "u16") view.setUint16(offset, value, true);
@@ -82,16 +84,15 @@ export const memory = (bytes: Uint8Array, keeps: readonly Memory[] = []): Memory
 
 /** A NUL-terminated string. */
 export function cString(text: string): Memory {
-  const length = Buffer.byteLength(text);
-  const bytes = zeroed(length + 1);
-  new TextEncoder().encodeInto(text, bytes);
+  const encoded = encodeBytes(text);
+  const bytes = zeroed(encoded.length + 1);
+  bytes.set(encoded);
   return memory(bytes);
 }
 
 /** An array of strings as C sees it: pointers, and NULL behind them. */
 export function cStrings(texts: readonly string[], addressOf: AddressOf): Memory {
-  const encoder = new TextEncoder();
-  const all = encoder.encode(texts.map((text) => `${text}\0`).join(""));
+  const all = encodeBytes(texts.map((text) => `${text}\0`).join(""));
   const strings = zeroed(all.length);
   strings.set(all);
   const start = addressOf(strings);
@@ -99,7 +100,7 @@ export function cStrings(texts: readonly string[], addressOf: AddressOf): Memory
   let at = 0;
   for (const [i, text] of texts.entries()) {
     pointers[i] = start + BigInt(at);
-    at += Buffer.byteLength(text) + 1;
+    at += bytesIn(text) + 1;
   }
   return memory(new Uint8Array(pointers.buffer), [memory(strings)]);
 }

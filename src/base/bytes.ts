@@ -1,6 +1,5 @@
+import { decodeBytes } from "./byte-text.js";
 import { FormatError } from "./errors.js";
-
-const utf8 = new TextDecoder("utf-8");
 
 /** Bounds-checked reads of foreign bytes: past the end is a {@link FormatError}, never a RangeError or garbage. */
 export class ByteReader {
@@ -70,6 +69,6 @@ export class ByteReader {
     this.check(offset, 0);
     const end = this.bytes.indexOf(0, offset);
     if (end < 0) throw new FormatError(`${this.what}: the string at offset ${offset} has no end`);
-    return utf8.decode(this.bytes.subarray(offset, end));
+    return decodeBytes(this.bytes.subarray(offset, end));
   }
 }

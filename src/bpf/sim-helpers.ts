@@ -1,3 +1,4 @@
+import { encodeBytes } from "../base/byte-text.js";
 import type { Interpreter } from "./interpret.js";
 import { SimRing, SimStacks } from "./sim-maps.js";
 import { InterpreterError } from "./sim-memory.js";
@@ -111,7 +112,7 @@ export const simHelpers: ReadonlyMap<string, SimHelper> = new Map<string, SimHel
     (m, args) => {
       const room = size(args, 1);
       const out = new Uint8Array(room);
-      out.set(new TextEncoder().encode(m.environment.comm).slice(0, Math.max(0, room - 1)));
+      out.set(encodeBytes(m.environment.comm).slice(0, Math.max(0, room - 1)));
       m.memory.write(arg(args, 0), out);
       return 0n;
     },

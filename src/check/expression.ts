@@ -1,3 +1,4 @@
+import { bytesIn, sliceBytes } from "../base/byte-text.js";
 import { nearest } from "../base/nearest.js";
 import type { Span } from "../base/span.js";
 import { builtinNames, findBuiltin } from "../language/builtins/index.js";
@@ -19,8 +20,6 @@ import type { StatementChecker } from "./statement.js";
 import { checkRecord, checkTuple } from "./tuples.js";
 import { checkOffsetof, checkSizeof, checkTypeinfo } from "./type-queries.js";
 import { inferredFrom, isNumeric, isScalar, join, literalType } from "./type-rules.js";
-
-const utf8 = new TextEncoder();
 
 /** Gives every expression its type; reports what cannot have one and goes on with a plausible type. */
 export class ExpressionChecker {
@@ -114,7 +113,7 @@ export class ExpressionChecker {
   }
 
   text(value: string, span: Span): TypedExpr {
-    return { kind: "text", value, type: string(utf8.encode(value).length + 1), span };
+    return { kind: "text", value, type: string(bytesIn(value) + 1), span };
   }
 
   /** A number as the script could have written it. */
@@ -158,12 +157,12 @@ export class ExpressionChecker {
 
   /** `$1 + n` of a parameter that is text: the text without its first n bytes, as if `$1` pointed at it. */
   private behindStart(text: string, offset: bigint, e: Extract<AstExpr, { kind: "binary" }>): TypedExpr {
-    const bytes = utf8.encode(text);
-    if (offset < 0n || offset > BigInt(bytes.length)) {
-      this.error("bad-index", e.right.span, `the parameter has ${bytes.length} bytes`);
+    const length = bytesIn(text);
+    if (offset < 0n || offset > BigInt(length)) {
+      this.error("bad-index", e.right.span, `the parameter has ${length} bytes`);
       return this.broken(e.span);
     }
-    return this.text(new TextDecoder().decode(bytes.subarray(Number(offset))), e.span);
+    return this.text(sliceBytes(text, Number(offset)), e.span);
   }
 
   private positional(index: number, span: Span): TypedExpr {

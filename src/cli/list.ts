@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { pathOf } from "../base/byte-text.js";
 import type { Diagnostics } from "../base/diagnostics.js";
 import { compileGlob, hasWildcard } from "../base/glob.js";
 import { definitionText } from "../formats/btf-c.js";
@@ -47,7 +48,7 @@ export function* listScript(
 }
 
 /** Whether what should be listed is a script's file: a name that no probe has. */
-export const isFile = (pattern: string): boolean => existsSync(pattern);
+export const isFile = (pattern: string): boolean => existsSync(pathOf(pattern));
 
 /** A name with a dot and no colon or star is no probe's: somebody means a file that is not there. */
 export const looksLikeFile = (pattern: string): boolean => pattern.includes(".") && !/[:*]/.test(pattern);

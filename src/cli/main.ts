@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { basename } from "node:path";
 import { setFlagsFromString } from "node:v8";
+import { decodeBytes, pathOf } from "../base/byte-text.js";
 import { type Diagnostic, Diagnostics, renderDiagnostic } from "../base/diagnostics.js";
 import { BeetraceError } from "../base/errors.js";
 import { type Compiled, type CompileResult, compile } from "../compile.js";
@@ -18,6 +19,7 @@ import { VerifierError } from "../load/verifier-error.js";
 import { formatScript } from "../syntax/format.js";
 import { parse } from "../syntax/parser.js";
 import { openSys } from "../sys/ffi.js";
+import { ownArguments, ownVariable } from "../sys/own-words.js";
 import { handleNoMore, handleOnce } from "../sys/process-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
@@ -166,7 +168,7 @@ function print(text: string): number {
 function readScript(script: NonNullable<Options["script"]>): { name: string; text: string } {
   if ("text" in script) return script;
   const bytes = readScriptFile(script.file);
-  if (!bytes.includes(0)) return { name: script.name, text: bytes.toString("utf8") };
+  if (!bytes.includes(0)) return { name: script.name, text: decodeBytes(bytes) };
   throw new BeetraceError(`'${script.file}' is no script: it is not text`, {
     hint: "-c runs a program, and -l 'uprobe:FILE:*' lists its functions",
   });
@@ -174,7 +176,7 @@ function readScript(script: NonNullable<Options["script"]>): { name: string; tex
 
 function readScriptFile(file: string): Buffer {
   try {
-    return readFileSync(file === "-" ? 0 : file);
+    return readFileSync(file === "-" ? 0 : pathOf(file));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const reason = code === "ENOENT" ? "No such file or directory" : code === "EISDIR" ? "Is a directory" : message;
@@ -193,9 +195,9 @@ function compileScript(
   child: Child | undefined,
 ): { readonly result: CompileResult; readonly wanted: Wanted } {
   const settings: Record<string, string> = {};
-  for (const [name, value] of Object.entries(process.env)) {
+  for (const name of Object.keys(process.env)) {
     const key = name.startsWith("BPFTRACE_") ? configNameOf(name) : "";
-    if (value !== undefined && isConfigName(key)) settings[key] = value;
+    if (isConfigName(key)) settings[key] = ownVariable(name) ?? "";
   }
   const { positional, named, unsafe, checkHelpers } = options;
   const dump =
@@ -245,7 +247,7 @@ function nothingToAttach(wanted: Wanted, options: Options): number {
 }
 
 /** Whether a file can be read once more. */
-const isRegular = (file: string): boolean => statSync(file, { throwIfNoEntry: false })?.isFile() === true;
+const isRegular = (file: string): boolean => statSync(pathOf(file), { throwIfNoEntry: false })?.isFile() === true;
 
 /** Goes on in a copy of Node.js if a script probes the file that it runs from; says so if that cannot be. */
 async function leaveProgram(own: string, sys: Sys, { script, warnings }: Options, child?: Child): Promise<void> {
@@ -257,7 +259,7 @@ async function leaveProgram(own: string, sys: Sys, { script, warnings }: Options
       await child?.ended;
     };
     try {
-      await runFromCopy(sys, stopChild);
+      await runFromCopy(sys, words, stopChild);
     } catch (error) {
       if (!(error instanceof SyscallError) || child?.exitCode !== undefined) throw error;
       why = error.message;
@@ -417,13 +419,14 @@ function explain(error: unknown, verbose: boolean): string {
 }
 
 // Under a link's name, e.g. bpftrace, it is found by that name, as by pidof(1).
-process.title = basename(process.argv[1] ?? "beetrace", ".js");
-main(process.argv.slice(2)).then(
+const words = ownArguments();
+process.title = basename(words[1] ?? "beetrace", ".js");
+main(words.slice(2)).then(
   (status) => {
     process.exitCode = status;
   },
   (error: unknown) => {
-    const verbose = process.argv.some((arg) => /^(?:-[a-zA-Z]*v|--verbose$)/.test(arg));
+    const verbose = words.some((arg) => /^(?:-[a-zA-Z]*v|--verbose$)/.test(arg));
     printError(explain(error, verbose));
     process.exitCode = failure;
   },

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import { EAGAIN, EPIPE } from "../abi/errno.js";
 import { zeroed } from "../abi/struct.js";
+import { encodeBytes, pathOf, writeBytes } from "../base/byte-text.js";
 import { BeetraceError } from "../base/errors.js";
 import { waitWritable } from "../sys/poll.js";
 import { sendNow } from "../sys/process-calls.js";
@@ -39,7 +40,7 @@ export class Outlet {
     this.onClosed = onClosed;
     this.owned = typeof target === "string";
     try {
-      this.fd = typeof target === "string" ? openSync(target, "w") : target;
+      this.fd = typeof target === "string" ? openSync(pathOf(target), "w") : target;
     } catch (error) {
       throw new BeetraceError(`cannot write to ${target}: ${(error as Error).message}`);
     }
@@ -130,13 +131,13 @@ export class Outlet {
     // A character of UTF-16 has three bytes in UTF-8 at most.
     const most = 3 * this.length;
     if (most > maxReused) {
-      return Buffer.concat(this.pending.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
+      return Buffer.concat(this.pending.map((part) => (typeof part === "string" ? encodeBytes(part) : part)));
     }
     if (this.buffer.length < most) this.buffer = Buffer.allocUnsafeSlow(most);
     const { buffer } = this;
     let length = 0;
     for (const part of this.pending) {
-      if (typeof part === "string") length += buffer.write(part, length);
+      if (typeof part === "string") length += writeBytes(part, buffer, length);
       else {
         buffer.set(part, length);
         length += part.length;

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { ownEnvironment } from "../sys/own-words.js";
 import { execute, keepOpen, memoryFile } from "../sys/process-calls.js";
 import type { Sys } from "../sys/sys.js";
 
@@ -6,9 +7,9 @@ const chunk = 1 << 20;
 
 /**
  * Runs this program again, with a copy of Node.js in memory: probes are in files, so that those in the file of Node.js are not
- * in the copy. `leaving` is called when there is one. Throws SyscallError where the system does not allow that (vm.memfd_noexec).
+ * in the copy. `words` are those that it was started with, as process.argv has them; `leaving` is called when there is a copy. Throws SyscallError where the system does not allow that (vm.memfd_noexec).
  */
-export async function runFromCopy(sys: Sys, leaving: () => Promise<void>): Promise<never> {
+export async function runFromCopy(sys: Sys, words: readonly string[], leaving: () => Promise<void>): Promise<never> {
   using copy = memoryFile(sys, "node");
   const program = openSync("/proc/self/exe", "r");
   try {
@@ -24,9 +25,6 @@ export async function runFromCopy(sys: Sys, leaving: () => Promise<void>): Promi
   await leaving();
   // Node.js marks all that it was given to be closed (uv_disable_stdio_inheritance()).
   for (const standard of [0, 1, 2]) keepOpen(sys, standard);
-  const environment = Object.entries(process.env).flatMap(([name, value]) =>
-    value === undefined ? [] : `${name}=${value}`,
-  );
-  const args = [process.argv0, ...process.execArgv, ...process.argv.slice(1)];
-  return execute(sys, `/proc/self/fd/${copy.raw}`, args, environment);
+  const args = [process.argv0, ...process.execArgv, ...words.slice(1)];
+  return execute(sys, `/proc/self/fd/${copy.raw}`, args, ownEnvironment());
 }

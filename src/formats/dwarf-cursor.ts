@@ -1,7 +1,6 @@
+import { decodeBytes } from "../base/byte-text.js";
 import { FormatError } from "../base/errors.js";
 import type { SectionBytes } from "./section-bytes.js";
-
-const utf8 = new TextDecoder("utf-8");
 
 /** Nobody has a longer name; what has no end in a damaged file must not fill the memory. */
 const maxText = 1 << 20;
@@ -175,7 +174,7 @@ export class DwarfCursor {
   /** UTF-8 that ends with a NUL. */
   text(): string {
     const found = this.textBytes(true);
-    return utf8.decode(found);
+    return decodeBytes(found);
   }
 
   skipText(): void {

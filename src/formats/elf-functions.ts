@@ -1,3 +1,4 @@
+import { decodeBytes } from "../base/byte-text.js";
 import type { Elf, ElfFunction } from "./elf.js";
 import { EM_AARCH64, EM_X86_64 } from "./elf.js";
 import { STT_GNU_IFUNC } from "./elf-symbols.js";
@@ -124,6 +125,6 @@ function decode(bytes: Buffer, starts: Uint32Array): string[] {
   return Array.from(starts, (start) => {
     const found = all.indexOf("\0", start);
     const end = found < 0 ? all.length : found;
-    return ascii ? all.slice(start, end) : bytes.toString("utf8", start, end);
+    return ascii ? all.slice(start, end) : decodeBytes(bytes.subarray(start, end));
   });
 }

@@ -1,3 +1,4 @@
+import { decodeBytes } from "../base/byte-text.js";
 import { AddressIndex } from "./address-index.js";
 import { NameIndex } from "./name-index.js";
 
@@ -232,7 +233,7 @@ export class ElfSymbols {
   private name(start: number): string {
     if (start >= this.strings.length) return "";
     const end = this.strings.indexOf(0, start);
-    return this.strings.toString("utf8", start, end < 0 ? this.strings.length : end);
+    return decodeBytes(this.strings.subarray(start, end < 0 ? this.strings.length : end));
   }
 }
 

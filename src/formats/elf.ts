@@ -1,3 +1,4 @@
+import { bytesIn, decodeBytes } from "../base/byte-text.js";
 import { ByteReader } from "../base/bytes.js";
 import { FormatError } from "../base/errors.js";
 import { type ByteSource, bytesSource } from "./byte-source.js";
@@ -283,7 +284,7 @@ export class Elf {
     if (section === undefined) return undefined;
     const reader = new ByteReader(this.data(section), `${this.what}: .gnu_debuglink`);
     const file = reader.cString(0);
-    return { file, crc: reader.u32((Buffer.byteLength(file) + 4) & ~3) };
+    return { file, crc: reader.u32((bytesIn(file) + 4) & ~3) };
   }
 }
 
@@ -371,7 +372,7 @@ function nameSections(source: ByteSource, raw: readonly RawSection[], namesIndex
   );
   return raw.map(({ nameAt, ...section }) => {
     const end = names.indexOf(0, nameAt);
-    return { ...section, name: end < 0 || nameAt >= names.length ? "" : names.toString("utf8", nameAt, end) };
+    return { ...section, name: end < 0 || nameAt >= names.length ? "" : decodeBytes(names.subarray(nameAt, end)) };
   });
 }
 

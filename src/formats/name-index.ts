@@ -1,3 +1,5 @@
+import { encodeBytes } from "../base/byte-text.js";
+
 /**
  * Finds names in a block of bytes without making a string of each: a hash index over the places where names start.
  * Shared by BTF, ELF symbol tables and kallsyms, which hold 100,000 names and are asked for a few.
@@ -45,7 +47,7 @@ export class NameIndex {
 
   /** The entries with exactly that name, ascending. */
   *find(name: string): Generator<number> {
-    const wanted = Buffer.from(name, "utf8");
+    const wanted = encodeBytes(name);
     let hash = seed;
     for (const byte of wanted) {
       if (byte <= this.lastEnd) return;

@@ -1,3 +1,4 @@
+import { decodeBytes } from "../base/byte-text.js";
 import type { ByteSource } from "./byte-source.js";
 
 const pageSize = 4096;
@@ -28,7 +29,7 @@ export class PageCache {
       const stop = nul < 0 || nul > slot + last ? slot + last : nul;
       const whole = stop === nul && nul < slot + last;
       if (parts === undefined && (whole || first + last === end)) {
-        text = this.slab.toString("utf8", slot + at - first, stop);
+        text = decodeBytes(this.slab.subarray(slot + at - first, stop));
         break;
       }
       // A page that is read later may take the place of this one; and a character may lie in both.
@@ -37,7 +38,7 @@ export class PageCache {
       if (whole) break;
       at = first + pageSize;
     }
-    return parts === undefined ? text : Buffer.concat(parts).toString("utf8");
+    return parts === undefined ? text : decodeBytes(Buffer.concat(parts));
   }
 
   private slot(source: ByteSource, page: number): number {

@@ -1,3 +1,4 @@
+import { decodeBytes } from "../base/byte-text.js";
 import { countUpTo } from "../base/ordered.js";
 
 /** Lines longer than this are no entries; a name of a function with its file fits. */
@@ -13,7 +14,6 @@ export interface PerfMapSymbol {
 
 const newline = 10;
 const space = 32;
-const decoder = new TextDecoder("utf-8");
 
 /**
  * Code that a process makes while it runs, as it tells it in `/tmp/perf-PID.map`: lines `START SIZE NAME`, numbers
@@ -69,7 +69,7 @@ export class PerfMap {
     const entry = entries[at];
     if (entry === undefined || wanted >= (ends[at] ?? 0)) return undefined;
     const name = this.text.subarray(entry === 0 ? 0 : this.textEnds[entry - 1], this.textEnds[entry]);
-    return { name: decoder.decode(name), start: BigInt(this.starts[entry] ?? 0) };
+    return { name: decodeBytes(name), start: BigInt(this.starts[entry] ?? 0) };
   }
 
   private line(line: Uint8Array): void {

@@ -1,3 +1,4 @@
+import { decodeBytes } from "../base/byte-text.js";
 import { ByteReader } from "../base/bytes.js";
 import { FormatError } from "../base/errors.js";
 
@@ -121,7 +122,7 @@ function buildIdOf(reader: ByteReader): string | undefined {
 }
 
 function pathOf(bytes: Uint8Array): Pick<MapRecord, "path" | "deleted"> {
-  const text = Buffer.from(bytes).toString("utf8");
+  const text = decodeBytes(bytes);
   const end = text.indexOf("\0");
   const name = end < 0 ? text : text.slice(0, end);
   // `//anon`, and the kernel's excuses: `//enomem`, `//toolong` (kernel/events/core.c, perf_event_mmap_event()).

@@ -1,3 +1,4 @@
+import { decodeBytes } from "../base/byte-text.js";
 import { ByteReader } from "../base/bytes.js";
 import { FormatError } from "../base/errors.js";
 import type { ByteSource } from "./byte-source.js";
@@ -24,7 +25,7 @@ export function findInZip(source: ByteSource, name: string, what: string): ZipEn
   for (let left = end.u16(10); left > 0; left--) {
     if (directory.u32(at) !== CENTRAL_SIGNATURE) throw new FormatError(`${what}: its directory is damaged`);
     const nameLength = directory.u16(at + 28);
-    const entryName = Buffer.from(directory.slice(at + 46, nameLength)).toString("utf8");
+    const entryName = decodeBytes(directory.slice(at + 46, nameLength));
     if (entryName === name) {
       if (directory.u16(at + 10) !== STORED)
         throw new FormatError(`${what}: ${name} is compressed, so that nobody can run it from there`);

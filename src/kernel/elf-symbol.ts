@@ -1,3 +1,4 @@
+import { encodeBytes } from "../base/byte-text.js";
 import { ByteReader } from "../base/bytes.js";
 import type { Elf } from "../formats/elf.js";
 
@@ -6,7 +7,7 @@ const SHT_DYNSYM = 11;
 
 /** A symbol of any kind, of both symbol tables; elf.ts indexes functions only, and this looks for one name at a time. */
 export function findSymbol(elf: Elf, name: string): { readonly address: bigint; readonly size: number } | undefined {
-  const wanted = Buffer.from(`${name}\0`, "utf8");
+  const wanted = encodeBytes(`${name}\0`);
   const wide = elf.bits === 64;
   const entrySize = wide ? 24 : 16;
   for (const type of [SHT_SYMTAB, SHT_DYNSYM]) {

@@ -1,5 +1,7 @@
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
+import { pathOf } from "../base/byte-text.js";
+import { namesIn, readText } from "../sys/byte-files.js";
 import { insideArchive } from "./open-elf.js";
 
 /** Where to look for programs and libraries that are given by name only. */
@@ -19,7 +21,7 @@ export function findBinary(name: string, places: SearchPlaces): string | undefin
   const { root = "" } = places;
   if (name.includes("/")) {
     const path = root + (isAbsolute(name) ? name : resolve(places.cwd, name));
-    return existsSync(insideArchive(path)?.archive ?? path) ? path : undefined;
+    return existsSync(pathOf(insideArchive(path)?.archive ?? path)) ? path : undefined;
   }
   for (const folder of places.path.split(":")) {
     const path = root + join(folder === "" ? places.cwd : folder, name);
@@ -35,7 +37,7 @@ export function findBinary(name: string, places: SearchPlaces): string | undefin
 
 function isFile(path: string): boolean {
   try {
-    return statSync(path).isFile();
+    return statSync(pathOf(path)).isFile();
   } catch {
     return false;
   }
@@ -44,7 +46,7 @@ function isFile(path: string): boolean {
 function libraryIn(folder: string, name: string): string | undefined {
   let files: readonly string[];
   try {
-    files = readdirSync(folder);
+    files = namesIn(folder);
   } catch {
     return undefined;
   }
@@ -67,7 +69,7 @@ export function libraryFolders(root: string): readonly string[] {
 function readLinkerConfig(root: string, path: string, into: string[], depth: number): void {
   let text: string;
   try {
-    text = readFileSync(root + path, "utf8");
+    text = readText(root + path);
   } catch {
     return;
   }
@@ -79,7 +81,7 @@ function readLinkerConfig(root: string, path: string, into: string[], depth: num
     } else if (depth < 4) {
       // Only `/etc/ld.so.conf.d/*.conf` occurs.
       const folder = resolve("/etc", include, "..");
-      const files = existsSync(root + folder) ? readdirSync(root + folder).sort() : [];
+      const files = existsSync(pathOf(root + folder)) ? namesIn(root + folder).sort() : [];
       for (const file of files) if (file.endsWith(".conf")) readLinkerConfig(root, join(folder, file), into, depth + 1);
     }
   }

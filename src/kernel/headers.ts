@@ -1,9 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
+import { pathOf } from "../base/byte-text.js";
 import { FormatError } from "../base/errors.js";
 import type { Header, Headers } from "../c/preprocess.js";
 import { parseTar, type TarEntry } from "../formats/tar.js";
+import { readText } from "../sys/byte-files.js";
 
 /** A header larger than this is none. */
 const maxSize = 32 << 20;
@@ -103,17 +105,17 @@ function openArchive(
   };
 }
 
-const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+const isFile = (path: string): boolean => statSync(pathOf(path), { throwIfNoEntry: false })?.isFile() === true;
 
 function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return statSync(pathOf(path), { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 function readHeader(path: string, root: string): Header | undefined {
   try {
-    const stat = statSync(path, { throwIfNoEntry: false });
+    const stat = statSync(pathOf(path), { throwIfNoEntry: false });
     if (stat?.isFile() !== true || stat.size > maxSize) return undefined;
-    return { name: path, text: readFileSync(path, "latin1"), root };
+    return { name: path, text: readText(path), root };
   } catch {
     // Unreadable is as good as not there.
     return undefined;

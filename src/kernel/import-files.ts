@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync, realpathSync, type Stats, statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { pathOf } from "../base/byte-text.js";
 import type { ImportedFile, ImportReader } from "../check/imports.js";
+import { currentFolder, namesIn, readText, realPath } from "../sys/byte-files.js";
 
 /** A script larger than this is none. */
 const maxSize = 16 << 20;
@@ -13,10 +15,10 @@ const worldWritable = 0o002;
  */
 export const importFiles: ImportReader = {
   read(path, from) {
-    const wanted = resolve(dirname(from), path);
+    const wanted = resolve(currentFolder(), dirname(from), path);
     const stats = statOf(wanted);
     if (stats === undefined) return { problem: "there is no such file or directory", hint: `looked for ${wanted}` };
-    const real = realpathSync(wanted);
+    const real = realPath(wanted);
     const folder = stats.isDirectory() ? real : dirname(real);
     if (((statOf(folder)?.mode ?? 0) & worldWritable) !== 0) {
       return {
@@ -26,7 +28,7 @@ export const importFiles: ImportReader = {
     }
     if (!stats.isDirectory()) return readOne(real) ?? unknownKind;
     const files: ImportedFile[] = [];
-    for (const name of readdirSync(real).sort()) {
+    for (const name of namesIn(real).sort()) {
       const file = join(real, name);
       if (statOf(file)?.isFile() !== true) continue;
       const found = readOne(file);
@@ -53,7 +55,7 @@ function readOne(path: string): Answer | undefined {
   if (!path.endsWith(".bt")) return undefined;
   if ((statOf(path)?.size ?? 0) > maxSize) return { problem: `${path} is too large for a script` };
   try {
-    return [{ kind: "script", path, text: readFileSync(path, "utf8") }];
+    return [{ kind: "script", path, text: readText(path) }];
   } catch (error) {
     return { problem: (error as Error).message };
   }
@@ -61,7 +63,7 @@ function readOne(path: string): Answer | undefined {
 
 function statOf(path: string): Stats | undefined {
   try {
-    return statSync(path);
+    return statSync(pathOf(path));
   } catch {
     return undefined;
   }

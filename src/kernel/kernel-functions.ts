@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { pathOf } from "../base/byte-text.js";
 import { BeetraceError } from "../base/errors.js";
 import type { Kallsyms, KallsymsEntry } from "../formats/kallsyms.js";
 import { TraceableFunctions } from "../formats/traceable-functions.js";
@@ -32,7 +33,7 @@ export function readKernelFunctions(
 export function listedFunctions(path: string): KernelFunctions {
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readFileSync(pathOf(path));
   } catch (cause) {
     throw new BeetraceError(`Could not read functions from ${path}: ${(cause as Error).message}`, {
       cause,
@@ -72,7 +73,7 @@ function readBlacklist(): readonly string[] {
 
 function readBytes(path: string): Buffer | undefined {
   try {
-    return readFileSync(path);
+    return readFileSync(pathOf(path));
   } catch {
     return undefined;
   }

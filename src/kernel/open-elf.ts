@@ -1,5 +1,6 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Arch } from "../abi/registers.js";
+import { pathOf } from "../base/byte-text.js";
 import { FormatError } from "../base/errors.js";
 import { checkPiece } from "../formats/byte-source.js";
 import { type ByteSource, Elf, EM_386, EM_AARCH64, EM_X86_64 } from "../formats/elf.js";
@@ -34,7 +35,7 @@ interface Part {
 function withPart<T>(path: string, use: (part: Part) => T): T {
   const inside = insideArchive(path);
   const file = inside?.archive ?? path;
-  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  const fd = openSync(pathOf(file), constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const { dev, ino, size: bytes, mtimeNs } = fstatSync(fd, { bigint: true });
     const state = `${dev} ${ino} ${bytes} ${mtimeNs}`;
@@ -57,7 +58,7 @@ function withPart<T>(path: string, use: (part: Part) => T): T {
 /** As Android's linker and libbpf write it; a path with `!/` in it that is there is meant itself. */
 export function insideArchive(path: string): { readonly archive: string; readonly name: string } | undefined {
   const at = path.indexOf("!/");
-  if (at < 0 || existsSync(path)) return undefined;
+  if (at < 0 || existsSync(pathOf(path))) return undefined;
   return { archive: path.slice(0, at), name: path.slice(at + 2) };
 }
 

@@ -1,10 +1,14 @@
 // Files that processes run: programs, libraries, and where they are in file systems that are not ours.
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
+
+import { closeSync, existsSync, openSync, readdirSync, readSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { decodeBytes, pathOf } from "../base/byte-text.js";
 import { BeetraceError } from "../base/errors.js";
 import { dynamicNeeds } from "../formats/elf-dynamic.js";
 import { type ProcMap, parseProcMaps } from "../formats/proc-maps.js";
 import type { UserFile } from "../language/kernel-view.js";
+import { currentFolder, readLink, readText } from "../sys/byte-files.js";
+import { ownVariable } from "../sys/own-words.js";
 import { findBinary, libraryFolders, type SearchPlaces } from "./find-binary.js";
 import { withElf } from "./open-elf.js";
 
@@ -12,8 +16,8 @@ import { withElf } from "./open-elf.js";
 export function rootOf(pid: number): string {
   try {
     // The mount namespace of a container is another; chroot(2) changes the root alone.
-    const same = readlinkSync(`/proc/${pid}/ns/mnt`) === readlinkSync("/proc/self/ns/mnt");
-    return same && readlinkSync(`/proc/${pid}/root`) === "/" ? "" : `/proc/${pid}/root`;
+    const same = readLink(`/proc/${pid}/ns/mnt`) === readLink("/proc/self/ns/mnt");
+    return same && readLink(`/proc/${pid}/root`) === "/" ? "" : `/proc/${pid}/root`;
   } catch {
     return "";
   }
@@ -26,7 +30,7 @@ export function rootOf(pid: number): string {
 function seenFromHere(root: string, path: string): string {
   if (root === "") return path;
   try {
-    const own = readlinkSync(root);
+    const own = readLink(root);
     return own !== "/" && path.startsWith(`${own}/`) ? root + path.slice(own.length) : root + path;
   } catch {
     return root + path;
@@ -36,9 +40,9 @@ function seenFromHere(root: string, path: string): string {
 /** The file of a process's program; undefined if it has ended or is a kernel thread. */
 export function programOf(pid: number): UserFile | undefined {
   try {
-    const link = readlinkSync(`/proc/${pid}/exe`);
+    const link = readLink(`/proc/${pid}/exe`);
     const path = seenFromHere(rootOf(pid), link);
-    if (existsSync(path)) return { path, shown: path };
+    if (existsSync(pathOf(path))) return { path, shown: path };
     return { path: `/proc/${pid}/exe`, shown: path.replace(/ \(deleted\)$/, "") };
   } catch {
     return undefined;
@@ -54,7 +58,7 @@ interface MappedFile extends UserFile {
 export function mappedFiles(pid: number): readonly MappedFile[] | undefined {
   let maps: readonly ProcMap[];
   try {
-    maps = parseProcMaps(readFileSync(`/proc/${pid}/maps`, "utf8"));
+    maps = parseProcMaps(readText(`/proc/${pid}/maps`));
   } catch {
     return undefined;
   }
@@ -66,7 +70,7 @@ export function mappedFiles(pid: number): readonly MappedFile[] | undefined {
     const shown = seenFromHere(root, map.path);
     // The kernel still has the file, at least under the name of its mapping (proc(5), map_files; since Linux 4.3).
     const range = `${map.start.toString(16)}-${map.end.toString(16)}`;
-    const path = map.deleted || !existsSync(shown) ? `/proc/${pid}/map_files/${range}` : shown;
+    const path = map.deleted || !existsSync(pathOf(shown)) ? `/proc/${pid}/map_files/${range}` : shown;
     found.set(identity, { path, shown, identity });
   }
   return [...found.values()];
@@ -111,10 +115,10 @@ function neededBy(path: string): readonly string[] {
     }
     const { libraries, folders, interpreter: linker } = withElf(path, dynamicNeeds);
     const own = folders.map((folder) => resolve(folder.replace(/\$(?:ORIGIN|\{ORIGIN\})/, dirname(path))));
-    const given = process.env["LD_LIBRARY_PATH"]?.split(":") ?? [];
+    const given = ownVariable("LD_LIBRARY_PATH")?.split(":") ?? [];
     const places = [...own, ...given, ...libraryFolders("")];
     const found = libraries.flatMap((name) => {
-      const folder = places.find((each) => existsSync(join(each, name)));
+      const folder = places.find((each) => existsSync(pathOf(join(each, name))));
       return folder === undefined ? [] : [join(folder, name)];
     });
     return linker === undefined ? found : [linker, ...found];
@@ -127,10 +131,10 @@ function neededBy(path: string): readonly string[] {
 
 /** As many as the kernel looks at for `#!` (BINPRM_BUF_SIZE). */
 function firstBytes(path: string): string {
-  const fd = openSync(path, "r");
+  const fd = openSync(pathOf(path), "r");
   try {
     const bytes = Buffer.alloc(256);
-    return bytes.toString("latin1", 0, readSync(fd, bytes, 0, bytes.length, 0));
+    return decodeBytes(bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0)));
   } finally {
     closeSync(fd);
   }
@@ -138,16 +142,15 @@ function firstBytes(path: string): string {
 
 /** Where this process looks for programs. */
 export function searchPlaces(): SearchPlaces {
-  const { PATH = "" } = process.env;
-  return { path: PATH, cwd: process.cwd() };
+  return { path: ownVariable("PATH") ?? "", cwd: currentFolder() };
 }
 
 /** Where a process looks for programs, from its own root directory. */
 export function searchPlacesOf(pid: number, root: string): SearchPlaces {
   try {
-    const environment = readFileSync(`/proc/${pid}/environ`, "latin1").split("\0");
+    const environment = readText(`/proc/${pid}/environ`).split("\0");
     const path = environment.find((each) => each.startsWith("PATH="))?.slice(5) ?? "/usr/bin:/bin";
-    return { path, cwd: readlinkSync(`/proc/${pid}/cwd`), root };
+    return { path, cwd: readLink(`/proc/${pid}/cwd`), root };
   } catch {
     return { path: "/usr/bin:/bin", cwd: "/", root };
   }

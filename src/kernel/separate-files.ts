@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 import * as zlib from "node:zlib";
+import { pathOf } from "../base/byte-text.js";
 import { FormatError } from "../base/errors.js";
 import { type ByteSource, Elf } from "../formats/elf.js";
 import { isSystemError } from "./open-elf.js";
@@ -51,7 +52,7 @@ function tryOpen<F extends ByteSource & Disposable>(
 ): SeparateFile<F> | undefined {
   let file: F | undefined;
   try {
-    if (!statSync(path).isFile()) return undefined;
+    if (!statSync(pathOf(path)).isFile()) return undefined;
     file = open(path);
     const other = Elf.parse(file, path);
     if (hasWhatIsWanted(other) && isOtherHalf(other, file, path, elf)) return { path, file, elf: other };

@@ -1,9 +1,11 @@
-import { readdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { basename, resolve } from "node:path";
+import { pathOf } from "../base/byte-text.js";
 import { BeetraceError } from "../base/errors.js";
 import { compileGlob, hasWildcard } from "../base/glob.js";
 import { ET_DYN, ET_EXEC } from "../formats/elf.js";
 import type { Missing, UserFile } from "../language/kernel-view.js";
+import { namesIn } from "../sys/byte-files.js";
 import { findBinary } from "./find-binary.js";
 import { withElf } from "./open-elf.js";
 import {
@@ -105,7 +107,7 @@ function matchingFiles(target: string, tracee: Tracee | undefined): readonly Use
 /** Device and inode of a program or library; undefined for every other file. */
 function binaryIdentity(path: string): string | undefined {
   try {
-    const { dev, ino, mode } = statSync(path, { bigint: true });
+    const { dev, ino, mode } = statSync(pathOf(path), { bigint: true });
     const type = withElf(path, (elf) => elf.type);
     const runs = type === ET_DYN || (type === ET_EXEC && (mode & 0o100n) !== 0n);
     return runs ? `${dev} ${ino}` : undefined;
@@ -125,7 +127,7 @@ export function expandGlob(pattern: string, cwd: string): string[] {
       if (!hasWildcard(part)) return [`${folder}${part}/`];
       const matches = compileGlob(part);
       try {
-        const names = readdirSync(resolve(cwd, folder === "" ? "." : folder)).sort();
+        const names = namesIn(resolve(cwd, folder === "" ? "." : folder)).sort();
         // Names with a dot in front are hidden from wildcards.
         return names
           .filter((name) => matches(name) && (!name.startsWith(".") || part.startsWith(".")))

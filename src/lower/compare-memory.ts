@@ -1,3 +1,4 @@
+import { encodeBytes } from "../base/byte-text.js";
 import type { BlockId, Width } from "../ir/ir.js";
 import type { Dest } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
@@ -5,8 +6,6 @@ import type { Type } from "../types/type.js";
 import { align8, sizeOf } from "../wire/layout.js";
 import { lowerInto } from "./expressions.js";
 import type { ProgramLowering } from "./program-lowering.js";
-
-const utf8 = new TextEncoder();
 
 /** Goes to `same` or `different` by comparing bytes. */
 export function compareMemory(
@@ -23,7 +22,7 @@ export function compareMemory(
 /** A literal is compared up to its NUL, in words: what lies behind the end does not matter. */
 function compareWithText(p: ProgramLowering, e: TypedExpr, text: string, same: BlockId, different: BlockId): void {
   const { b } = p;
-  const bytes = utf8.encode(`${text}\0`);
+  const bytes = encodeBytes(`${text}\0`);
   if (e.kind === "text") {
     b.jump(e.value === text ? same : different);
     return;

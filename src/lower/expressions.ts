@@ -1,4 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
+import { encodeBytes } from "../base/byte-text.js";
 import type { BinOp, BlockId, Value } from "../ir/ir.js";
 import type { Dest, Place } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
@@ -316,8 +317,6 @@ function warnBeyond(p: ProgramLowering, index: Value, count: number): void {
   });
 }
 
-const utf8 = new TextEncoder();
-
 /**
  * Writes a value in the layout of wire/layout.ts as type `as` (of texts, the destination may be longer). `clean`: every
  * byte is written, so that equal values have equal bytes.
@@ -335,7 +334,7 @@ function memoryInto(p: ProgramLowering, e: TypedExpr, dest: Dest, clean: boolean
   const { b } = p;
   switch (e.kind) {
     case "text": {
-      const bytes = utf8.encode(e.value);
+      const bytes = encodeBytes(e.value);
       const size = clean ? sizeOf(as) : Math.min(sizeOf(as), bytes.length + 1);
       const padded = new Uint8Array(Math.min(size, align8(bytes.length + 1)));
       padded.set(bytes.subarray(0, padded.length - (bytes.length >= padded.length ? 1 : 0)));

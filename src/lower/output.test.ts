@@ -85,6 +85,28 @@ test("join reads an array of strings up to its NULL", () => {
   assert.deepEqual(simulation.said, ["ls -l /tmp", "ls, -l, /tmp"]);
 });
 
+test("what join leaves out is marked: words beyond the sixteenth, and bytes of a word beyond the 1023rd", () => {
+  const joined = (words: readonly string[], end = 0n): readonly string[] => {
+    const simulation = new Simulation(
+      'config = { str_trunc_trailer = "!" } tracepoint:syscalls:sys_enter_execve { join(args.argv, ","); }',
+    );
+    const addresses = [...words.map((word) => simulation.put("user", word)), end];
+    const array = new Uint8Array(8 * addresses.length);
+    for (const [i, address] of addresses.entries()) new DataView(array.buffer).setBigUint64(8 * i, address, true);
+    simulation.fire({ registers: { si: simulation.put("user", array) }, words: [59n] });
+    return simulation.said;
+  };
+  const numbers = (count: number): readonly string[] => Array.from({ length: count }, (_, i) => `${i}`);
+  assert.deepEqual(joined(numbers(16)), [numbers(16).join(",")]);
+  assert.deepEqual(joined(numbers(17)), [`${numbers(16).join(",")},!`]);
+  assert.deepEqual(joined(numbers(40)), [`${numbers(16).join(",")},!`]);
+  const long = (length: number): string => "x".repeat(length);
+  assert.deepEqual(joined([long(1023), "b"]), [`${long(1023)},b`]);
+  assert.deepEqual(joined([long(1024), "b"]), [`${long(1023)}!,b`]);
+  assert.deepEqual(joined(["a", long(5000)]), [`a,${long(1023)}!`]);
+  assert.deepEqual(joined([`${long(1022)}é`, ""]), [`${long(1022)}\udcc3!,`]);
+});
+
 test("a full ring loses events, and says how many", () => {
   const simulation = new Simulation(
     'config = { perf_rb_pages = 1 } BEGIN { $i = 0; while ($i < 300) { printf("%d,", $i); $i++ } @done = 1; }',

@@ -148,3 +148,28 @@ test("a text too long to be equal: a loop that never runs is no loop for the com
   );
   assert.deepEqual(simulation.fire().said, ["1000"]);
 });
+
+test("text is bytes: literals, their length, parts and comparisons", () => {
+  const simulation = new Simulation(
+    String.raw`BEGIN { print(strlen("\xff")); print("\xc3\xa9" == "é"); print(strlen("é")); print(strstr("a\xffb\xfe", "\xfe"));
+      print(strstr("aéb", "\xa9")); print(strncmp("\xff", "\xfe", 1)); print(str("é€", 3)); $e = "é"; print($e == "\xc3\xa9");
+      print($e == "\xc3"); print(strncmp($e, "\xc3", 1)); print(strstr($e, "\xa9")); print(strcontains($e, "\xff")); print(strlen($e)); }`,
+  ).fire();
+  assert.deepEqual(simulation.said, [
+    ...["1", "true", "2", "3", "2", "1", "é\udce2", "true", "false", "0", "1", "false", "2"],
+  ]);
+});
+
+test("keys of other bytes are other keys", () => {
+  const simulation = new Simulation(
+    String.raw`BEGIN { @["\xff"] = 1; @["\xfe"] = 2; @["\xe2\x82"] = 3; @["\xe2\x82\xac"] = 4; @["€"]++; }`,
+  ).fire();
+  assert.deepEqual(simulation.map("@"), { "\udcff": "1", "\udcfe": "2", "\udce2\udc82": "3", "€": "5" });
+});
+
+test("a format and its values are bytes that come together", () => {
+  const simulation = new Simulation(
+    String.raw`BEGIN { printf("%s%c\xac|", "\xe2", 0x82); printf("[%4s][%-4s][%.1s]", "é", "é", "é"); }`,
+  ).fire();
+  assert.equal(simulation.text, "€|[  é][é  ][\udcc3]");
+});

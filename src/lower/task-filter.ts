@@ -1,6 +1,7 @@
 // The targets of the command line: a few instructions in front of each action.
 
 import { pidnsInfo } from "../abi/bpf.js";
+import { encodeBytes } from "../base/byte-text.js";
 import type { FunctionBuilder } from "../ir/builder.js";
 import type { BlockId, CmpOp, Value } from "../ir/ir.js";
 import { looksAtTasks, type TaskFilter } from "../language/task-filter.js";
@@ -105,7 +106,7 @@ function limitToNames(b: FunctionBuilder, names: readonly string[], miss: BlockI
 /** A name as the two words of a comm, cut as the kernel cuts it. */
 function commWords(name: string): readonly [bigint, bigint] {
   const bytes = new Uint8Array(commSize);
-  bytes.set(new TextEncoder().encode(name).subarray(0, commSize - 1));
+  bytes.set(encodeBytes(name).subarray(0, commSize - 1));
   const view = new DataView(bytes.buffer);
   return [view.getBigUint64(0, true), view.getBigUint64(8, true)];
 }

@@ -1,4 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
+import { compareBytes } from "../base/byte-text.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { numberOf } from "./value-number.js";
 
@@ -87,7 +88,7 @@ export function compareValues(a: Value, b: Value): number {
       return b.kind === "bool" ? order(Number(a.value), Number(b.value)) : order(a.kind, b.kind);
     case "string":
     case "symbol":
-      return b.kind === a.kind ? order(a.value, b.value) : order(a.kind, b.kind);
+      return b.kind === a.kind ? compareBytes(a.value, b.value) : order(a.kind, b.kind);
     case "buffer":
       return b.kind === "buffer" ? Buffer.compare(a.bytes, b.bytes) : order(a.kind, b.kind);
     case "tuple":

@@ -1,13 +1,18 @@
+import { byteOf } from "../base/byte-text.js";
+
 /** Foreign text in HTML, SVG and scripts. All that comes from outside goes through one of these on its way into a page. */
 
 /** What would be invisible, would turn the direction of the text around it, or cannot be in XML at all. */
 const invisible = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Cn}]/gu;
 
-/** Text on one line, in which all can be seen that it has: `\x1b`, `\u202e`. */
+/** Text on one line, in which all can be seen that it has: `\x1b`, `\u202e`, and `\xff` for a byte that is no UTF-8. */
 export const visibleText = (text: string): string =>
   text.replace(invisible, (character) => {
-    const code = (character.codePointAt(0) ?? 0).toString(16);
-    if (code.length <= 2) return `\\x${code.padStart(2, "0")}`;
+    const number = character.codePointAt(0) ?? 0;
+    const byte = byteOf(number) ?? number;
+    // U+0085 is two bytes, not the byte 85.
+    if (byte < 0x80 || byte !== number) return `\\x${byte.toString(16).padStart(2, "0")}`;
+    const code = number.toString(16);
     return code.length <= 4 ? `\\u${code.padStart(4, "0")}` : `\\u{${code}}`;
   });
 

@@ -94,6 +94,22 @@ test("keys of maps in JSON: as bpftrace writes them, or in entries that keep dif
   assert.deepEqual(entries(map("@x", [[[], int(5)]])), { type: "map", data: { "@x": 5 } });
 });
 
+test("in JSON a byte that is no UTF-8 is a character of its own, so that different keys are different for every reader", () => {
+  const bytes = map("@", [
+    [[string("\udcff")], int(1)],
+    [[string("\udcfe")], int(2)],
+    [[string("a\udc80é")], int(3)],
+    // The characters that stand for bytes are shown as their own bytes.
+    [[string("\uefff")], int(4)],
+    [[string("\ufffd")], int(5)],
+  ]);
+  assert.equal(
+    renderJson({ kind: "map", map: bytes }).text,
+    '{"type": "map", "data": {"@": {"\\uefff": 1, "\\ueffe": 2, "a\\uef80é": 3, "\\uefee\\uefbf\\uefbf": 4, "\ufffd": 5}}}\n',
+  );
+  checkValue(string("\b\udcff"), "\b\udcff", '"\\u0008\\uefff"');
+});
+
 test("scalar maps", () => {
   check(map("@i", [[[], int(5)]]), "@i: 5\n", '{"type": "map", "data": {"@i": 5}}\n');
   check(map("@neg", [[[], int(-7)]]), "@neg: -7\n", '{"type": "map", "data": {"@neg": -7}}\n');

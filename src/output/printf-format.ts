@@ -1,3 +1,4 @@
+import { bytesIn, byteText, sliceBytes } from "../base/byte-text.js";
 import { type Conversion, shownBits } from "../wire/printf.js";
 import type { Value } from "../wire/value.js";
 import { gfpText } from "./gfp-text.js";
@@ -8,7 +9,8 @@ import { bufferText, hexByte, pointerText, valueText } from "./value-text.js";
  * printf(3), so a precision does not pad numbers, `% d` is `%d`, `%#x` of 0 is `0`, `%p` of 0 is `0`, and the width of a
  * tuple applies to its bracket alone. Three slips of it are not followed, since they show what the script did not ask
  * for: `%05d` of -42 is `-0042` (there `00-42`), `%-05d` of 42 is `42   ` (there `42000`), and `%.3s` cuts the text to
- * three characters, as it did before 0.24 and as tools that print columns expect (there it does nothing).
+ * three bytes, as in C, as it did before 0.24 and as tools that print columns expect (there it does nothing). Widths count
+ * bytes, too.
  */
 export function formatterOf(conversion: Conversion): (value: Value) => string {
   const pad = padding(conversion);
@@ -22,8 +24,7 @@ export function formatterOf(conversion: Conversion): (value: Value) => string {
     case "X":
       return unsignedFormatter(conversion, pad);
     case "c":
-      // A byte above 0x7f becomes the character of that number: text has no bytes that are not UTF-8.
-      return (value) => pad(String.fromCharCode(Number(integerOf(value) & 0xffn)));
+      return (value) => pad(byteText(Number(integerOf(value) & 0xffn)));
     case "p":
       return (value) => {
         const address = integerOf(value);
@@ -47,8 +48,9 @@ type Pad = (text: string) => string;
 /** Spaces or zeros up to the width; zeros come after a sign or 0x, and never behind the text. */
 function padding({ width, leftAlign, zeroPad, specifier }: Conversion): Pad {
   if (width === 0) return (text) => text;
-  if (leftAlign) return (text) => text.padEnd(width);
-  if (!zeroPad) return (text) => text.padStart(width);
+  const filling = (leftAlign || !zeroPad ? " " : "0").repeat(width);
+  if (leftAlign) return (text) => (text.length >= width ? text : text + filling.slice(bytesIn(text)));
+  if (!zeroPad) return (text) => (text.length >= width ? text : filling.slice(bytesIn(text)) + text);
   if (specifier === "d" || specifier === "i") {
     return (text) => {
       const sign = text.startsWith("-") || text.startsWith("+") ? text.slice(0, 1) : "";
@@ -62,7 +64,7 @@ function padding({ width, leftAlign, zeroPad, specifier }: Conversion): Pad {
       return prefix + text.slice(prefix.length).padStart(width - prefix.length, "0");
     };
   }
-  return (text) => text.padStart(width, "0");
+  return (text) => (text.length >= width ? text : filling.slice(bytesIn(text)) + text);
 }
 
 function signedFormatter(conversion: Conversion, pad: Pad): (value: Value) => string {
@@ -93,7 +95,7 @@ function textFormatter(conversion: Conversion, pad: Pad): (value: Value) => stri
     switch (value.kind) {
       case "string":
       case "symbol":
-        return pad(precision === undefined ? value.value : value.value.slice(0, precision));
+        return pad(precision === undefined ? value.value : sliceBytes(value.value, 0, precision));
       case "int":
         return pad(showSign && value.value >= 0n ? `+${value.value}` : value.value.toString());
       case "tuple":

@@ -1,3 +1,4 @@
+import { joinedBytes } from "../base/byte-text.js";
 import type { ParsedFormat } from "../wire/printf.js";
 import type { Value } from "../wire/value.js";
 import { formatterOf } from "./printf-format.js";
@@ -6,7 +7,7 @@ export { parseFormat } from "../wire/printf.js";
 
 /**
  * The function that makes the text of a format from its values, one for each conversion: all that depends on the format
- * alone is done here, once.
+ * alone is done here, once. Bytes that are next to each other in the text may be a character, wherever they came from.
  */
 export function printfFormatter(format: ParsedFormat): (values: readonly Value[]) => string {
   const first = format.pieces[0] ?? "";
@@ -22,7 +23,7 @@ export function printfFormatter(format: ParsedFormat): (values: readonly Value[]
       const value = values[i++];
       if (value !== undefined) text += apply(value) + after;
     }
-    return text;
+    return joinedBytes(text);
   };
 }
 

@@ -9,6 +9,7 @@ import { seriesColours } from "./page-style.js";
 import { divOf } from "./text.js";
 import { latestInterval, momentText, type SeriesRow, seriesRows } from "./time-series.js";
 import { keyText } from "./value-text.js";
+import { visibleValue } from "./visible-bytes.js";
 
 /** Charts of one map that a page can carry; what is beyond is counted. */
 const mostCharts = 200;
@@ -28,7 +29,7 @@ export function histogramCharts(map: MapSnapshot): string {
 /** A key on one line; stacks have several. */
 const keyLine = (key: readonly Value[]): string =>
   visibleText(
-    keyText(key)
+    keyText(key.map(visibleValue))
       .trim()
       .replaceAll(/\s*\n\s*/g, " < "),
   );

@@ -167,6 +167,14 @@ test("foreign text stays text, wherever it stands", () => {
   assert.ok(html.match(/&lt;\/script&gt;/g)!.length > 10);
 });
 
+test("bytes that are no UTF-8 can be seen, and different keys are different", () => {
+  const named = (name: string): readonly [Value[], Value] => [[text(name)], count(1n)];
+  const html = report([keyed("@n", named("\udcff"), named("\udcfe"), named("\\xff"))], { text: "said \udcff" });
+  for (const shown of ["<td>\\xff</td>", "<td>\\xfe</td>", "<td>\\x5cxff</td>", "said \\xff"])
+    assert.ok(html.includes(shown), shown);
+  assert.ok(html.isWellFormed());
+});
+
 test("a page needs nothing from elsewhere", () => {
   const html = report([keyed("@", [stack, count(1n)])]);
   const addresses = [...html.matchAll(/https?:\/\/[^"'\s)]*/g)].map(([address]) => address);

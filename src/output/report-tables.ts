@@ -4,6 +4,7 @@ import { orderedEntries } from "./map-order.js";
 import { escaped, visibleLines } from "./markup.js";
 import { divOf } from "./text.js";
 import { valueText } from "./value-text.js";
+import { visibleValue } from "./visible-bytes.js";
 
 /** Rows of one map that a page can carry; what is beyond is counted. */
 const mostRows = 1000;
@@ -32,7 +33,7 @@ export function mapTable(map: MapSnapshot): string {
 /** The maps without keys, a row each. */
 export function scalarTable(maps: readonly MapSnapshot[]): string {
   const rows = maps.flatMap((map) =>
-    map.entries.map(({ value }) => [{ text: map.name }, { text: valueText(value, divOf(map)) }]),
+    map.entries.map(({ value }) => [{ text: map.name }, { text: valueText(visibleValue(value), divOf(map)) }]),
   );
   return table(["map", "value"], rows, 2);
 }
@@ -68,7 +69,7 @@ function valueCells(value: Value, div: bigint): readonly Cell[] {
 function cellOf(value: Value, div: bigint): Cell {
   const number = numberOf(value, div);
   if (number !== undefined) return { number };
-  return { text: value.kind === "none" ? "" : valueText(value, div).replace(/^\n|\n$/g, "") };
+  return { text: value.kind === "none" ? "" : valueText(visibleValue(value), div).replace(/^\n|\n$/g, "") };
 }
 
 function numberOf(value: Value, div: bigint): bigint | undefined {

@@ -86,6 +86,25 @@ test("stacks in tuples, and values that are no counts", () => {
   assert.equal(stackSamples({ name: "@", keyed: true, entries: [{ key: [text("a")], value: count(1n) }] }), undefined);
 });
 
+test("bytes that are no UTF-8 can be seen, and what looks like one is told apart", () => {
+  const named = (name: string): MapSnapshot["entries"][number] => ({
+    key: [stack(true, [frame("f\udcff", { module: "/lib\udcfe.so", source: "/s\udcfd.c:7" })]), text(name)],
+    value: count(1n),
+  });
+  const samples = samplesOf(["\udcff", "\udcfe", "\\xff", "\\x5cxff", "é\\"].map(named));
+  assert.equal(
+    foldedText(samples),
+    ["\\x5cx5cxff", "\\x5cxff", "\\xfe", "\\xff", "é\\"].map((name) => `${name};f\\xff 1\n`).join(""),
+  );
+  const profile = Profile.decode(pprofBytes([samples], 0n));
+  for (const each of ["\\xff", "\\xfe", "\\x5cxff", "f\\xff", "/lib\\xfe.so", "/s\\xfd.c"])
+    assert.ok(profile.stringTable.strings.includes(each), each);
+  const { shared } = JSON.parse(speedscopeJson([samples], "test"));
+  assert.ok(
+    shared.frames.some((each: { name: string; file: string }) => each.name === "f\\xff" && each.file === "/s\\xfd.c"),
+  );
+});
+
 test("speedscope: frames once, a profile for each map", () => {
   const other = samplesOf([{ key: [kernel], value: count(1n) }], "@other");
   const file = JSON.parse(speedscopeJson([shop, other], "test"));

@@ -2,12 +2,13 @@ import type { Frame, MapSnapshot, Value } from "../wire/value.js";
 import type { FrameKind } from "./frame-kind.js";
 import { numberOf } from "./value-number.js";
 import { keyText, valueText } from "./value-text.js";
+import { visibleBytes, visibleValue } from "./visible-bytes.js";
 
 /** Kinds of values that have a number to show. */
 const weightKinds = ["int", "count", "sum", "min", "max", "avg", "stats", "hist", "lhist"] as const;
 export type WeightKind = (typeof weightKinds)[number];
 
-/** One function of a stack, as pictures and profiles show it. */
+/** One function of a stack, as pictures and profiles show it; the texts are valid UTF-8 (visible-bytes.ts). */
 export interface SampleFrame {
   /** Without its offset; `[libc.so.6]` or `[unknown]` for an address without a name. */
   readonly name: string;
@@ -82,7 +83,10 @@ function framesOf(key: readonly Value[]): readonly SampleFrame[] {
 }
 
 /** A key as it is printed, on one line. */
-const labelText = (value: Value): string => (value.kind === "tuple" ? keyText([value]) : valueText(value)).trim();
+function labelText(value: Value): string {
+  const shown = visibleValue(value);
+  return (shown.kind === "tuple" ? keyText([shown]) : valueText(shown)).trim();
+}
 
 function stackFrames(stack: Extract<Value, { kind: "stack" }>): readonly SampleFrame[] {
   const frames: SampleFrame[] = [];
@@ -90,7 +94,7 @@ function stackFrames(stack: Extract<Value, { kind: "stack" }>): readonly SampleF
   for (const frame of [...found].reverse()) {
     frames.push(ownFrame(frame, stack.user));
     for (const { symbol, source } of [...(frame.inlined ?? [])].reverse())
-      frames.push({ name: symbol, kind: "inlined", ...place(source), ...module(frame) });
+      frames.push({ name: visibleBytes(symbol), kind: "inlined", ...place(source), ...module(frame) });
   }
   if (found.length === 0 && stack.missing !== undefined)
     frames.push({ name: "[missing]", kind: "unknown", reason: `no stack: ${stack.missing}` });
@@ -101,10 +105,10 @@ function ownFrame(frame: Frame, isUser: boolean): SampleFrame {
   const { symbol } = frame;
   if (symbol === undefined) {
     const file = frame.module?.slice(frame.module.lastIndexOf("/") + 1).replace(/^\[(.*)\]$/, "$1");
-    return { name: `[${file ?? "unknown"}]`, kind: "unknown", ...module(frame), ...reasonOf(frame) };
+    return { name: `[${visibleBytes(file ?? "unknown")}]`, kind: "unknown", ...module(frame), ...reasonOf(frame) };
   }
   const kind = !isUser ? "kernel" : frame.module === "[jit]" ? "jit" : "user";
-  return { name: symbol, kind, ...place(frame.source), ...module(frame) };
+  return { name: visibleBytes(symbol), kind, ...place(frame.source), ...module(frame) };
 }
 
 /** What symbols/symbolized.ts calls the reasons, for readers who do not know its words. */
@@ -123,10 +127,10 @@ const reasonOf = ({ reason }: Frame): { readonly reason?: string } =>
   reason === undefined ? {} : { reason: reasons[reason] ?? reason };
 
 const module = (frame: Frame): { readonly module?: string } =>
-  frame.module === undefined ? {} : { module: frame.module };
+  frame.module === undefined ? {} : { module: visibleBytes(frame.module) };
 
 /** `file:line` taken apart; a file's name may have colons. */
 function place(source: string | undefined): { readonly file?: string; readonly line?: number } {
   const parts = source === undefined ? null : /^(.*):(\d+)$/s.exec(source);
-  return parts === null ? {} : { file: parts[1] ?? "", line: Number(parts[2]) };
+  return parts === null ? {} : { file: visibleBytes(parts[1] ?? ""), line: Number(parts[2]) };
 }

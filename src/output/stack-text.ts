@@ -1,3 +1,4 @@
+import { decodeBytes, encodeBytes } from "../base/byte-text.js";
 import type { Frame, Value } from "../wire/value.js";
 
 type StackValue = Extract<Value, { kind: "stack" }>;
@@ -29,7 +30,7 @@ function renderStack(stack: StackValue, indent: string): string {
   const form = `${mode} ${user} ${indent}`;
   if (shown.text === undefined || shown.form !== form) {
     // In one piece: put together of many, it would keep each of them in memory.
-    shown.text = Buffer.from(makeText(stack, indent)).toString();
+    shown.text = decodeBytes(encodeBytes(makeText(stack, indent)));
     shown.form = form;
   }
   return shown.text;

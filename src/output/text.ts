@@ -97,6 +97,8 @@ function lossText({ reason, subject, count, room }: Loss): string {
       return `Lost ${count} stacks or processes: the kernel had no memory for them, as in a control group at its memory.max`;
     case "kept-busy":
       return `Lost ${count} stacks or processes: what the probes had interrupted, or another processor, was changing the same part of their map`;
+    case "cut":
+      return `WARNING: ${count} texts or buffers are cut: buf() has room for max_strlen bytes, str_concat() for 1023, and write_user() writes what the value has`;
     case "scratch-busy":
       return `Lost ${count} events: the buffer was in use by an interrupted probe`;
     case "unhandled":

@@ -1,4 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
+import { encodeBytes, replaceBytes } from "../base/byte-text.js";
 import { type TimeZone, utc } from "../formats/time-zone.js";
 import type { Value } from "../wire/value.js";
 import { type HistogramRow, histogramRows } from "./histogram.js";
@@ -64,11 +65,25 @@ export function numberJson(value: bigint): string {
   return BigInt(Number(value)) === value ? text : `"${text}"`;
 }
 
+/** Characters that stand for bytes in JSON: U+EF80 for 80 to U+EFFF for FF, which have no meaning of their own (private use). */
+const firstByte = 0xef00;
+const standIns = /[\uef80-\uefff]/g;
+/** What a text may have that needs a closer look: those, and all surrogates. One search takes less time than two questions. */
+const special = /[\uef80-\uefff\ud800-\udfff]/;
+
 /**
- * Text in quotes. Bytes from 0x80 on are left as UTF-8; bpftrace 0.27.1 writes `\uffffffc3` for them, which no reader
- * accepts.
+ * Text in quotes. What is UTF-8 is left as it is; bpftrace 0.27.1 writes `\uffffffc3` for its bytes, which no reader accepts. A byte
+ * that is none is `\uefff`: a lone surrogate would be refused by some readers, and by others replaced, so that two keys become
+ * one. A text that has such a character itself has the bytes of it, so that different texts stay different.
  */
 export function stringJson(text: string): string {
+  if (!special.test(text)) return plainJson(text);
+  const standIn = (byte: number): string => String.fromCharCode(firstByte + byte);
+  const own = text.replaceAll(standIns, (character) => Array.from(encodeBytes(character), standIn).join(""));
+  return plainJson(replaceBytes(own, standIn)).replaceAll(standIns, (c) => `\\u${c.charCodeAt(0).toString(16)}`);
+}
+
+function plainJson(text: string): string {
   if (!text.includes("\b") && !text.includes("\f")) return JSON.stringify(text);
   // bpftrace has no short forms for backspace and form feed.
   const escaped = (piece: string): string => JSON.stringify(piece).slice(1, -1);

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { pathOf } from "../base/byte-text.js";
 import { FormatError } from "../base/errors.js";
 import { checkPiece } from "../formats/byte-source.js";
 import type { CallRule } from "../formats/call-frame.js";
@@ -28,7 +29,7 @@ export interface OpenFile extends ByteSource, Disposable {
 
 export function openFile(path: string): OpenFile {
   // What stands there now may be a pipe, which would wait for a writer.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const fd = openSync(pathOf(path), constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const { size, ino, dev, mtimeNs, birthtimeNs } = fstatSync(fd, { bigint: true });
     const readInto = (offset: number, target: Uint8Array): void => {

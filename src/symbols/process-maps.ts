@@ -1,6 +1,7 @@
-import { readFileSync, readlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { FormatError } from "../base/errors.js";
 import { type ProcMap, parseProcMaps } from "../formats/proc-maps.js";
+import { readLink, readText } from "../sys/byte-files.js";
 import { type AddressSpace, type Mapping, samePlace } from "./address-space.js";
 import { isSystemError } from "./elf-file.js";
 import type { JitNames } from "./jit-names.js";
@@ -15,7 +16,7 @@ export interface ProcessImage {
 /** Reads what a process has mapped; undefined if it has ended or has no user memory, "denied" if it may not be looked at. */
 export function readProcessImage(procRoot: string, pid: number): ProcessImage | "denied" | undefined {
   try {
-    const text = readFileSync(`${procRoot}/${pid}/maps`, "utf8");
+    const text = readText(`${procRoot}/${pid}/maps`);
     // No path has one, and nothing could be opened by it.
     if (text.includes("\0")) return undefined;
     const maps = parseProcMaps(text);
@@ -37,7 +38,7 @@ export function readIdentity(procRoot: string, pid: number): string | undefined 
     const stat = readFileSync(`${procRoot}/${pid}/stat`, "latin1");
     // proc(5): starttime is field 22; the second, the name, is in parentheses and may contain anything.
     const startTime = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-    return `${startTime} ${readlinkSync(`${procRoot}/${pid}/exe`)}`;
+    return `${startTime} ${readLink(`${procRoot}/${pid}/exe`)}`;
   } catch (error) {
     if (isSystemError(error)) return undefined;
     throw error;

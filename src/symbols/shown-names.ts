@@ -1,3 +1,4 @@
+import { decodeBytes, encodeBytes } from "../base/byte-text.js";
 import { demangle } from "../formats/itanium-demangle.js";
 import { demangleRust } from "../formats/rust-demangle.js";
 
@@ -38,4 +39,4 @@ export class ShownNames {
 }
 
 /** The same text in one piece: put together of many, it would keep each of them in memory. */
-const flat = (text: string): string => Buffer.from(text).toString();
+const flat = (text: string): string => decodeBytes(encodeBytes(text));

@@ -63,6 +63,18 @@ test("strings and their escapes", () => {
   assert.deepEqual(lex('"\\').errors, ["bad-escape '\\'", "unterminated-string '\"\\'"]);
 });
 
+test("escapes of numbers are bytes, and bytes that are UTF-8 are a character", () => {
+  const meaning = (text: string): string | undefined => lex(text).tokens[0]?.text;
+  assert.equal(meaning('"\\xc3\\xa9"'), "é");
+  assert.equal(meaning('"\\342\\202\\254"'), "€");
+  assert.equal(meaning('"\\xff"'), "\udcff");
+  assert.equal(meaning('"\\377a\\xfe"'), "\udcffa\udcfe");
+  assert.equal(meaning('"\\xc3é"'), "\udcc3é");
+  // The rest of a character stands in the script as a byte.
+  assert.equal(meaning('"\\xc3\udca9"'), "é");
+  assert.equal(meaning('"\udcff\\x41"'), "\udcffA");
+});
+
 test("names, maps, variables, parameters", () => {
   assert.deepEqual(kinds("abc _x1 @ @map $var $1 $12 $# args->x"), [
     "name abc",

@@ -1,3 +1,4 @@
+import { byteText, joinedBytes } from "../base/byte-text.js";
 import { longPunctuators } from "../base/c-operators.js";
 import type { Diagnostics } from "../base/diagnostics.js";
 import type { Source, Span } from "../base/span.js";
@@ -263,7 +264,8 @@ export class Lexer {
       }
     }
     this.offset = at;
-    return this.token("string", start, value);
+    // Bytes, some of them escaped, may be a character together.
+    return this.token("string", start, joinedBytes(value));
   }
 }
 
@@ -292,11 +294,9 @@ const simpleEscapes: Readonly<Record<string, string>> = {
 
 function readEscape(text: string, at: number): { text: string; length: number } | undefined {
   const octal = /^[0-7]{1,3}/.exec(text.slice(at + 1, at + 4))?.[0];
-  if (octal !== undefined)
-    return { text: String.fromCharCode(Number.parseInt(octal, 8) & 0xff), length: 1 + octal.length };
+  if (octal !== undefined) return { text: byteText(Number.parseInt(octal, 8) & 0xff), length: 1 + octal.length };
   const hex = /^x[0-9a-fA-F]{1,2}/.exec(text.slice(at + 1, at + 4))?.[0];
-  if (hex !== undefined)
-    return { text: String.fromCharCode(Number.parseInt(hex.slice(1), 16)), length: 1 + hex.length };
+  if (hex !== undefined) return { text: byteText(Number.parseInt(hex.slice(1), 16)), length: 1 + hex.length };
   const simple = simpleEscapes[text[at + 1] ?? ""];
   return simple === undefined ? undefined : { text: simple, length: 2 };
 }

@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from "node:fs";
+import { pathOf } from "../base/byte-text.js";
 import { pcapHeader, pcapPacket } from "../formats/pcap.js";
 
 /** The pcap files that a script writes packets to; each is made new by its first packet. */
@@ -8,7 +9,7 @@ export class Captures implements Disposable {
   write(path: string, time: bigint, bytes: Uint8Array, originalLength: number): void {
     let fd = this.files.get(path);
     if (fd === undefined) {
-      fd = openSync(path, "w", 0o600);
+      fd = openSync(pathOf(path), "w", 0o600);
       this.files.set(path, fd);
       writeSync(fd, pcapHeader());
     }

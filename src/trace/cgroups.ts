@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { byteText, decodeBytes, joinedBytes, pathOf } from "../base/byte-text.js";
 import { compileGlob } from "../base/glob.js";
+import { readText } from "../sys/byte-files.js";
 
 export interface Hierarchy {
   /** As paths are shown: `unified` for version 2, else the names of its controllers. */
@@ -27,11 +29,11 @@ export function cgroupPaths(id: bigint, pattern: string | undefined): string {
 export function readHierarchies(): readonly Hierarchy[] {
   const unified: Hierarchy[] = [];
   const others: Hierarchy[] = [];
-  for (const line of readFileSync("/proc/self/mounts", "utf8").split("\n")) {
+  for (const line of readText("/proc/self/mounts").split("\n")) {
     const [, mountPoint = "", type] = line.split(" ");
     // proc_pid_mounts(5): blanks and the like in paths are octal numbers behind a backslash.
-    const path = mountPoint.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-      String.fromCharCode(Number.parseInt(digits, 8)),
+    const path = joinedBytes(
+      mountPoint.replace(/\\([0-7]{3})/g, (_, digits: string) => byteText(Number.parseInt(digits, 8))),
     );
     if (type === "cgroup2") unified.push({ name: "unified", mountPoint: path });
     else if (type === "cgroup") others.push({ name: path.split("/").at(-1) ?? "", mountPoint: path });
@@ -45,7 +47,7 @@ export function readHierarchies(): readonly Hierarchy[] {
 /** The directory below a mount point whose inode is the cgroup's id, as a path from there. */
 function findDirectory(mountPoint: string, id: bigint): string | undefined {
   for (const path of directories(mountPoint)) {
-    const stat = statSync(join(mountPoint, path), { bigint: true, throwIfNoEntry: false });
+    const stat = statSync(pathOf(join(mountPoint, path)), { bigint: true, throwIfNoEntry: false });
     if (stat?.ino === id) return path === "" ? "/" : path;
   }
   return undefined;
@@ -58,8 +60,8 @@ export function* directories(mountPoint: string): Generator<string> {
     const path = work[at] ?? "";
     yield path;
     try {
-      for (const entry of readdirSync(join(mountPoint, path), { withFileTypes: true })) {
-        if (entry.isDirectory()) work.push(`${path}/${entry.name}`);
+      for (const entry of readdirSync(pathOf(join(mountPoint, path)), { withFileTypes: true, encoding: "buffer" })) {
+        if (entry.isDirectory()) work.push(`${path}/${decodeBytes(entry.name)}`);
       }
     } catch {
       // Removed meanwhile.

@@ -5,11 +5,15 @@ import { resolve } from "node:path";
 import type { Duplex } from "node:stream";
 import { E2BIG, EACCES, ENOENT, ENOEXEC } from "../abi/errno.js";
 import { launcherFile } from "../abi/launcher.js";
+import { decodeBytes, pathOf } from "../base/byte-text.js";
 import { BeetraceError } from "../base/errors.js";
 import { errnoText } from "../output/errno-text.js";
+import { currentFolder } from "../sys/byte-files.js";
+import { ownEnvironment, ownVariable } from "../sys/own-words.js";
 import { memoryFile } from "../sys/process-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
+import { shellParameters } from "./shell-words.js";
 
 /** The command of -c cannot be run. */
 export class CommandError extends BeetraceError {}
@@ -91,8 +95,9 @@ async function launch(sys: Sys, path: string, args: readonly string[]): Promise<
   const stdio = ["inherit", "inherit", "inherit", "pipe"] as const;
   try {
     using launcher = memoryFile(sys, "beetrace-c");
-    writeSync(launcher.raw, launcherFile(sys.arch));
-    const child = spawn(`/proc/${process.pid}/fd/${launcher.raw}`, [path, ...args], {
+    const image = launcherFile(sys.arch, ["beetrace", path, ...args], ownEnvironment());
+    for (let at = 0; at < image.length; ) at += writeSync(launcher.raw, image, at);
+    const child = spawn(`/proc/${process.pid}/fd/${launcher.raw}`, [], {
       stdio: [...stdio],
       argv0: "beetrace",
     });
@@ -100,9 +105,9 @@ async function launch(sys: Sys, path: string, args: readonly string[]): Promise<
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
   }
-  const child = spawn("/bin/sh", ["-c", shellScript, "sh", ...args.slice(0, 1), path, ...args.slice(1)], {
-    stdio: [...stdio],
-  });
+  const words = [...args.slice(0, 1), path, ...args.slice(1)];
+  const script = shellParameters(words, ownEnvironment()) + shellScript;
+  const child = spawn("/bin/sh", ["-c", script, "sh", ...words], { stdio: [...stdio] });
   return (await hasStarted(child)) ? child : undefined;
 }
 
@@ -136,7 +141,7 @@ const headSize = 4096;
 
 function headOf(file: string): Buffer {
   const bytes = Buffer.alloc(headSize);
-  const fd = openSync(file, "r");
+  const fd = openSync(pathOf(file), "r");
   try {
     return bytes.subarray(0, readSync(fd, bytes, 0, headSize, 0));
   } catch {
@@ -161,7 +166,7 @@ function isPlainScript(file: string): boolean {
 function interpreterOf(file: string): string | undefined {
   try {
     const head = headOf(file);
-    const text = head.toString("latin1");
+    const text = decodeBytes(head);
     return /^#! *(\S+)/.exec(text)?.[1] ?? /\/[\w./+-]*ld[\w.+-]*\.so[\w.]*/.exec(text)?.[0];
   } catch {
     return undefined;
@@ -170,7 +175,7 @@ function interpreterOf(file: string): string | undefined {
 
 function lookAt(path: string): Stats | undefined {
   try {
-    return statSync(path);
+    return statSync(pathOf(path));
   } catch {
     // Not there, or in a folder that is closed to us.
     return undefined;
@@ -181,7 +186,7 @@ function lookAt(path: string): Stats | undefined {
 function findExecutable(file: string): string {
   const places = file.includes("/")
     ? [file]
-    : (process.env["PATH"] ?? "/usr/bin:/bin").split(":").map((folder) => `${folder}/${file}`);
+    : (ownVariable("PATH") ?? "/usr/bin:/bin").split(":").map((folder) => `${folder}/${file}`);
   let why = file.includes("/") ? "there is no such program" : "there is no such program in PATH";
   for (const place of places) {
     const found = lookAt(place);
@@ -189,7 +194,7 @@ function findExecutable(file: string): string {
     if (found.isDirectory()) why = `${place} is a directory`;
     else if (!found.isFile()) why = `${place} is no file`;
     else if ((found.mode & 0o111) === 0) why = `${place} may not be executed: chmod +x makes a file a program`;
-    else return resolve(place);
+    else return resolve(currentFolder(), place);
   }
   throw new CommandError(`cannot run '${file}': ${why}`);
 }

@@ -1,12 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { decodeBytes, pathOf } from "../base/byte-text.js";
 import { errnoText } from "../output/errno-text.js";
+import { ownEnvironment } from "../sys/own-words.js";
 import { waitReadable } from "../sys/poll.js";
 import type { Sys } from "../sys/sys.js";
 import type { TraceEvent } from "../wire/event.js";
 import { Captures } from "./captures.js";
 import { startedBy } from "./process-tree.js";
+import { shellCommand } from "./shell-words.js";
 
 /** How long commands of system() are still run and waited for after Ctrl-C. */
 const endMilliseconds = 1000;
@@ -70,7 +73,9 @@ export class Effects implements Disposable {
       this.leftOut++;
       return;
     }
-    const child = spawn("/bin/sh", ["-c", command], { stdio: ["inherit", "pipe", "inherit"] });
+    const child = spawn("/bin/sh", ["-c", shellCommand(command, ownEnvironment())], {
+      stdio: ["inherit", "pipe", "inherit"],
+    });
     this.running = child;
     const pieces: Buffer[] = [];
     let length = 0;
@@ -91,7 +96,7 @@ export class Effects implements Disposable {
     child.stdout.destroy();
     child.unref();
     if (this.isOver) this.leftOut++;
-    if (length > 0) emit({ kind: "system", text: Buffer.concat(pieces).toString("utf8") });
+    if (length > 0) emit({ kind: "system", text: decodeBytes(Buffer.concat(pieces)) });
     if (length > mostOutput)
       emit({
         kind: "warning",
@@ -104,8 +109,14 @@ export class Effects implements Disposable {
   async readFile(path: string): Promise<void> {
     const { emit, maxCatBytes } = this.options;
     try {
-      const bytes = await this.readPrefix(path, maxCatBytes);
-      if (bytes !== undefined) emit({ kind: "cat", text: bytes.toString("utf8") });
+      const found = await this.readPrefix(path, maxCatBytes);
+      if (found === undefined) return;
+      emit({ kind: "cat", text: decodeBytes(found.bytes) });
+      if (found.hasMore)
+        emit({
+          kind: "warning",
+          message: `cat("${path}"): only the first ${maxCatBytes} bytes of it are shown, as many as max_cat_bytes says`,
+        });
     } catch (error) {
       const { errno = 0 } = error as NodeJS.ErrnoException;
       emit({ kind: "error", message: `failed to open file '${path}' (${errnoText(Math.abs(errno))})` });
@@ -116,8 +127,8 @@ export class Effects implements Disposable {
    * The first bytes of a file; files of /proc have no size to ask for. A pipe, a terminal or trace_pipe may have nothing to read
    * for ever: it is waited for in pieces, and given up when somebody hurries.
    */
-  private async readPrefix(path: string, limit: number): Promise<Buffer | undefined> {
-    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  private async readPrefix(path: string, limit: number): Promise<Prefix | undefined> {
+    const file = await open(pathOf(path), constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     try {
       const stats = await file.stat();
       const bytes = Buffer.alloc(limit);
@@ -143,15 +154,17 @@ export class Effects implements Disposable {
         if (read === 0) break;
         length += read;
       }
-      return bytes.subarray(0, length);
+      const hasMore = length === limit && (!mayWait || (await this.readable(file, 0))) && (await hasByte(file));
+      return { bytes: bytes.subarray(0, length), hasMore };
     } finally {
       await file.close();
     }
   }
 
-  /** Waits until there is something to read, or the end; false if somebody hurries. */
-  private async readable(file: FileHandle): Promise<boolean> {
-    while (!(await waitReadable(this.options.sys, [{ raw: file.fd }], patience))) if (this.isHurried) return false;
+  /** Waits until there is something to read, or the end; false if somebody hurries, or after a look if `time` is 0. */
+  private async readable(file: FileHandle, time = patience): Promise<boolean> {
+    while (!(await waitReadable(this.options.sys, [{ raw: file.fd }], time)))
+      if (this.isHurried || time === 0) return false;
     return true;
   }
 
@@ -163,6 +176,22 @@ export class Effects implements Disposable {
     } catch (error) {
       emit({ kind: "error", message: `failed to write file '${path}': ${(error as Error).message}` });
     }
+  }
+}
+
+/** The beginning of a file, and whether there is more of it. */
+interface Prefix {
+  readonly bytes: Buffer;
+  readonly hasMore: boolean;
+}
+
+/** Whether there is one more byte to read now. */
+async function hasByte(file: FileHandle): Promise<boolean> {
+  try {
+    return (await file.read(Buffer.alloc(1), 0, 1, null)).bytesRead > 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+    return false;
   }
 }
 

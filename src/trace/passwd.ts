@@ -1,10 +1,10 @@
-import { readFileSync } from "node:fs";
+import { readText } from "../sys/byte-files.js";
 
 /** Users of /etc/passwd (passwd(5)), in its order; none if it cannot be read. */
 export function readPasswd(): readonly { readonly name: string; readonly uid: string }[] {
   let text = "";
   try {
-    text = readFileSync("/etc/passwd", "utf8");
+    text = readText("/etc/passwd");
   } catch {
     // Without the file, numbers are all there is.
   }

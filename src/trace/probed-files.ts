@@ -1,5 +1,7 @@
 // Files that a script has probes in; one of them may be the program that traces: Node.js.
+
 import { statSync } from "node:fs";
+import { pathOf } from "../base/byte-text.js";
 import type { Target } from "../language/probe.js";
 
 /** Programs and libraries with probes that are not limited to a process. */
@@ -19,6 +21,6 @@ export const tracesItself = (own: string): string =>
 
 function isOwnProgram(path: string): boolean {
   const own = statSync("/proc/self/exe", { bigint: true, throwIfNoEntry: false });
-  const file = statSync(path, { bigint: true, throwIfNoEntry: false });
+  const file = statSync(pathOf(path), { bigint: true, throwIfNoEntry: false });
   return file !== undefined && own?.ino === file.ino && own.dev === file.dev;
 }

@@ -3,6 +3,7 @@
 import { closeSync, openSync, readFileSync, statfsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { zeroed } from "../abi/struct.js";
+import { pathOf } from "../base/byte-text.js";
 import { BeetraceError } from "../base/errors.js";
 import { nearest } from "../base/nearest.js";
 import { containerPath } from "../formats/container-path.js";
@@ -10,6 +11,7 @@ import { allProcesses } from "../kernel/process-files.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { TaskFilter } from "../language/task-filter.js";
 import type { LoadedObject } from "../load/loaded-object.js";
+import { currentFolder, readText } from "../sys/byte-files.js";
 import { mapUpdate } from "../sys/map-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { SyscallError } from "../sys/syscall-error.js";
@@ -119,7 +121,7 @@ export function enterCgroups(sys: Sys, loaded: LoadedObject, paths: readonly str
 
 function openDirectory(path: string): number {
   try {
-    return openSync(path, "r");
+    return openSync(pathOf(path), "r");
   } catch (error) {
     throw new TargetError(`the control group ${path} is gone: ${(error as Error).message}`);
   }
@@ -131,8 +133,8 @@ const unified = (): readonly string[] =>
 
 function cgroupDirectory(written: string): string {
   const mounts = unified();
-  const places = [resolve(written), ...mounts.map((mount) => join(mount, written))];
-  const found = places.find((place) => statSync(place, { throwIfNoEntry: false })?.isDirectory() === true);
+  const places = [resolve(currentFolder(), written), ...mounts.map((mount) => join(mount, written))];
+  const found = places.find((place) => statSync(pathOf(place), { throwIfNoEntry: false })?.isDirectory() === true);
   if (found === undefined)
     throw new TargetError(`there is no control group '${written}'`, {
       hint:
@@ -140,7 +142,7 @@ function cgroupDirectory(written: string): string {
           ? "no cgroup file system of version 2 is mounted: mount -t cgroup2 none /sys/fs/cgroup"
           : `it is a directory below ${mounts.join(" or ")}, e.g. ${join(mounts[0] ?? "", "system.slice/ssh.service")}`,
     });
-  const { type } = statfsSync(found);
+  const { type } = statfsSync(pathOf(found));
   if (type === CGROUP2_SUPER_MAGIC) return found;
   const what =
     type === CGROUP_SUPER_MAGIC ? "is a control group of version 1" : "is a directory, but not of a control group";
@@ -194,7 +196,7 @@ function containerElsewhere(id: string): string | undefined {
 
 function readProcessGroups(process: number): readonly string[] {
   try {
-    return readFileSync(`/proc/${process}/cgroup`, "utf8").split("\n");
+    return readText(`/proc/${process}/cgroup`).split("\n");
   } catch {
     // It has ended.
     return [];

@@ -1,5 +1,6 @@
 import { openSync } from "node:fs";
 import { zeroed } from "../abi/struct.js";
+import { pathOf } from "../base/byte-text.js";
 import { Disposables } from "../base/disposable.js";
 import { FormatError } from "../base/errors.js";
 import { finished, type Steps } from "../formats/eh-frame.js";
@@ -138,7 +139,7 @@ export class UnwindTables implements Disposable {
 
   /** The same of a file that nobody has mapped yet: a piece of it is mapped here, and the kernel asked. */
   expect(path: string): void {
-    using fd = Fd.own(this.sys, openSync(path, "r"), path);
+    using fd = Fd.own(this.sys, openSync(pathOf(path), "r"), path);
     using mapping = new Mapping(this.sys, fd, 0, this.sys.pageSize, "read");
     const { map, program } = fileQuestion;
     const { fd: question } = this.loaded.map(map);

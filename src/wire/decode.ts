@@ -1,4 +1,5 @@
 import { assertNever } from "../base/assert-never.js";
+import { decodeBytes } from "../base/byte-text.js";
 import { type Clock, clocks, type StackType, type Type } from "../types/type.js";
 import {
   bufferHeader,
@@ -47,8 +48,6 @@ export interface SymbolText {
 
 export type Decoder = (view: DataView, offset: number, resolver: Resolver) => Value;
 
-const utf8 = new TextDecoder("utf-8");
-
 function isFull(view: DataView, offset: number, size: number): boolean {
   for (let i = 0; i < size; i++) if (view.getUint8(offset + i) === 0) return false;
   return true;
@@ -59,16 +58,16 @@ export function decodeText(view: DataView, offset: number, size: number): string
   let length = 0;
   while (length < size && view.getUint8(offset + length) !== 0) length++;
   if (length < 24) {
-    // Short ASCII, the usual comm or file name, is built faster by hand than by TextDecoder.
+    // Short ASCII, the usual comm or file name, is built faster by hand than by any decoder.
     let text = "";
     for (let i = 0; i < length; i++) {
       const c = view.getUint8(offset + i);
-      if (c >= 0x80) return utf8.decode(new Uint8Array(view.buffer, view.byteOffset + offset, length));
+      if (c >= 0x80) return decodeBytes(new Uint8Array(view.buffer, view.byteOffset + offset, length));
       text += String.fromCharCode(c);
     }
     return text;
   }
-  return utf8.decode(new Uint8Array(view.buffer, view.byteOffset + offset, length));
+  return decodeBytes(new Uint8Array(view.buffer, view.byteOffset + offset, length));
 }
 
 /** A decoder for a value in the layout of wire/layout.ts, built once per place. Aggregates: wire/aggregate.ts. */

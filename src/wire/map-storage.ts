@@ -138,6 +138,7 @@ export const lossCounters = [
   "unwind-stacks-full",
   "kept-memory",
   "kept-busy",
+  "cut",
 ] as const;
 
 /** Why a map took no update, a counter of each map for each. */

@@ -83,7 +83,9 @@ test("text ends at its NUL or at its size, and may be anything", () => {
   assert.equal(decodeText(view, 6, 7), "rubbish");
   assert.equal(decodeText(view, 6, 42), "rubbish and a long tail beyond twenty-four");
   assert.equal(decodeText(bytes(0xc3, 0xa9, 0), 0, 3), "é");
-  assert.equal(decodeText(bytes(0xff, 65, 0), 0, 3), "\ufffdA");
+  assert.equal(decodeText(bytes(0xff, 65, 0), 0, 3), "\udcffA");
+  assert.equal(decodeText(bytes(0xef, 0xbb, 0xbf, 65, 0), 0, 5), "\ufeffA");
+  assert.equal(decodeText(bytes(...Array<number>(30).fill(65), 0xe2, 0x82, 0), 0, 33), `${"A".repeat(30)}\udce2\udc82`);
   assert.equal(decodeText(bytes(0), 0, 1), "");
   assert.deepEqual(decode(string(3), bytes(97, 98, 99, 100)), { kind: "string", value: "abc" });
 });

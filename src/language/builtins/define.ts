@@ -1,3 +1,4 @@
+import { bytesIn } from "../../base/byte-text.js";
 import type { Span } from "../../base/span.js";
 import { string, type Type } from "../../types/type.js";
 import type { Builtin, CheckContext } from "../builtin.js";
@@ -55,6 +56,6 @@ export function textOf(arg: TypedArg | undefined): string | undefined {
 export const textExpr = (value: string, span: Span): Extract<TypedExpr, { kind: "text" }> => ({
   kind: "text",
   value,
-  type: string(new TextEncoder().encode(value).length + 1),
+  type: string(bytesIn(value) + 1),
   span,
 });

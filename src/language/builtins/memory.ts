@@ -23,7 +23,7 @@ const buf: Builtin = {
     { name: "data", kind: "any" },
     { name: "length", kind: "int", optional: true },
   ],
-  doc: "Bytes of memory, at most max_strlen; printed by %r (text, or \\x0a), %rx (\\x61) and %rh (61 0a). Of an array the length may be left out.",
+  doc: "Bytes of memory, at most max_strlen (how often there were more is told at the end); printed by %r (text, or \\x0a), %rx (\\x61) and %rh (61 0a). Of an array the length may be left out.",
   result: ({ config, diags, span }, args) => {
     const { type } = valueArg(args, 0);
     if (!isBytes(type) && type.kind !== "pointer" && type.kind !== "int")
@@ -33,6 +33,10 @@ const buf: Builtin = {
         hint: "buf(data, length)",
       });
     const length = args.length < 2 ? cSizeOf(type) : constantLength(args);
+    if (length !== undefined && length > config.max_strlen)
+      diags.warning("length-cut", span, `buf() takes ${config.max_strlen} of these ${length} bytes`, {
+        hint: `max_strlen says how many it takes at most: config = { max_strlen = ${length} }`,
+      });
     if (length !== undefined && length < 0) diags.error("bad-argument", span, "buf() takes a length of at least 0");
     return { kind: "buffer", size: Math.max(0, Math.min(length ?? config.max_strlen, config.max_strlen)) };
   },
@@ -42,7 +46,8 @@ const buf: Builtin = {
     const data = valueArg(args, 0);
     const length = optionalValue(args, 1);
     if (clean) b.zero(dest.base, dest.offset, sizeOf(type));
-    const size = length === undefined || length.kind === "const" ? b.const(type.size) : clamped(l, length, type.size);
+    const size =
+      length === undefined || length.kind === "const" ? b.const(type.size) : clamped(l, length, type.size, true);
     b.store(4, dest.base, dest.offset, size);
     const bytes = { base: dest.base, offset: dest.offset + bufferHeader };
     if (residence(data.type) === "register") {
@@ -69,7 +74,7 @@ const writeUser: Builtin = {
     { name: "length", kind: "int" },
   ],
   unsafe: true,
-  doc: "Writes bytes of a value into the memory of the current process. True if that was possible.",
+  doc: "Writes bytes of a value into the memory of the current process, no more than it has (how often more were asked for is told at the end). True if that was possible.",
   since: "4.8",
   result: (context, args) => {
     const from = valueArg(args, 1);
@@ -91,7 +96,7 @@ const writeUser: Builtin = {
     const length = valueArg(args, 2);
     const copy = l.temporary(sizeOf(from.type), "written");
     l.into(from, copy, true);
-    const size = length.kind === "const" ? b.const(length.value) : clamped(l, length, sizeOf(from.type));
+    const size = length.kind === "const" ? b.const(length.value) : clamped(l, length, sizeOf(from.type), true);
     const result = b.call("probe_write_user", [l.value(valueArg(args, 0)), l.address(copy), size]);
     return b.cmp("eq", result, b.const(0));
   },

@@ -1,5 +1,6 @@
 // What a script says: printf and all that take its format.
 
+import { bytesIn } from "../../base/byte-text.js";
 import { formatPrintf, printfFormatter } from "../../output/printf.js";
 import { none, string } from "../../types/type.js";
 import { decoderFor } from "../../wire/decode.js";
@@ -13,7 +14,7 @@ import type { Lowering } from "../lowering.js";
 import type { ProgramVariant } from "../probe.js";
 import type { TypedExpr } from "../typed.js";
 import { expressions, literalText } from "./define.js";
-import { checkSequence, printIntoSequence } from "./sequence.js";
+import { checkSequence, isKernelFormat, printIntoSequence } from "./sequence.js";
 
 const formatParams = [
   { name: "format", kind: "literal-string" },
@@ -154,6 +155,8 @@ const debugf: Builtin = {
     diags.warning("debugf", span, "debugf() writes to a buffer that the whole system shares and makes the probe slow", {
       hint: "printf() is the one for output",
     });
+    if (!isKernelFormat(literalText(args, 0)))
+      diags.error("bad-argument", span, "the kernel writes this text, and takes ASCII only");
     if (values.length > mostDebugValues)
       diags.error("argument-count", span, `debugf() takes at most ${mostDebugValues} values`, {
         hint: "the kernel's bpf_trace_printk() has no more",
@@ -163,7 +166,7 @@ const debugf: Builtin = {
   value: (l, args) => {
     const format = args[0]?.kind === "literal" ? args[0] : undefined;
     const text = literalText(args, 0);
-    const bytes = new TextEncoder().encode(text).length + 1;
+    const bytes = bytesIn(text) + 1;
     const at = l.temporary(bytes, "format");
     const span = format?.span ?? l.span;
     l.into({ kind: "text", value: text, type: string(bytes), span }, at, false);

@@ -1,8 +1,9 @@
 // Ends the trace; prints arrays of strings.
 
+import { bytesIn, joinedBytes } from "../../base/byte-text.js";
 import { none, type Type } from "../../types/type.js";
-import { decoderFor } from "../../wire/decode.js";
-import type { Host } from "../action.js";
+import { decodeText } from "../../wire/decode.js";
+import { align8 } from "../../wire/layout.js";
 import { recordHeader } from "../action.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
@@ -41,6 +42,8 @@ export function sendExit(l: Lowering, code: TypedExpr | undefined): void {
 /** Elements that join() prints at most, and bytes of each: bpftrace's figures. */
 const joinCount = 16;
 const joinSize = 1024;
+/** Of each there is one byte more, which tells that it is longer. */
+const joinRoom = align8(joinSize + 1);
 
 const join: Builtin = {
   name: "join",
@@ -48,7 +51,7 @@ const join: Builtin = {
     { name: "array", kind: "address" },
     { name: "separator", kind: "literal-string", optional: true },
   ],
-  doc: `Prints an array of strings (char **, ended by NULL) with a separator between them, by default a space; at most ${joinCount} strings of ${joinSize - 1} bytes.`,
+  doc: `Prints an array of strings (char **, ended by NULL) with a separator between them, by default a space; at most ${joinCount} strings of ${joinSize - 1} bytes. Where there is more, str_trunc_trailer stands.`,
   result: (_context: CheckContext) => none,
   value: (l, args) => {
     const array = valueArg(args, 0);
@@ -60,30 +63,32 @@ const join: Builtin = {
         name: "join",
         size,
         run: (host, view, offset) => {
+          const count = Number(view.getBigUint64(offset + recordHeader, true));
+          const { trailer } = host.cut;
           const parts: string[] = [];
-          for (let i = 0; i < joinCount; i++) {
-            const at = offset + recordHeader + 8 + i * joinSize;
-            if (BigInt(i) >= view.getBigUint64(offset + recordHeader, true)) break;
-            parts.push(joinText(view, at, host));
-          }
-          host.emit({ kind: "join", text: parts.join(separator) });
+          for (let i = 0; i < Math.min(count, joinCount); i++)
+            parts.push(joinText(view, offset + recordHeader + 8 + i * joinRoom, trailer));
+          if (count > joinCount) parts.push(trailer);
+          host.emit({ kind: "join", text: joinedBytes(parts.join(separator)) });
         },
       }),
-      8 + joinCount * joinSize,
+      8 + joinCount * joinRoom,
       (dest) => {
         const { b } = l;
         b.store(8, dest.base, dest.offset, b.const(0));
         const done = b.newBlock();
         const pointerType: Type = { kind: "int", size: 8, signed: false };
-        for (let i = 0; i < joinCount; i++) {
+        for (let i = 0; i <= joinCount; i++) {
           const element = l.read({ base: start, offset: 8 * i, space }, pointerType);
           const next = b.newBlock();
           b.branch("eq", element, b.const(0), done, next);
           b.seal(next);
           b.setBlock(next);
-          const at = { base: dest.base, offset: dest.offset + 8 + i * joinSize };
-          b.store(1, at.base, at.offset, b.const(0));
-          l.readText(l.address(at), b.const(joinSize), element, space);
+          if (i < joinCount) {
+            const at = { base: dest.base, offset: dest.offset + 8 + i * joinRoom };
+            b.store(1, at.base, at.offset, b.const(0));
+            l.readText(l.address(at), b.const(joinSize + 1), element, space);
+          }
           b.store(8, dest.base, dest.offset, b.const(i + 1));
         }
         b.jump(done);
@@ -95,11 +100,9 @@ const join: Builtin = {
   },
 };
 
-const joinDecoder = decoderFor({ kind: "string", size: joinSize });
-
-function joinText(view: DataView, at: number, host: Host): string {
-  const value = joinDecoder(view, at, host);
-  return value.kind === "string" ? value.value : "";
+function joinText(view: DataView, at: number, trailer: string): string {
+  const text = decodeText(view, at, joinSize);
+  return bytesIn(text) === joinSize ? decodeText(view, at, joinSize - 1) + trailer : text;
 }
 
 export const outputBuiltins: readonly Builtin[] = [exit, join];

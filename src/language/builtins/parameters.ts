@@ -1,10 +1,9 @@
+import { bytesIn } from "../../base/byte-text.js";
 import { bool, i64, none, string, type Type, u64 } from "../../types/type.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import type { Parameter } from "../parameters.js";
 import type { TypedArg, TypedExpr } from "../typed.js";
 import { literalText, optionalValue } from "./define.js";
-
-const utf8 = new TextEncoder();
 
 export const parameterBuiltins: readonly Builtin[] = [
   {
@@ -37,7 +36,7 @@ export const parameterBuiltins: readonly Builtin[] = [
       if (parameter === undefined) return none;
       const value = parameterValue(context, parameter);
       if (typeof value === "boolean") return bool;
-      if (typeof value === "string") return string(utf8.encode(value).length + 1);
+      if (typeof value === "string") return string(bytesIn(value) + 1);
       return value !== undefined && value >= 1n << 63n ? u64 : i64;
     },
     rewrite(context, args, type): TypedExpr {
@@ -53,7 +52,7 @@ export const parameterBuiltins: readonly Builtin[] = [
 
 function typeOf(value: number | boolean | string): Type {
   if (typeof value === "boolean") return bool;
-  return typeof value === "string" ? string(utf8.encode(value).length + 1) : u64;
+  return typeof value === "string" ? string(bytesIn(value) + 1) : u64;
 }
 
 function declared(context: CheckContext, args: readonly TypedArg[]): Parameter | undefined {

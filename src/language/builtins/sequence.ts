@@ -1,5 +1,6 @@
 // printf of a pinned iterator: the kernel makes the text, for whoever reads the file.
 
+import { bytesIn } from "../../base/byte-text.js";
 import { string } from "../../types/type.js";
 import { residence } from "../../wire/layout.js";
 import { type Conversion, parseFormat, shownBits } from "../../wire/printf.js";
@@ -35,8 +36,11 @@ export function checkSequence(context: CheckContext, format: string, values: rea
     else if (conversion.precision !== undefined || conversion.alternate || !(conversion.specifier in specifiers))
       bad(value, `the kernel does not know ${conversion.text}`);
   }
-  if (!/^[\x20-\x7e\s]*$/.test(format)) bad(undefined, "the kernel takes ASCII only");
+  if (!isKernelFormat(format)) bad(undefined, "the kernel takes ASCII only");
 }
+
+/** Whether the kernel's printf takes this text: otherwise it answers -EINVAL, and nobody sees it (bpf_bprintf_prepare(), kernel/bpf/helpers.c). */
+export const isKernelFormat = (format: string): boolean => /^[\x20-\x7e\t\n\v\f\r]*$/.test(format);
 
 /** What the kernel's printf has for ours; values are 64 bits wide, cut or extended before. */
 const specifiers: Readonly<Partial<Record<Conversion["specifier"], string>>> = {
@@ -56,7 +60,7 @@ export function printIntoSequence(l: Lowering, format: string, values: readonly 
   const { pieces, conversions } = parseFormat(format);
   const escaped = pieces.map((piece) => piece.replaceAll("%", "%%"));
   const text = conversions.map((c, i) => `${escaped[i] ?? ""}${forKernel(c)}`).join("") + (escaped.at(-1) ?? "");
-  const bytes = new TextEncoder().encode(text).length + 1;
+  const bytes = bytesIn(text) + 1;
   const at = l.temporary(bytes, "format");
   l.into({ kind: "text", value: text, type: string(bytes), span: l.span }, at, false);
   const data = l.temporary(Math.max(8, 8 * values.length), "values");

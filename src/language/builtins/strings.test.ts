@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { complaints } from "../../../test/support/compile-script.js";
 import { FixtureKernel } from "../../../test/support/fixture-kernel.js";
 import { Simulation } from "../../../test/support/simulation.js";
 
@@ -62,8 +63,37 @@ test("str_concat joins, and cuts at its room", () => {
     "/var",
     "3",
   ]);
-  const long = "z".repeat(600);
-  assert.deepEqual(printed(`$a = "${long}"; $t = str_concat($a, $a); print(strlen($t));`), ["1023"]);
+  const joined = (first: number, second: number): Simulation =>
+    new Simulation(
+      `BEGIN { $a = "${"z".repeat(first)}"; $b = "${"z".repeat(second)}"; $t = str_concat($a, $b); print(strlen($t)); }`,
+    ).fire();
+  assert.deepEqual(joined(600, 600).said, ["1023"]);
+  // What was cut is counted.
+  assert.deepEqual(joined(600, 600).losses(), { cut: 1n });
+  assert.deepEqual(joined(600, 424).losses(), { cut: 1n });
+  assert.deepEqual([joined(600, 423).said, joined(600, 423).losses()], [["1023"], {}]);
+  assert.deepEqual(joined(1022, 1).losses(), {});
+});
+
+test("buf() tells what there was no room for", () => {
+  const simulation = new Simulation(
+    "config = { max_strlen = 8 } kprobe:vfs_read { print(buf(arg0, arg1)); print(buf(arg0, 8)); }",
+  );
+  const arg0 = simulation.put("kernel", "abcdefghijkl");
+  for (const arg1 of [8n, 9n, 3n, 1000n, -11n]) simulation.fire({ registers: { arg0, arg1 } });
+  assert.deepEqual(
+    simulation.said.filter((_, i) => i % 2 === 0),
+    ["abcdefgh", "abcdefgh", "abc", "abcdefgh", "abcdefgh"].map((text) => Buffer.from(text).toString("hex")),
+  );
+  assert.deepEqual(simulation.losses(), { cut: 2n });
+  for (const call of ["buf(arg0, 9)", "buf(((struct bytes *)arg0).b)"]) {
+    const script = `struct bytes { unsigned char b[9]; } config = { max_strlen = 8 } kprobe:vfs_read { print(${call}); }`;
+    assert.deepEqual(complaints(script), [`warning length-cut '${call}'`]);
+  }
+});
+
+test("what the kernel writes itself is ASCII", () => {
+  assert.throws(() => new Simulation('BEGIN { debugf("é\\n"); }'), /ASCII only/);
 });
 
 test("memcmp is the difference of the first bytes that differ", () => {

@@ -1,5 +1,6 @@
 // What can be asked of texts: how long, where, equal, joined.
 
+import { bytesIn, encodeBytes } from "../../base/byte-text.js";
 import type { BlockId, Value } from "../../ir/ir.js";
 import { i32, string, type Type, u64 } from "../../types/type.js";
 import { align8, residence, sizeOf } from "../../wire/layout.js";
@@ -9,8 +10,6 @@ import type { Dest, Lowering } from "../lowering.js";
 import type { TypedArg, TypedExpr } from "../typed.js";
 import { builtin, literalNumber, textOf, valueArg } from "./define.js";
 import { search } from "./search.js";
-
-const utf8 = new TextEncoder();
 
 /** Text in the memory of programs: `size` bytes, a NUL among them and zeros from there on. */
 interface Operand extends Dest {
@@ -67,7 +66,7 @@ function readInto(l: Lowering, to: Dest, size: number, e: TypedExpr): Value {
   return l.readText(l.address(to), b.const(size), l.address(place), place.space === "user" ? "user" : "kernel");
 }
 
-const lengthOf = (text: string): number => utf8.encode(text.split("\0")[0] ?? "").length;
+const lengthOf = (text: string): number => bytesIn(text.split("\0")[0] ?? "");
 
 const constant = (value: number, type: Type, e: { readonly span: TypedExpr["span"] }): TypedExpr => ({
   kind: "const",
@@ -209,13 +208,13 @@ const strstr: Builtin = {
     const [text, part] = [textOf(args[0]), textOf(args[1])];
     if (part !== undefined && lengthOf(part) === 0) return constant(0, type, context);
     if (text === undefined || part === undefined) return undefined;
-    const at = Buffer.from(text.split("\0")[0] ?? "").indexOf(part.split("\0")[0] ?? "");
+    const at = encodeBytes(text.split("\0")[0] ?? "").indexOf(encodeBytes(part.split("\0")[0] ?? ""));
     return constant(at < 0 ? notFound : at, type, context);
   },
   value: (l, args) => {
     const hay = operand(l, valueArg(args, 0));
     const literal = textOf(args[1]);
-    const bytes = literal === undefined ? undefined : utf8.encode(literal.split("\0")[0] ?? "");
+    const bytes = literal === undefined ? undefined : encodeBytes(literal.split("\0")[0] ?? "");
     if (bytes === undefined || bytes.length > unrolledNeedle) return unlessEmpty(l, operand(l, valueArg(args, 1)), hay);
     return bytes.length >= hay.size ? l.b.const(notFound) : compareLiteral(l, hay, bytes);
   },
@@ -260,7 +259,7 @@ const strncmp: Builtin = {
     const length = Number(literalNumber(args, 2) ?? 0n);
     if (length === 0) return constant(0, type, context);
     if (a === undefined || b === undefined) return undefined;
-    const [x, y] = [a, b].map((text) => Buffer.from(text.split("\0")[0] ?? "").subarray(0, length));
+    const [x, y] = [a, b].map((text) => encodeBytes(text.split("\0")[0] ?? "").subarray(0, length));
     return constant(x !== undefined && y !== undefined && x.equals(y) ? 0 : 1, type, context);
   },
   value: (l, args) => {
@@ -336,7 +335,7 @@ const strConcat: Builtin = {
     { name: "text", kind: "text" },
     { name: "other", kind: "text" },
   ],
-  doc: `Two texts as one, of at most ${concatSize - 1} bytes.`,
+  doc: `Two texts as one, of at most ${concatSize - 1} bytes; how often there were more is told at the end.`,
   result: (context, args) => {
     for (const i of [0, 1]) needsText(context, "str_concat", valueArg(args, i));
     return string(concatSize);
@@ -358,8 +357,10 @@ const strConcat: Builtin = {
       b.write(end, before);
     });
     const behind = b.bin("add", l.address(to), b.read(end));
-    l.readText(behind, b.const(second.size), l.address(second), "kernel");
+    const more = l.readText(behind, b.const(second.size), l.address(second), "kernel");
     if (fits) return;
+    // With its NUL; an error is negative.
+    b.when("sgt", b.bin("add", b.read(end), more), b.const(concatSize), undefined, () => l.countLoss("cut"));
     b.copy(dest.base, dest.offset, to.base, to.offset, concatSize);
     b.store(1, dest.base, dest.offset + concatSize - 1, b.const(0));
   },

@@ -1,4 +1,5 @@
 // The names of attach points as text that programs can search, compare and join.
+import { bytesIn, encodeBytes } from "../../base/byte-text.js";
 import { string, type Type } from "../../types/type.js";
 import { align8 } from "../../wire/layout.js";
 import type { Builtin } from "../builtin.js";
@@ -8,19 +9,17 @@ import { valueArg } from "./define.js";
 
 type NameKind = "probe" | "func";
 
-const utf8 = new TextEncoder();
-
 const nameOf = (target: Target, kind: NameKind): string => (kind === "func" ? target.func : target.name);
 
 /** Bytes of a row of the table: the longest name with its NUL. */
 const rowSize = (targets: readonly Target[], kind: NameKind): number =>
-  align8(Math.max(0, ...targets.map((target) => Buffer.byteLength(nameOf(target, kind)))) + 1);
+  align8(Math.max(0, ...targets.map((target) => bytesIn(nameOf(target, kind)))) + 1);
 
 /** Row 0 is empty: a map's entry that was never set. */
 function tableOf(targets: readonly Target[], kind: NameKind): Uint8Array {
   const size = rowSize(targets, kind);
   const bytes = new Uint8Array(size * (targets.length + 1));
-  for (const [i, target] of targets.entries()) utf8.encodeInto(nameOf(target, kind), bytes.subarray(size * (i + 1)));
+  for (const [i, target] of targets.entries()) bytes.set(encodeBytes(nameOf(target, kind)), size * (i + 1));
   return bytes;
 }
 

@@ -1,4 +1,5 @@
 // Strings and what prints like one.
+import { bytesIn, sliceBytes } from "../../base/byte-text.js";
 import type { Value } from "../../ir/ir.js";
 import { string } from "../../types/type.js";
 import { sizeOf } from "../../wire/layout.js";
@@ -7,14 +8,18 @@ import type { Lowering } from "../lowering.js";
 import type { TypedExpr } from "../typed.js";
 import { valueArg } from "./define.js";
 
-/** A length of at most `most`, by a branch, so that the verifier knows the bound. */
-export function clamped(l: Lowering, length: TypedExpr, most: number): Value {
+/**
+ * A length of at most `most`, by a branch, so that the verifier knows the bound; `isTold`: where it was more, that is counted.
+ * What is negative is an error of the caller's, such as a system call's, and no length.
+ */
+export function clamped(l: Lowering, length: TypedExpr, most: number, isTold = false): Value {
   const { b } = l;
   const chosen = b.newVariable();
   const wanted = l.value(length);
   b.write(chosen, wanted);
   b.when("ugt", wanted, b.const(most), undefined, () => {
     b.write(chosen, b.const(most));
+    if (isTold) b.when("sgt", wanted, b.const(most), undefined, () => l.countLoss("cut"));
   });
   return b.read(chosen);
 }
@@ -25,7 +30,7 @@ const str: Builtin = {
     { name: "address", kind: "text", positionalText: true },
     { name: "length", kind: "int", optional: true },
   ],
-  doc: "The NUL-terminated text at an address, at most length (or the setting max_strlen) bytes with its end.",
+  doc: "The NUL-terminated text at an address, at most length bytes with its end; without a length, or with a larger one, max_strlen bytes and str_trunc_trailer behind what was cut.",
   result: ({ config, diags, span }, args) => {
     const from = valueArg(args, 0);
     if (from.type.kind === "string") return from.type;
@@ -45,8 +50,8 @@ const str: Builtin = {
     if (from.type.kind !== "string") return undefined;
     const limit = args[1]?.kind === "value" && args[1].value.kind === "const" ? Number(args[1].value.value) : undefined;
     if (limit === undefined || from.kind !== "text") return { ...from, type };
-    const value = from.value.slice(0, Math.max(0, limit));
-    return { ...from, value, type: string(value.length + 1) };
+    const value = sliceBytes(from.value, 0, Math.max(0, limit));
+    return { ...from, value, type: string(bytesIn(value) + 1) };
   },
   into: (l, args, type, dest, clean) => {
     const { b } = l;
