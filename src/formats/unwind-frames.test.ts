@@ -18,12 +18,21 @@ function callers(
   words: readonly number[],
   code: Readonly<Record<number, CallRule | "no file">>,
   place: Partial<FramePlace> = {},
-  { most = 10, trampoline = 0 }: { readonly most?: number; readonly trampoline?: number } = {},
+  {
+    most = 10,
+    trampoline = 0,
+    replaced = {},
+  }: {
+    readonly most?: number;
+    readonly trampoline?: number;
+    readonly replaced?: Readonly<Record<number, number>>;
+  } = {},
 ): Callers {
   const stack: StackAndCode = {
     wordAt: (address) => words[(address - 1000) / 8],
     codeAt: (address) => code[Math.floor(address / 100)],
     trampoline,
+    replacedAt: (address) => replaced[address],
   };
   const from = { ip: 100, sp: 1000, fp: Number.NaN, base: Number.NaN, argument: Number.NaN, exact: true, ...place };
   return callersOf(from, stack, most);
@@ -40,6 +49,11 @@ test("by the stack pointer, and to the first function", () => {
   assert.deepEqual(callers([7, 200], { ...code, 1: rule(stackPointer, 2) }).end, "unreadable");
   assert.deepEqual(callers([7, 250, 350], code, {}, { most: 1 }), { frames: [250], end: "full" });
   assert.deepEqual(callers([7, 250, 350], code, {}, { trampoline: 350 }), { frames: [250], end: "unreadable" });
+  // What stood in the word at 1016, where the program returns to the kernel's page.
+  assert.deepEqual(callers([7, 250, 950], code, {}, { trampoline: 950, replaced: { 1016: 350 } }), {
+    frames: [250, 350],
+    end: "whole",
+  });
   assert.deepEqual(callers([7, 0], code), { frames: [], end: "whole" });
 });
 

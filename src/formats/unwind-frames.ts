@@ -4,7 +4,10 @@
 import type { CallRule } from "./call-frame.js";
 import { cfaKinds, ruleBits, signalFrame } from "./unwind-rule.js";
 
-/** Registers of a frame. Addresses are exact as numbers: programs have none above 2^53, unless they ask for it. */
+/**
+ * Registers of a frame. Addresses are exact as numbers: programs have none above 2^53, unless they ask for it, and where the
+ * kernel puts a page of its own there, it is a multiple of 4096.
+ */
 export interface FramePlace {
   readonly ip: number;
   readonly sp: number;
@@ -25,6 +28,8 @@ export interface StackAndCode {
   codeAt(address: number): CallRule | "no file" | undefined;
   /** Where functions with a uretprobe return to, 0 if none do. */
   readonly trampoline: number;
+  /** What stood in a word of the stack that now has that address. */
+  replacedAt(address: number): number | undefined;
 }
 
 /** Why a stack ends: with the first function of its thread, at the limit, or before. */
@@ -38,7 +43,8 @@ export interface Callers {
 const word = 8;
 
 /** The callers of a frame, at most `most`. */
-export function callersOf(from: FramePlace, { wordAt, codeAt, trampoline }: StackAndCode, most: number): Callers {
+export function callersOf(from: FramePlace, stack: StackAndCode, most: number): Callers {
+  const { wordAt, codeAt, trampoline } = stack;
   const frames: number[] = [];
   for (let place = from; ; ) {
     if (frames.length === most) return { frames, end: "full" };
@@ -48,10 +54,10 @@ export function callersOf(from: FramePlace, { wordAt, codeAt, trampoline }: Stac
     if (typeof next === "string") return { frames, end: next };
     // No address to return to is how some begin their threads.
     if (next.ip === 0) return { frames, end: "whole" };
-    // What the program that runs there returns to only the kernel knows.
-    if (next.ip === trampoline) return { frames, end: "unreadable" };
-    frames.push(next.ip);
-    place = next;
+    const ip = next.ip === trampoline ? stack.replacedAt(next.sp - word) : next.ip;
+    if (ip === undefined) return { frames, end: "unreadable" };
+    frames.push(ip);
+    place = { ...next, ip };
   }
 }
 

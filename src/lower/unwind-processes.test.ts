@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compileScript } from "../../test/support/compile-script.js";
 import { FixtureKernel } from "../../test/support/fixture-kernel.js";
+import { recordAt, scratchSize } from "../language/builtins/unwind-memory.js";
+import { mostPendingPages, pendingPages, pendingSize, processSize } from "../wire/unwind.js";
 
 test("a script by frame pointers has nothing of it", () => {
   for (const [stack, kept] of [
@@ -67,20 +69,28 @@ for (const probe of [
       ],
     );
     const [own] = object.programs;
-    // Of each room for frames a function for the stack and one for a frame; two for mappings, one for pages of a stack.
-    assert.equal(own?.functions.length, 8);
+    // Of each room for frames a function for the stack, one for a frame, and two that fill records of unfinished ones; two
+    // for mappings, two that look for what is sent.
+    assert.equal(own?.functions.length, 1 + 2 * 4 + 2 + 2);
   });
 }
 
-test("stacks of whatever depth share the functions that unwind them, one of which the verifier looks at by itself", () => {
+test("stacks of whatever depth share the functions that unwind them, which the verifier looks at by themselves", () => {
   const stacks = Array.from({ length: 20 }, (_, i) => `dw_ustack(${2 * i + 1})`).join(", ");
   const { object } = compileScript(`profile:hz:99 { @[${stacks}] = count(); @again[dw_ustack(4)] = count(); }`, {
     pid: 1,
   });
-  const [own, ...callbacks] = object.programs[0]?.functions.map(({ pointsTo }) => pointsTo) ?? [];
-  assert.equal(own, undefined);
-  // Memory that the stack is in, what is known of the process, and a number.
-  assert.deepEqual(callbacks, [undefined, undefined, undefined, [816, 10248, 0], undefined]);
+  const functions = object.programs[0]?.functions.map(({ pointsTo }) => pointsTo) ?? [];
+  const alone = functions.filter((pointsTo) => pointsTo !== undefined);
+  const scratch = scratchSize(39);
+  // What was found in the kernel, memory that the stack is in, and a number; what is sent, in two sizes.
+  assert.deepEqual(alone, [
+    [scratch, processSize, 0],
+    [recordAt],
+    [pendingSize(39, mostPendingPages), scratch, 0],
+    [pendingSize(39, pendingPages), scratch, 0],
+  ]);
+  assert.equal(functions.length, alone.length + 5);
 });
 
 test("in a pid namespace of its own the tracer cannot follow children", () => {

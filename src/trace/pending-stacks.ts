@@ -4,14 +4,23 @@
 import { callersOf, type FramesEnd, type StackAndCode } from "../formats/unwind-frames.js";
 import type { UserSymbols } from "../symbols/user-symbols.js";
 import type { Loss } from "../wire/event.js";
-import { mostPendingPages, noPage, pendingLayout, pendingPage, unwoundId } from "../wire/unwind.js";
+import {
+  mostPendingPages,
+  noPage,
+  pendingLayout,
+  pendingPage,
+  pendingPagesAt,
+  returnLayout,
+  unwoundId,
+} from "../wire/unwind.js";
 
 /** Stacks that are kept for maps, and for records that are about to be shown. */
 const mostKept = 1 << 17;
 const mostShown = 1 << 12;
 
-/** Bits of an upper half of a number that is exact. */
+/** Upper halves of numbers that are exact, whatever the lower half is, and lower halves of those that are so at any height. */
 const exactHigh = 2 ** 21;
+const exactLow = 2 ** 12;
 
 /** A stack under the id that a program gave it. */
 interface Finished {
@@ -117,7 +126,7 @@ export class PendingStacks {
     const time = word(pendingLayout.time);
     const register = (i: number): bigint => word(pendingLayout.registers + 8 * i);
     const sp = register(1);
-    const stackAt = at + pendingLayout.frames + 8 * depth;
+    const stackAt = at + pendingPagesAt(depth);
     const places = new Map<number, number>();
     for (let i = 0; i < mostPendingPages; i++) {
       const page = word(pendingLayout.pages + 8 * i);
@@ -146,10 +155,16 @@ export class PendingStacks {
       exact: true,
     };
     const trampoline = Number(word(pendingLayout.trampoline));
-    const { frames, end } = callersOf(place, { wordAt, codeAt, trampoline }, depth - 1);
+    const replaced = new Map<number, number>();
+    for (let i = 0; i < Number(word(pendingLayout.returnCount)); i++) {
+      const one = pendingLayout.returns + returnLayout.size * i;
+      replaced.set(Number(word(one + returnLayout.word)), Number(word(one + returnLayout.address)));
+    }
+    const replacedAt = (address: number): number | undefined => replaced.get(address);
+    const { frames, end } = callersOf(place, { wordAt, codeAt, trampoline, replacedAt }, depth - 1);
     const reason = lossOf[end];
     if (reason !== undefined) this.cut.set(reason, (this.cut.get(reason) ?? 0n) + 1n);
-    // The program knows of return addresses that uretprobes have replaced.
+    // The program could read what is not in these pages.
     if (frames.length + 1 < count)
       return BigUint64Array.from({ length: count }, (_, i) => word(pendingLayout.frames + 8 * i));
     return BigUint64Array.from([register(0), ...frames.map(BigInt)]);
@@ -158,7 +173,9 @@ export class PendingStacks {
 
 const exactly = (word: bigint): number => (word < 2n ** 53n ? Number(word) : Number.NaN);
 
-const numberOf = (low: number, high: number): number => (high < exactHigh ? high * 2 ** 32 + low : Number.NaN);
+/** With five levels of page tables uretprobes' page is above 2^53; it is exact, as it begins there. */
+const numberOf = (low: number, high: number): number =>
+  high < exactHigh || low % exactLow === 0 ? high * 2 ** 32 + low : Number.NaN;
 
 const viewOf = (frames: BigUint64Array): DataView => new DataView(frames.buffer, frames.byteOffset, frames.byteLength);
 

@@ -4,7 +4,16 @@ import type { TypedMap } from "../language/typed.js";
 import type { UserSymbols } from "../symbols/user-symbols.js";
 import type { Type } from "../types/type.js";
 import { stackLayout } from "../wire/layout.js";
-import { mostPendingPages, noPage, pendingLayout, pendingMark, pendingSize, unwoundId } from "../wire/unwind.js";
+import {
+  mostPendingPages,
+  noPage,
+  pendingLayout,
+  pendingMark,
+  pendingPagesAt,
+  pendingSize,
+  returnLayout,
+  unwoundId,
+} from "../wire/unwind.js";
 import { PendingStacks } from "./pending-stacks.js";
 import { StackKeys } from "./stack-keys.js";
 
@@ -31,7 +40,7 @@ function record(ip: bigint, caller: bigint, sentAs: bigint, number = 0n): DataVi
   for (let i = 0; i < mostPendingPages; i++)
     view.setBigUint64(pendingLayout.pages + 8 * i, i === 0 ? 0n : noPage, true);
   view.setBigUint64(pendingLayout.frames, ip, true);
-  view.setBigUint64(pendingLayout.frames + 8 * depth, caller, true);
+  view.setBigUint64(pendingPagesAt(depth), caller, true);
   return view;
 }
 
@@ -94,6 +103,19 @@ test("ids of stacks are known until the sweep after the next", () => {
   assert.equal(pending.finalId(77n), undefined);
   // The whole one is what maps have now.
   assert.equal(pending.byId(whole)?.byteLength, 16);
+});
+
+test("a return address that a uretprobe has replaced, by a page above 2^53 as well", () => {
+  for (const trampoline of [0x7fff_ffff_e000n, 0xff_ffff_ffff_e000n]) {
+    const pending = new PendingStacks(() => users, true);
+    const view = record(0x1000n, trampoline, 77n);
+    view.setBigUint64(pendingLayout.trampoline, trampoline, true);
+    view.setBigUint64(pendingLayout.returnCount, 1n, true);
+    view.setBigUint64(pendingLayout.returns + returnLayout.word, 0x7000n, true);
+    view.setBigUint64(pendingLayout.returns + returnLayout.address, 0x2000n, true);
+    pending.take(view, 0, depth);
+    assert.deepEqual(pending.finalId(77n), { id: whole, count: 2 });
+  }
 });
 
 test("what is cut all the same is counted, and added to what programs have counted", () => {

@@ -34,6 +34,12 @@ interface Waiting {
   readonly file: OpenFile | undefined;
 }
 
+interface Held {
+  readonly table: Fd;
+  /** What programs find it by. */
+  readonly key: Uint8Array;
+}
+
 const noRows = new Uint32Array(0);
 
 /** The tables of files in the kernel, by the key that the kernel knows a file by. */
@@ -49,7 +55,9 @@ export class UnwindTables implements Disposable {
    * Tables by the file as stat(2) identifies it, which in an overlay or on Btrfs is not the kernel's key: one of these may
    * be made before the key is known, and be wanted by two.
    */
-  private readonly held = new Map<string, Fd>();
+  private readonly held = new Map<string, Held>();
+  /** Of keys whose file has a table under another one: that one. */
+  private readonly others = new Map<string, Uint8Array>();
   /** Files whose tables are made soon. */
   private readonly waiting = new Map<string, Waiting>();
   private working: Promise<void> | undefined;
@@ -87,28 +95,50 @@ export class UnwindTables implements Disposable {
     this.owned[Symbol.dispose]();
   }
 
+  /** A key under which the file of `key` has a table already, if that is known; else `key`. */
+  keyOf(key: Uint8Array): Uint8Array {
+    return this.others.get(nameOf(key)) ?? key;
+  }
+
+  /** The same, where the file is opened to find out; and a table is made if there is none. */
+  keyOrAdd(key: Uint8Array, what: string, open: () => OpenFile | undefined, when: "now" | "soon"): Uint8Array {
+    const name = nameOf(key);
+    const other = this.others.get(name);
+    if (other !== undefined || this.done.has(name) || this.waiting.has(name)) return other ?? key;
+    const file = open();
+    const held = file === undefined ? undefined : this.held.get(identityOf(file));
+    if (held === undefined) {
+      this.addFile(key, what, file, when);
+      return key;
+    }
+    file?.[Symbol.dispose]();
+    this.others.set(name, held.key);
+    return held.key;
+  }
+
   /**
    * Makes the table of a file if there is none yet, now or soon, while the event loop does other things. One that cannot be read
    * has no rows, so that nobody asks again.
    */
-  add(key: Uint8Array, what: string, open: () => OpenFile | undefined, when: "now" | "soon" = "now"): void {
+  add(key: Uint8Array, what: string, open: () => OpenFile | undefined, when: "now" | "soon"): void {
     const name = nameOf(key);
-    if (this.done.has(name)) return;
-    if (when === "soon") {
-      if (this.waiting.has(name)) return;
-      // Opened while the process is there.
-      const file = open();
-      if (this.waiting.size < mostWaiting) this.waiting.set(name, { key, what, file });
-      else file?.[Symbol.dispose]();
-      this.working ??= this.work();
+    if (!this.done.has(name) && !(when === "soon" && this.waiting.has(name))) this.addFile(key, what, open(), when);
+  }
+
+  /** One that waits is open: its process may end. */
+  private addFile(key: Uint8Array, what: string, file: OpenFile | undefined, when: "now" | "soon"): void {
+    if (when === "now") {
+      using own = file;
+      finished(this.putting(key, what, own));
       return;
     }
-    using file = open();
-    finished(this.putting(key, what, file));
+    if (this.waiting.size < mostWaiting) this.waiting.set(nameOf(key), { key, what, file });
+    else file?.[Symbol.dispose]();
+    this.working ??= this.work();
   }
 
   private *putting(key: Uint8Array, what: string, file: OpenFile | undefined): Steps<void> {
-    const identity = file === undefined ? undefined : `${file.device} ${file.inode}`;
+    const identity = file === undefined ? undefined : identityOf(file);
     yield* this.put(key, identity, () =>
       file === undefined ? nothing() : this.rowsOf(what, () => Elf.parse(file, what)),
     );
@@ -150,7 +180,7 @@ export class UnwindTables implements Disposable {
     mapLookup(this.sys, question, zeroed(4), value);
     const key = zeroed(fileKey.size);
     key.set(value.subarray(fileQuestion.file, fileQuestion.file + fileKey.size));
-    this.add(key, path, () => openFile(path));
+    this.add(key, path, () => openFile(path), "now");
   }
 
   private *put(key: Uint8Array, identity: string | undefined, read: () => Steps<Uint32Array>): Steps<void> {
@@ -164,9 +194,10 @@ export class UnwindTables implements Disposable {
     if (this.done.has(nameOf(key))) return;
     this.done.add(nameOf(key));
     const known = before ?? (identity === undefined ? undefined : this.held.get(identity));
-    const table = known ?? this.make(rows);
+    const table = known?.table ?? this.make(rows);
     const isHeld = known !== undefined || (identity !== undefined && this.held.size < mostHeld);
-    if (known === undefined && identity !== undefined && isHeld) this.held.set(identity, this.owned.use(table));
+    if (known === undefined && identity !== undefined && isHeld)
+      this.held.set(identity, { table: this.owned.use(table), key });
     const entering = this.enter(key, table)
       .then(() => void this.entering.delete(entering))
       .finally(() => {
@@ -224,6 +255,8 @@ function* nothing(): Steps<Uint32Array> {
   yield;
   return noRows;
 }
+
+const identityOf = ({ device, inode }: OpenFile): string => `${device} ${inode}`;
 
 const nameOf = (key: Uint8Array): string => Buffer.from(key).toString("hex");
 

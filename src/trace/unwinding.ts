@@ -220,7 +220,7 @@ export class Unwinding implements Disposable {
     const maps = image.maps.filter(isCode);
     for (const map of maps)
       if (map.inode !== 0n)
-        this.tables.add(keyOfMap(map), map.path ?? "", () => openMappedFile(procRoot, pid, map), this.when);
+        this.tables.keyOrAdd(keyOfMap(map), map.path ?? "", () => openMappedFile(procRoot, pid, map), this.when);
     this.putRead(pid, maps, image.identity);
     this.options.remember(pid);
   }
@@ -250,7 +250,7 @@ export class Unwinding implements Disposable {
       view.setBigUint64(at + mappingLayout.start, map.start, true);
       view.setBigUint64(at + mappingLayout.end, map.end, true);
       view.setBigUint64(at + mappingLayout.offset, map.offset, true);
-      value.set(keyOfMap(map), at + mappingLayout.file);
+      value.set(this.tables.keyOf(keyOfMap(map)), at + mappingLayout.file);
     }
     try {
       mapUpdate(this.sys, this.processes.fd, processKey(pid), value);

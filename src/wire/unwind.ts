@@ -1,5 +1,7 @@
 // Maps that programs unwind the stacks of processes with: what of which file is mapped where, and the rules of each file.
 
+import { MAX_URETPROBE_DEPTH } from "../abi/uprobes.js";
+
 /** Names of the maps. */
 export const unwindMaps = {
   /** Processes whose stacks are unwound by tables, by process id (u32): {@link processLayout}. */
@@ -68,6 +70,23 @@ export const unwoundLayout = { count: 0, frames: 8 } as const;
 export const pendingPages = 4;
 export const mostPendingPages = 16;
 
+/** Few rooms are of use: the verifier walks what unwinds stacks once for each. */
+const leastRoom = 64;
+
+/**
+ * Frames that there is room for: a power of 2, more than `depth`. A number of frames is below it once its upper bits are
+ * cleared, which the verifier understands.
+ */
+export const roomFor = (depth: number): number => Math.max(leastRoom, 2 ** (32 - Math.clz32(depth)));
+
+/** Return addresses that uretprobes have replaced: `{ u64 address of the word; u64 what stood in it }` of each. */
+export const returnLayout = { word: 0, address: 8, size: 16 } as const;
+
+export const returnsSize: number = MAX_URETPROBE_DEPTH * returnLayout.size;
+
+const pagesAt = 88;
+const returnsAt = pagesAt + 8 * mostPendingPages;
+
 /**
  * A stack that stopped for want of what is known of the code, so that user space finds its callers: behind the record's header,
  * what {@link pendingLayout} says, its frames until there, then pages of the thread's stack that have been touched.
@@ -85,17 +104,21 @@ export const pendingLayout = {
   /** u32 process, u32 number of frames. */
   process: 72,
   count: 76,
+  /** u64 number of {@link returnLayout}. */
+  returnCount: 80,
   /** u64 for each of {@link mostPendingPages}: where the page is, in pages from the one that `sp` is in; {@link noPage} if there is none. */
-  pages: 80,
-  frames: 80 + 8 * mostPendingPages,
+  pages: pagesAt,
+  returns: returnsAt,
+  /** u64 each, {@link roomFor} many. */
+  frames: returnsAt + returnsSize,
 } as const;
 
 export const noPage = 0xffff_ffff_ffff_ffffn;
 export const pendingPage = 4096;
 
-/** Bytes of such a record, of stacks of `depth` frames. */
-export const pendingSize = (depth: number, pages: number): number =>
-  pendingLayout.frames + 8 * depth + pages * pendingPage;
+/** Where the pages begin, and the bytes of such a record, of stacks of `depth` frames. */
+export const pendingPagesAt = (depth: number): number => pendingLayout.frames + 8 * roomFor(depth);
+export const pendingSize = (depth: number, pages: number): number => pendingPagesAt(depth) + pages * pendingPage;
 
 /** No address has bit 62 set and bit 63 not: a mark is this and a number that comes once. */
 export const pendingMark: bigint = 1n << 62n;

@@ -82,11 +82,13 @@ test("a frame larger than what is sent of a stack: its untouched pages are left 
   const hole = join(folder, "hole");
   const reason = compileC("hole", hole, "-O1", "-fomit-frame-pointer");
   if (reason !== false) return t.skip(String(reason));
-  // The key has the process: the text of these stacks is the same.
-  const script = `tracepoint:syscalls:sys_enter_getppid /comm == "hole"/ { @[pid, ustack] = count(); }`;
-  const result = await stacksOf(script, ...often(hole, 20));
-  assert.deepEqual([result.all, result.cut], [20, 0], result.err);
-  for (const stack of result.stacks.keys()) assert.match(stack, /inner.*hole.*main.*_start/s);
+  for (const others of ["", "uretprobe:libc:qsort_r {}"]) {
+    // The key has the process: the text of these stacks is the same.
+    const script = `tracepoint:syscalls:sys_enter_getppid /comm == "hole"/ { @[pid, ustack] = count(); } ${others}`;
+    const result = await stacksOf(script, ...often(hole, 20));
+    assert.deepEqual([result.all, result.cut], [20, 0], result.err);
+    for (const stack of result.stacks.keys()) assert.match(stack, /inner.*hole.*compare.*qsort_r.*main.*_start/s);
+  }
 });
 
 test("each of 200 processes has one whole stack", { skip }, async () => {

@@ -2,7 +2,7 @@
 
 import type { FunctionBuilder } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
-import { fileKey, mostPendingPages, unwoundLayout, wantedLayout } from "../../wire/unwind.js";
+import { fileKey, mostPendingPages, returnsSize, roomFor, unwoundLayout, wantedLayout } from "../../wire/unwind.js";
 import type { KernelView, Missing } from "../kernel-view.js";
 import type { Lowering } from "../lowering.js";
 
@@ -47,40 +47,36 @@ const words = [
   "read3",
   /** How many pages of the stack were found that can be sent to user space. */
   "pageCount",
+  /** How many return addresses of it uretprobes have replaced. */
+  "returnCount",
 ] as const;
 
-/** The first words of scratch memory; behind them pages, a mapping that was looked up, and the record of the stack. */
+/** The first words of scratch memory. */
 export const scratchWords = Object.fromEntries(words.map((name, i) => [name, 8 * i])) as Readonly<
   Record<(typeof words)[number], number>
 >;
 
-/** Behind them those pages, u64 each, counted from the one that the stack pointer is in. */
-export const pagesAt: number = 8 * words.length;
+const mappingAt = 8 * words.length;
 
-const wordsSize = pagesAt + 8 * mostPendingPages;
-
-/** A mapping: {@link wantedLayout}, then its offset in the file, then {@link fileKey}. */
+/** Behind them a mapping: {@link wantedLayout}, then its offset in the file, then {@link fileKey}. */
 export const foundMapping = {
-  wanted: wordsSize,
-  start: wordsSize + wantedLayout.start,
-  end: wordsSize + wantedLayout.end,
-  offset: wordsSize + wantedLayout.size,
-  file: wordsSize + wantedLayout.size + 8,
+  wanted: mappingAt,
+  start: mappingAt + wantedLayout.start,
+  end: mappingAt + wantedLayout.end,
+  offset: mappingAt + wantedLayout.size,
+  file: mappingAt + wantedLayout.size + 8,
 } as const;
 
-/** {@link unwoundLayout}. */
-export const recordAt: number = foundMapping.file + fileKey.size;
+/** Then those pages, u64 each, counted from the one that the stack pointer is in. */
+export const pagesAt: number = foundMapping.file + fileKey.size;
+
+/** Then those return addresses: {@link returnLayout}. */
+export const returnsAt: number = pagesAt + 8 * mostPendingPages;
+
+/** Last {@link unwoundLayout}; before it is what every stack has. */
+export const recordAt: number = returnsAt + returnsSize;
 
 export const unwoundSize = (depth: number): number => unwoundLayout.frames + 8 * depth;
-
-/** Few rooms are of use: the verifier walks what unwinds stacks once for each. */
-const leastRoom = 64;
-
-/**
- * Frames that there is room for: a power of 2, more than `depth`. A number of frames is below it once its upper bits are
- * cleared, which the verifier understands.
- */
-export const roomFor = (depth: number): number => Math.max(leastRoom, 2 ** (32 - Math.clz32(depth)));
 
 /** Bytes of scratch memory; large enough not to be put on the program's stack. */
 export const scratchSize = (depth: number): number => recordAt + unwoundSize(roomFor(depth));

@@ -10,21 +10,28 @@ import {
   pendingMark,
   pendingPage,
   pendingPages,
+  pendingPagesAt,
   pendingSize,
+  returnsSize,
+  roomFor,
   unwoundLayout,
 } from "../../wire/unwind.js";
 import { recordHeader } from "../action.js";
-import type { Dest, Lowering } from "../lowering.js";
+import type { Lowering } from "../lowering.js";
 import {
+  countedLoop,
   foundMapping,
   type KernelMembers,
   pagesAt,
   recordAt,
   register,
+  returnsAt,
+  scratchSize,
   scratchWords,
   shared,
   stops,
 } from "./unwind-memory.js";
+import { noteReturns } from "./unwind-returns.js";
 import { addToHash } from "./unwind-step.js";
 
 /** A stack of at most `depth` frames in scratch memory, of which `known` are known, less than `depth`. */
@@ -37,23 +44,31 @@ export interface Stopped {
 /** Puts a mark behind its frames, and sends what belongs to it; `otherwise` if there is no room in the ring. */
 export function sendPending(l: Lowering, members: KernelMembers, stopped: Stopped, otherwise: () => void): void {
   const { b } = l;
-  const { scratch, depth } = stopped;
+  const { scratch, depth, known } = stopped;
   l.notePendingStacks();
-  const send = (pages: number): void =>
+  const send = (pages: number): void => {
+    const size = pendingSize(depth, pages);
+    // Both of these functions the verifier looks at by themselves, however many stacks the script has.
+    const fill = l.sharedSubprogram(`fill${size}`, (inner) => lowerFill(inner, depth, pages), [
+      size,
+      scratchSize(depth),
+      0,
+    ]);
     l.sendRaw(
-      (size) => ({
+      (bytes) => ({
         name: "unfinished stack",
-        size,
+        size: bytes,
         alwaysDone: true,
         run: (host, view, at) => host.pendingStack(view, at + recordHeader, depth),
       }),
-      pendingSize(depth, pages),
-      (dest) => fill(l, stopped, dest, pages),
+      size,
+      (dest) => b.callFunc(fill, [l.address(dest), scratch, known]),
       otherwise,
     );
-  const registers = b.call("task_pt_regs", [b.call("get_current_task_btf", [])]);
-  for (const [at, name] of registersSent) b.store(8, scratch, at, b.load(8, false, registers, register(l, name)));
-  findPages(l, members, scratch);
+  };
+  const page = l.sharedSubprogram("page", lowerPageLook);
+  const look = l.sharedSubprogram("look", (inner) => lowerLook(l, inner, members, page), [recordAt]);
+  b.callFunc(look, [scratch]);
   b.either(
     "ugt",
     b.load(8, false, scratch, scratchWords.pageCount),
@@ -63,14 +78,39 @@ export function sendPending(l: Lowering, members: KernelMembers, stopped: Stoppe
   );
 }
 
+/** Registers as struct pt_regs has them, and where they are kept until they are sent: the unwinding is over. */
+const registersSent = [
+  [scratchWords.instructionPointer, "ip"],
+  [scratchWords.stackPointer, "sp"],
+  [scratchWords.framePointer, "bp"],
+  [scratchWords.read2, "bx"],
+  [scratchWords.argument, "di"],
+] as const;
+
+/** A function of scratch memory, in which it notes what is sent of the stack. */
+function lowerLook(l: Lowering, b: FunctionBuilder, members: KernelMembers, page: string): void {
+  const scratch = b.param(0);
+  b.when("ne", scratch, b.const(0), "then", () => {
+    const task = b.call("get_current_task_btf", []);
+    const registers = b.call("task_pt_regs", [task]);
+    for (const [at, name] of registersSent) b.store(8, scratch, at, b.load(8, false, registers, register(l, name)));
+    b.store(8, scratch, scratchWords.returnCount, b.const(0));
+    const { returns } = members;
+    if (returns !== undefined)
+      b.when("ne", b.load(8, false, scratch, scratchWords.trampoline), b.const(0), undefined, () =>
+        noteReturns(b, scratch, returns),
+      );
+    findPages(b, members, scratch, page);
+  });
+  b.ret(b.const(0));
+}
+
 /** Pages that are looked at where nobody knows how large a stack is, and in the largest one: 256 KiB and 8 MiB. */
 const fewPages = 64;
 const mostPages = 2048;
 
 /** Large frames have pages that nobody has touched: those that are there are looked for. */
-function findPages(l: Lowering, { taskMm, mmStartStack }: KernelMembers, scratch: Value): void {
-  const { b } = l;
-  const look = l.sharedSubprogram("page", lowerPageLook);
+function findPages(b: FunctionBuilder, { taskMm, mmStartStack }: KernelMembers, scratch: Value, page: string): void {
   const together = b.slotAddr(b.slot(shared.size, 8, "looking"));
   b.store(8, together, shared.scratch, scratch);
   b.store(8, scratch, scratchWords.pageCount, b.const(0));
@@ -80,7 +120,7 @@ function findPages(l: Lowering, { taskMm, mmStartStack }: KernelMembers, scratch
   const rounds = b.newVariable();
   b.write(rounds, b.const(fewPages));
   b.when("ult", pages, b.const(mostPages), undefined, () => b.write(rounds, b.bin("add", pages, b.const(1))));
-  b.call("loop", [b.read(rounds), b.funcRef(look), together, b.const(0)]);
+  b.call("loop", [b.read(rounds), b.funcRef(page), together, b.const(0)]);
 }
 
 /** Notes a page if it is there; returns 1 to stop. */
@@ -103,22 +143,26 @@ function lowerPageLook(b: FunctionBuilder): void {
   b.ret(b.read(full));
 }
 
-/** Registers as struct pt_regs has them, and where they are kept until they are sent: the unwinding is over. */
-const registersSent = [
-  [scratchWords.instructionPointer, "ip"],
-  [scratchWords.stackPointer, "sp"],
-  [scratchWords.framePointer, "bp"],
-  [scratchWords.read2, "bx"],
-  [scratchWords.argument, "di"],
-] as const;
-
 /** From the innermost frame on: what callers had in their registers its callees tell. */
 const firstPage = (b: FunctionBuilder, scratch: Value): Value =>
   b.bin("and", b.load(8, false, scratch, scratchWords.stackPointer), b.const(-pendingPage));
 
-function fill(l: Lowering, { scratch, depth, known }: Stopped, dest: Dest, pages: number): void {
-  const { b } = l;
-  const put = (at: number, value: Value): void => b.store(8, dest.base, dest.offset + at, value);
+/** A function of a record, of scratch memory, and of how many frames are known, less than `depth`. */
+function lowerFill(b: FunctionBuilder, depth: number, pages: number): void {
+  const [record, scratch] = [b.param(0), b.param(1)];
+  const known = b.bin("and", b.param(2), b.const(roomFor(depth) - 1));
+  b.when("ne", record, b.const(0), "then", () =>
+    b.when("ne", scratch, b.const(0), "then", () => fill(b, { record, scratch, known, depth, pages })),
+  );
+  b.ret(b.const(0));
+}
+
+interface Filled extends Stopped {
+  readonly record: Value;
+  readonly pages: number;
+}
+
+function fill(b: FunctionBuilder, { record, scratch, known, depth, pages }: Filled): void {
   const number = b.atomicFetch("add", 8, b.mapValue(pendingMap, 0), 0, b.const(1));
   const mark = b.bin("or", number, b.const(pendingMark));
   const frames = b.bin("add", scratch, b.const(recordAt + unwoundLayout.frames));
@@ -127,28 +171,35 @@ function fill(l: Lowering, { scratch, depth, known }: Stopped, dest: Dest, pages
   addToHash(b, scratch, mark);
   // User space finds the rest: nothing else is to be tried.
   b.store(8, scratch, scratchWords.stop, b.const(stops.none));
-  put(pendingLayout.mark, mark);
-  put(pendingLayout.id, b.bin("lshr", b.load(8, false, scratch, scratchWords.hash), b.const(1)));
-  put(pendingLayout.time, b.call("ktime_get_ns", []));
-  for (const [i, [word]] of registersSent.entries())
-    put(pendingLayout.registers + 8 * i, b.load(8, false, scratch, word));
-  put(pendingLayout.trampoline, b.load(8, false, scratch, scratchWords.trampoline));
-  b.store(4, dest.base, dest.offset + pendingLayout.process, b.load(4, false, scratch, foundMapping.wanted));
-  b.store(4, dest.base, dest.offset + pendingLayout.count, known);
-  const at = (offset: number): Value => l.address({ base: dest.base, offset: dest.offset + offset });
-  b.call("probe_read_kernel", [at(pendingLayout.frames), b.const(8 * depth), frames]);
-  const stackAt = pendingLayout.frames + 8 * depth;
+  b.store(8, record, pendingLayout.mark, mark);
+  b.store(8, record, pendingLayout.id, b.bin("lshr", b.load(8, false, scratch, scratchWords.hash), b.const(1)));
+  b.store(8, record, pendingLayout.time, b.call("ktime_get_ns", []));
+  const put = (at: number, word: number): void => b.store(8, record, at, b.load(8, false, scratch, word));
+  for (const [i, [word]] of registersSent.entries()) put(pendingLayout.registers + 8 * i, word);
+  put(pendingLayout.trampoline, scratchWords.trampoline);
+  put(pendingLayout.returnCount, scratchWords.returnCount);
+  b.store(4, record, pendingLayout.process, b.load(4, false, scratch, foundMapping.wanted));
+  b.store(4, record, pendingLayout.count, known);
+  const at = (offset: number): Value => b.bin("add", record, b.const(offset));
+  const returns = b.bin("add", scratch, b.const(returnsAt));
+  b.call("probe_read_kernel", [at(pendingLayout.returns), b.const(returnsSize), returns]);
+  b.call("probe_read_kernel", [at(pendingLayout.frames), b.const(8 * roomFor(depth)), frames]);
+  const stackAt = at(pendingPagesAt(depth));
   const found = b.load(8, false, scratch, scratchWords.pageCount);
-  for (let i = 0; i < mostPendingPages; i++) {
+  countedLoop(b, mostPendingPages, (i, next) => {
     const page = b.newVariable();
     b.write(page, b.const(BigInt.asIntN(64, noPage)));
-    if (i < pages)
-      b.when("ugt", found, b.const(i), undefined, () => {
-        const index = b.load(8, false, scratch, pagesAt + 8 * i);
+    const word = b.bin("shl", i, b.const(3));
+    b.when("ult", i, b.const(pages), undefined, () =>
+      b.when("ult", i, found, undefined, () => {
+        const index = b.load(8, false, b.bin("add", scratch, word), pagesAt);
         const from = b.bin("add", firstPage(b, scratch), b.bin("shl", index, b.const(12)));
-        const result = b.call("probe_read_user", [at(stackAt + pendingPage * i), b.const(pendingPage), from]);
+        const to = b.bin("add", stackAt, b.bin("shl", i, b.const(12)));
+        const result = b.call("probe_read_user", [to, b.const(pendingPage), from]);
         b.when("eq", result, b.const(0), undefined, () => b.write(page, index));
-      });
-    put(pendingLayout.pages + 8 * i, b.read(page));
-  }
+      }),
+    );
+    b.store(8, b.bin("add", record, word), pendingLayout.pages, b.read(page));
+    next();
+  });
 }

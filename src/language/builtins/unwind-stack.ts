@@ -4,7 +4,7 @@ import type { FunctionBuilder, Variable } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
 import type { StackType } from "../../types/type.js";
 import { stackLayout } from "../../wire/layout.js";
-import { emptyProcess, processSize, unwindMaps, unwoundLayout } from "../../wire/unwind.js";
+import { emptyProcess, processSize, roomFor, unwindMaps, unwoundLayout } from "../../wire/unwind.js";
 import type { Dest, LossCounter, Lowering } from "../lowering.js";
 import { ownId } from "./process-id.js";
 import { BPF_F_USER_STACK, hashOf } from "./stack-overflow.js";
@@ -15,7 +15,6 @@ import {
   kernelMembers,
   recordAt,
   register,
-  roomFor,
   scratchSize,
   scratchWords,
   shared,
