@@ -75,10 +75,14 @@ export function* mapJsonParts(map: MapSnapshot, { zone, jsonKeys }: Style = plai
   const last = latestInterval(entries);
   const json = (value: Value): string =>
     value.kind === "tseries" ? seriesJson(value, last, numberJson, zone) : valueJson(value, div);
-  const entry = ({ key, value }: MapSnapshot["entries"][number]): string =>
-    jsonKeys === "text"
-      ? `${stringJson(jsonKeyText(key))}: ${json(value)}`
-      : `{"key": [${keyParts(key).map((part) => valueJson(part))}], "value": ${json(value)}}`;
+  const names = jsonKeys === "text" && map.keyed && mayBeAlike(first.key) ? new Names() : undefined;
+  const entry = ({ key, value }: MapSnapshot["entries"][number]): string => {
+    if (jsonKeys === "entries")
+      return `{"key": [${keyParts(key).map((part) => valueJson(part))}], "value": ${json(value)}}`;
+    const name = jsonKeyText(key);
+    names?.add(name);
+    return `${stringJson(name)}: ${json(value)}`;
+  };
   const [open, close] = !map.keyed ? ["", ""] : jsonKeys === "text" ? ["{", "}"] : ["[", "]"];
   yield `{"type": "${mapType(first.value)}", "data": {${stringJson(map.name)}: ${open}`;
   const unnamed = new Map<string, string>();
@@ -88,7 +92,28 @@ export function* mapJsonParts(map: MapSnapshot, { zone, jsonKeys }: Style = plai
     separator = ", ";
     for (const part of [...each.key, each.value]) collectUnnamed(part, unnamed);
   }
-  yield `${close}}${unnamedMember(unnamed)}}\n`;
+  yield `${close}}${names?.member() ?? ""}${unnamedMember(unnamed)}}\n`;
+}
+
+/** Whether keys that differ may have one text: texts with a comma, stacks of several processes. */
+const mayBeAlike = (key: readonly Value[]): boolean =>
+  !key.every(({ kind }) => kind === "int" || kind === "bool" || (kind === "string" && key.length === 1));
+
+/** Keys of a map as JSON has them. Of members with one name parsers keep the last: how many are lost in that way is told. */
+class Names {
+  private readonly names = new Set<string>();
+  private count = 0;
+
+  add(name: string): void {
+    this.names.add(name);
+    this.count++;
+  }
+
+  /** A further member of the line; nothing if all names differ. */
+  member(): string {
+    const same = this.count - this.names.size;
+    return same === 0 ? "" : `, "same_names": ${same}`;
+  }
 }
 
 function mapType(value: Value): "map" | "stats" | "hist" | "tseries" {

@@ -56,7 +56,7 @@ test("keys of maps in JSON: as bpftrace writes them, or in entries that keep dif
   ]);
   assert.equal(
     renderJson({ kind: "map", map: two }).text,
-    '{"type": "map", "data": {"@": {"a,b,c": 1, "a,b,c": 2}}}\n',
+    '{"type": "map", "data": {"@": {"a,b,c": 1, "a,b,c": 2}}, "same_names": 1}\n',
   );
   assert.equal(
     renderJson({ kind: "map", map: two }, { zone: utc, jsonKeys: "entries" }).text,
