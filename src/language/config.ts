@@ -52,7 +52,7 @@ export const configKeys = {
   max_cat_bytes: natural("Bytes of a file that cat() prints.", 10240),
   on_stack_limit: natural("Bytes of a value up to which it is kept on the program's stack of 512 bytes.", 64, 0, 256),
   perf_rb_pages: natural(
-    "Pages of the ring buffer that events travel through; a power of two. Four times the default where stacks are printed.",
+    "Pages of the ring buffer that events travel through; a power of two. If it is not set: four times as many where stacks are printed, and 8 times as many a processor, at most 32 times, where memory of stacks is sent to be unwound in user space.",
     2048,
     1,
   ),
