@@ -77,6 +77,7 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
           const target: Target = {
             name: candidate.name,
             func: candidate.func,
+            file: candidate.file,
             span: point.span,
             provider,
             place: candidate.place,

@@ -73,8 +73,7 @@ export function contextFor(checker: ExpressionChecker, span: Span): CheckContext
     wantStackLengths: () => {
       scope.env.stackLengths = true;
     },
-    userSymbol: (name) =>
-      scope.kernel.userSymbol(scope.targets[0]?.name.split(":")[1] ?? "", name, scope.targets[0]?.func ?? ""),
+    userSymbol: (name) => scope.kernel.userSymbol(scope.targets[0]?.file ?? "", name, scope.targets[0]?.func ?? ""),
   };
 }
 

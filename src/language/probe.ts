@@ -76,6 +76,8 @@ export interface Target {
   readonly func: string;
   readonly span: Span;
   readonly provider: Probe;
+  /** The program or library that it is in, as a path that opens it; undefined of other kinds of probes. */
+  readonly file: string | undefined;
   /** What the provider's attach needs to know; only it looks inside. */
   readonly place: unknown;
   /** A wildcard has found it: if the kernel refuses it, it is left out. */
@@ -86,6 +88,8 @@ export interface Target {
 export interface Candidate {
   readonly name: string;
   readonly func: string;
+  /** See {@link Target.file}. */
+  readonly file?: string;
   readonly place: unknown;
   readonly variant: ProgramVariant;
   /** Further programs that the attach point needs; attach() is called for each and told by the variant which it is. */

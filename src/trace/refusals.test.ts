@@ -11,6 +11,7 @@ const target = (name: string, byWildcard: boolean) => ({
   func: name,
   span,
   provider: kprobe,
+  file: undefined,
   place: undefined,
   byWildcard,
 });

@@ -1,7 +1,9 @@
 // The scripts and commands of the articles that the project comes from, each with a workload whose result is known.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { openSys } from "../../src/sys/ffi.js";
 import { programNames } from "../support/kernel-objects.js";
@@ -323,15 +325,21 @@ test("kaddr, ksym and reg", { skip: lacks("uprobe") }, async () => {
   assert.match(registers.out, /^1 1$/m);
 });
 
-test("uaddr and usym in a program that is loaded anywhere", { skip: sameEverywhere }, async () => {
-  const { out } = await run(
-    ...e(
-      'uprobe:/bin/bash:main { printf("%s %d\\n", usym(reg("ip")), *uaddr("dist_version") != 0); exit(); }',
-      "-c",
-      "/bin/bash -c 'sleep 30; :'",
-    ),
-  );
-  assert.match(out, /^main 1$/m);
+test("uaddr and usym in a program that is loaded anywhere", { skip: sameEverywhere }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "beetrace-uaddr-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const copy = join(folder, "ba:sh");
+  copyFileSync("/bin/bash", copy);
+  for (const program of ["/bin/bash", copy]) {
+    const { out, err } = await run(
+      ...e(
+        `uprobe:"${program}":main { printf("%s %d\\n", usym(reg("ip")), *uaddr("dist_version") != 0); exit(); }`,
+        "-c",
+        `${program} -c 'sleep 30; :'`,
+      ),
+    );
+    assert.match(out, /^main 1$/m, err);
+  }
 });
 
 test("every map function", { skip: sameEverywhere }, async () => {

@@ -138,7 +138,15 @@ kernelTest("uprobes by offset: one each, and many in one link with cookies", asy
 });
 
 const span = { source: { name: "test", text: "" }, start: 0, end: 0 };
-const anyTarget: Target = { name: "any", func: "any", span, provider: kprobe, place: undefined, byWildcard: true };
+const anyTarget: Target = {
+  name: "any",
+  func: "any",
+  span,
+  provider: kprobe,
+  file: undefined,
+  place: undefined,
+  byWildcard: true,
+};
 
 kernelTest("kprobes: one each, and many in one link", (sys, t) => {
   const kernel = openKernelView(sys);

@@ -44,6 +44,7 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
   const make = (file: UserFile, label: string, offset: number, pid: number | undefined, variant: ProgramVariant) => ({
     name: `${name}:${file.shown}:${label}`,
     func: label,
+    file: file.path,
     place: { path: file.path, offset, pid } satisfies UserPlace,
     variant,
   });
@@ -76,6 +77,7 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
       {
         name: `${name}:${file.shown}@${label}`,
         func: label,
+        file: file.path,
         place: { path: file.path, offset: listed.fileOffset(found.address) ?? 0, pid } satisfies UserPlace,
         variant: context.facts.usesTypeNames ? withTypes(base, kernel, file.path) : base,
       },

@@ -72,7 +72,14 @@ function bindFound(found: Found, context: BindContext): Candidate {
     places.set(variant.key, [...(places.get(variant.key) ?? []), place]);
   }
   const [variant = base, ...otherVariants] = variants.values();
-  return { name: fullName(found), func: probe.name, place: places satisfies Places, variant, otherVariants };
+  return {
+    name: fullName(found),
+    func: probe.name,
+    file: file.path,
+    place: places satisfies Places,
+    variant,
+    otherVariants,
+  };
 }
 
 /** Arguments that the action uses and that a probe has nowhere: an error, or, of a wildcard's, a warning. */
