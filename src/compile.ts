@@ -17,7 +17,6 @@ import { readPreamble } from "./check/preamble.js";
 import type { IrFunction } from "./ir/ir.js";
 import { optimize } from "./ir/passes/optimize.js";
 import { printIr } from "./ir/printer.js";
-import type { Action } from "./language/action.js";
 import { kernelMembers } from "./language/builtins/unwind-memory.js";
 import type { Config } from "./language/config.js";
 import type { KernelView } from "./language/kernel-view.js";
@@ -33,6 +32,7 @@ import type { TrackerProgram } from "./lower/task-events.js";
 import { lowerFileQuestion, lowerUnwindProcesses } from "./lower/unwind-processes.js";
 import { waits } from "./lower/waiting.js";
 import { parse } from "./syntax/parser.js";
+import type { RecordSpec } from "./wire/record.js";
 import { fileQuestion } from "./wire/unwind.js";
 
 export type Stage = "ast" | "types" | "ir" | "bytecode";
@@ -77,7 +77,7 @@ export interface CompileOptions {
 export interface Compiled {
   readonly object: BpfObject;
   readonly script: TypedScript;
-  readonly actions: readonly Action[];
+  readonly records: readonly RecordSpec[];
   readonly texts: readonly string[];
   readonly config: Config;
   /** Addresses of processes will have to be named. */
@@ -177,7 +177,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
   const compiled = {
     object,
     script,
-    actions: builder.actions,
+    records: builder.records,
     texts: builder.texts,
     config,
     userAddresses: builder.userAddresses,

@@ -2,7 +2,7 @@ import type { Diagnostics } from "../base/diagnostics.js";
 import type { Span } from "../base/span.js";
 import type { Value } from "../ir/ir.js";
 import type { AddressSpace, StackType, Type } from "../types/type.js";
-import type { Emptying } from "./action.js";
+import type { Emptying } from "../wire/record.js";
 import type { Config } from "./config.js";
 import type { KernelView, Missing, UserSymbol } from "./kernel-view.js";
 import type { Dest, Lowering } from "./lowering.js";

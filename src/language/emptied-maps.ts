@@ -1,6 +1,6 @@
 // Which maps a script empties, and where it prints one and empties it right behind: those two are done as one.
 
-import type { Emptying } from "./action.js";
+import type { Emptying } from "../wire/record.js";
 import type { TypedArg, TypedExpr, TypedMap, TypedProgram, TypedStatement } from "./typed.js";
 import { endsAction, occursIn, operandsOf, partsOf, statementsOf } from "./typed-walk.js";
 

@@ -3,7 +3,7 @@ import type { FunctionBuilder } from "../ir/builder.js";
 import type { Value } from "../ir/ir.js";
 import type { AddressSpace, Type } from "../types/type.js";
 import type { lossCounters } from "../wire/map-storage.js";
-import type { Action } from "./action.js";
+import type { RecordField, RecordInit } from "../wire/record.js";
 import type { Config } from "./config.js";
 import type { TakenMaps } from "./emptied-maps.js";
 import type { KernelView } from "./kernel-view.js";
@@ -57,9 +57,9 @@ export interface Lowering {
   startTime(): Value;
   /** Removes an entry; 1 if it was there. */
   deleteEntry(access: MapAccess): Value;
-  /** Sends a record: action index, then `fields` one after the other by layoutOf. */
+  /** Sends a record: its header, then `fields` one after the other by layoutOf. */
   send(
-    action: (size: number, offsets: readonly number[]) => Action,
+    record: (fields: readonly RecordField[]) => RecordInit,
     fields: readonly TypedExpr[],
     /** Instead of counting the loss if the ring is full. */
     onFull?: () => void,
@@ -70,7 +70,7 @@ export interface Lowering {
   requestExit(status: Value): void;
   /** Same with the data written by the caller. */
   sendRaw(
-    action: (size: number) => Action,
+    record: RecordInit,
     dataSize: number,
     fill: (dest: Dest) => void,
     /** Instead of counting the loss if the ring is full. */

@@ -3,7 +3,6 @@
 import type { Span } from "../base/span.js";
 import type { FunctionBuilder } from "../ir/builder.js";
 import type { Value } from "../ir/ir.js";
-import { recordHeader } from "../language/action.js";
 import type { ProgramLowering } from "./program-lowering.js";
 import { sendBytes } from "./records.js";
 
@@ -52,18 +51,6 @@ export function missingEntry(p: ProgramLowering, span: Span): void {
 function tell(p: ProgramLowering, helper: string, code: Value, span: Span): void {
   const { b } = p;
   quietly(b, () =>
-    sendBytes(
-      p,
-      (size) => ({
-        name: "helper error",
-        size,
-        run: (host, view, offset) => {
-          const retcode = Number(view.getBigInt64(offset + recordHeader, true));
-          host.emit({ kind: "helper-error", helper, retcode, span });
-        },
-      }),
-      8,
-      (dest) => b.store(8, dest.base, dest.offset, code),
-    ),
+    sendBytes(p, { kind: "helper-error", helper, span }, 8, (dest) => b.store(8, dest.base, dest.offset, code)),
   );
 }

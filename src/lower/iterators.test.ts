@@ -81,7 +81,7 @@ test("a pinned iterator's printf is the kernel's", () => {
   const { compiled } = new Simulation(
     'iter:task:list { printf("%-5d|%s 100%% %p\\n", ctx.task.pid, comm, ctx.task); }',
   );
-  assert.deepEqual(compiled.actions, []);
+  assert.deepEqual(compiled.records, []);
   for (const [statement, code] of [
     ["print(kstack)", undefined],
     ['printf("%s", kstack)', "bad-format"],

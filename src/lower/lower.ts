@@ -25,7 +25,7 @@ export function lowerProgram(
     try {
       const functions = lowerOnce(program, index, object, { stage, stackLimit, yields });
       // What an iterator says is known now; it must not say it faster than user space reads.
-      if (program.variant.context.kind === "iterator" && object.actions.length > 0 && !yields) {
+      if (program.variant.context.kind === "iterator" && object.records.length > 0 && !yields) {
         undo();
         yields = true;
         continue;

@@ -105,7 +105,7 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
     flags: initial === undefined ? 0 : BPF_F_RDONLY_PROG,
     ...(initial === undefined ? {} : { initial, frozen: true }),
   });
-  if (object.actions.length > 0) {
+  if (object.records.length > 0) {
     const isChosen = config.perf_rb_pages !== defaultConfig.perf_rb_pages;
     const larger = object.pendingStacks
       ? largerForMemory(object.kernel.possibleCpus)
@@ -123,7 +123,7 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
       flags: 0,
     });
   }
-  if (object.actions.some(({ isControl }) => isControl))
+  if (object.records.some(({ isControl }) => isControl))
     specs.push({
       name: systemMaps.control,
       type: BPF_MAP_TYPE_RINGBUF,
@@ -132,7 +132,7 @@ export function mapSpecs(object: ObjectBuilder, config: Config): readonly Spec[]
       maxEntries: controlSize,
       flags: 0,
     });
-  if (object.actions.some(({ mayWait }) => mayWait)) specs.push(array(systemMaps.wishes, 8 * object.actions.length));
+  if (object.records.some(({ mayWait }) => mayWait)) specs.push(array(systemMaps.wishes, 8 * object.records.length));
   const emptied = [...script.maps.values()].some((map) => map.emptied);
   if (emptied) specs.push(array(systemMaps.generations, 8 * script.maps.size));
   if (object.waits || emptied) {

@@ -1,5 +1,4 @@
 import type { Machine } from "../abi/registers.js";
-import type { Action } from "../language/action.js";
 import type { Config } from "../language/config.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { LossCounter } from "../language/lowering.js";
@@ -13,6 +12,7 @@ import {
   overflowMapName,
   stackMapName,
 } from "../wire/map-storage.js";
+import type { RecordSpec } from "../wire/record.js";
 import { unwoundMapName } from "../wire/unwind.js";
 import { mayDeferStacks } from "./deferred-stacks.js";
 
@@ -22,7 +22,7 @@ export class ObjectBuilder {
   readonly machine: Machine;
   readonly config: Config;
   readonly kernel: KernelView;
-  readonly actions: Action[] = [];
+  readonly records: RecordSpec[] = [];
   readonly texts: string[] = [];
   /** Stack maps by name. */
   readonly stackMaps = new Map<string, { readonly depth: number; readonly buildIds: boolean }>();
@@ -92,9 +92,9 @@ export class ObjectBuilder {
     if (!this.tables.has(name)) this.tables.set(name, make());
   }
 
-  addAction(make: (size: number) => Action, size: number): number {
-    this.actions.push(make(size));
-    return this.actions.length - 1;
+  addRecord(record: RecordSpec): number {
+    this.records.push(record);
+    return this.records.length - 1;
   }
 
   text(value: string): number {
@@ -132,9 +132,9 @@ export class ObjectBuilder {
 
   /** Takes back what a lowering that is done again has added. */
   mark(): () => void {
-    const [actions, texts] = [this.actions.length, this.texts.length];
+    const [records, texts] = [this.records.length, this.texts.length];
     return () => {
-      this.actions.length = actions;
+      this.records.length = records;
       this.texts.length = texts;
     };
   }

@@ -1,7 +1,6 @@
 import type { Span } from "../base/span.js";
 import { FunctionBuilder, type Variable } from "../ir/builder.js";
 import type { BlockId, IrFunction, Value } from "../ir/ir.js";
-import type { Action } from "../language/action.js";
 import type { Config } from "../language/config.js";
 import { type TakenMaps, takenMaps } from "../language/emptied-maps.js";
 import type { KernelView } from "../language/kernel-view.js";
@@ -12,6 +11,7 @@ import type { MapAccess, TypedExpr, TypedMap, TypedProgram, TypedStatement, Type
 import type { AddressSpace, Type } from "../types/type.js";
 import { align8, residence, sizeOf } from "../wire/layout.js";
 import { exitedSlot, exitSlot, startWords, systemMaps } from "../wire/map-storage.js";
+import type { RecordField, RecordInit } from "../wire/record.js";
 import { type CallbackLoop, type LoopFacts, loopFacts } from "./captured-variables.js";
 import { syscallId } from "./context.js";
 import { lowerInto, lowerPlace, lowerValue } from "./expressions.js";
@@ -545,11 +545,11 @@ export class ProgramLowering implements Lowering {
   }
 
   send(
-    action: (size: number, offsets: readonly number[]) => Action,
+    record: (fields: readonly RecordField[]) => RecordInit,
     fields: readonly TypedExpr[],
     onFull?: () => void,
   ): void {
-    sendFields(this, action, fields, onFull);
+    sendFields(this, record, fields, onFull);
   }
 
   markExited(): void {
@@ -562,8 +562,8 @@ export class ProgramLowering implements Lowering {
     b.store(8, b.mapValue(systemMaps.loss, 8 * exitSlot), 0, b.bin("add", status, b.const(1)));
   }
 
-  sendRaw(action: (size: number) => Action, dataSize: number, fill: (dest: Dest) => void, onFull?: () => void): void {
-    sendBytes(this, action, dataSize, fill, onFull);
+  sendRaw(record: RecordInit, dataSize: number, fill: (dest: Dest) => void, onFull?: () => void): void {
+    sendBytes(this, record, dataSize, fill, onFull);
   }
 }
 

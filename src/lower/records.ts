@@ -1,7 +1,6 @@
 // What programs tell user space: records of the ring.
 
 import type { Value } from "../ir/ir.js";
-import { type Action, recordHeader } from "../language/action.js";
 import { ownId } from "../language/builtins/process-id.js";
 import type { Dest } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
@@ -9,6 +8,7 @@ import { endsAction, occursInExpression } from "../language/typed-walk.js";
 import type { StackType } from "../types/type.js";
 import { align8, framesFollow, layoutOf, residence, sizeOf, stackLayout } from "../wire/layout.js";
 import { buildIdFrame, systemMaps } from "../wire/map-storage.js";
+import { type RecordField, type RecordInit, recordHeader } from "../wire/record.js";
 import type { ProgramLowering } from "./program-lowering.js";
 import { type FreshStack, withoutStacks } from "./shown-stacks.js";
 import { waitForRoom } from "./waiting.js";
@@ -22,7 +22,7 @@ const wholeRecord = 192;
  */
 export function sendFields(
   p: ProgramLowering,
-  action: (size: number, offsets: readonly number[]) => Action,
+  record: (fields: readonly RecordField[]) => RecordInit,
   values: readonly TypedExpr[],
   onFull?: () => void,
 ): void {
@@ -46,7 +46,8 @@ export function sendFields(
     return temporary;
   });
   const largest = stacks.reduce((size, { type }) => size + framesSize(type), layout.size);
-  const index = p.object.addAction((size) => action(size, layout.offsets), largest);
+  const described = values.map(({ type }, i) => ({ type, offset: layout.offsets[i] ?? 0 }));
+  const index = p.object.addRecord({ ...record(described), size: largest });
   const fill = (record: Value): void => {
     for (const [i, field] of fields.entries()) {
       const offset = layout.offsets[i] ?? 0;
@@ -127,26 +128,19 @@ function addFrames(p: ProgramLowering, record: Value, { offset, type, builtin }:
 /** Sends data that `fill` writes. */
 export function sendBytes(
   p: ProgramLowering,
-  action: (size: number) => Action,
+  record: RecordInit,
   dataSize: number,
   fill: (dest: Dest) => void,
   onFull?: () => void,
 ): void {
   const size = recordHeader + align8(dataSize);
-  const index = p.object.addAction(action, size);
-  sendRecord(p, index, size, (record) => fill({ base: record, offset: recordHeader }), onFull);
+  const index = p.object.addRecord({ ...record, size });
+  sendRecord(p, index, size, (base) => fill({ base, offset: recordHeader }), onFull);
 }
 
 /** Tells user space that something went wrong where the program is now. */
 export function reportError(p: ProgramLowering, message: string): void {
-  const { span } = p;
-  const run: Action["run"] = (host) => host.emit({ kind: "runtime-error", message, span });
-  sendBytes(
-    p,
-    (size) => ({ name: "runtime-error", size, run }),
-    0,
-    () => undefined,
-  );
+  sendBytes(p, { kind: "runtime-error", message, span: p.span }, 0, () => undefined);
 }
 
 function sendRecord(
@@ -171,16 +165,16 @@ function sendRecord(
 }
 
 const ringOf = (p: ProgramLowering, index: number): string =>
-  p.object.actions[index]?.isControl === true ? systemMaps.control : systemMaps.events;
+  p.object.records[index]?.isControl === true ? systemMaps.control : systemMaps.events;
 
 /** BPF_RB_PROD_POS, uapi/linux/bpf.h: bytes that were reserved in a ring since the beginning. */
 const producerPosition = 3;
 
-/** The action's index; of one that has user space act, behind that, where the data stood. */
+/** The record's number; of one that has user space act, behind that, where the data stood. */
 function writeHeader(p: ProgramLowering, record: Value, index: number): void {
   const { b } = p;
   b.store(8, record, 0, b.const(index));
-  if (p.object.actions[index]?.isControl !== true) return;
+  if (p.object.records[index]?.isControl !== true) return;
   const position = b.call("ringbuf_query", [b.map(systemMaps.events), b.const(producerPosition)]);
   b.store(4, record, 4, position);
 }
@@ -189,7 +183,7 @@ function writeHeader(p: ProgramLowering, record: Value, index: number): void {
 const fullRing =
   (p: ProgramLowering, index: number): (() => void) =>
   () => {
-    if (p.object.actions[index]?.mayWait !== true) p.countLoss("ring-full");
+    if (p.object.records[index]?.mayWait !== true) p.countLoss("ring-full");
     else p.b.atomic("add", 8, p.b.mapValue(systemMaps.wishes, 8 * index), 0, p.b.const(1));
   };
 

@@ -1,11 +1,13 @@
 import { Disposables } from "../base/disposable.js";
+import type { Host } from "../events/host.js";
+import { handlerOf, type RecordHandler } from "../events/record-handlers.js";
 import { RecordStream } from "../events/record-stream.js";
 import { RingFollower } from "../events/ring-follower.js";
 import { RingReader } from "../events/ring-reader.js";
-import type { Action, Host } from "../language/action.js";
 import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
 import type { Sys } from "../sys/sys.js";
 import { systemMaps } from "../wire/map-storage.js";
+import type { RecordMode, RecordSpec } from "../wire/record.js";
 import { Wishes } from "./wishes.js";
 
 /** What is wanted without a record has no data. */
@@ -16,15 +18,15 @@ const pieceMilliseconds = 20;
 
 export interface RecordsOptions {
   /** Whether a record is acted on: those behind an exit() are not. */
-  readonly isDone: (action: Action) => boolean;
+  readonly isDone: (record: RecordMode) => boolean;
   /** Told when a batch of records has been handled. */
   readonly afterTurn: () => void;
 }
 
-/** What programs tell: the records of the rings, handed to their actions one after the other. */
+/** What programs tell: the records of the rings, handed to their handlers one after the other. */
 export class Records implements Disposable {
   private readonly sys: Sys;
-  private readonly actions: readonly Action[];
+  private readonly records: readonly { readonly spec: RecordSpec; readonly handle: RecordHandler }[];
   private readonly host: Host;
   private readonly options: RecordsOptions;
   private readonly owned = new Disposables();
@@ -36,14 +38,14 @@ export class Records implements Disposable {
   /** What must have happened before the next record is handled. */
   private waitsFor: Promise<void> | undefined;
 
-  constructor(sys: Sys, loaded: LoadedObject, actions: readonly Action[], host: Host, options: RecordsOptions) {
+  constructor(sys: Sys, loaded: LoadedObject, specs: readonly RecordSpec[], host: Host, options: RecordsOptions) {
     this.sys = sys;
-    this.actions = actions;
+    this.records = specs.map((spec) => ({ spec, handle: handlerOf(spec) }));
     this.host = host;
     this.options = options;
     const has = (name: string): boolean => loaded.object.maps.some((map) => map.name === name);
     this.rings = [systemMaps.events, systemMaps.control].filter(has).map((name) => loaded.map(name));
-    const largest = Math.max(...actions.map(({ size }) => size));
+    const largest = Math.max(...specs.map(({ size }) => size));
     const [data, control] = this.rings.map(({ fd, spec }) =>
       this.owned.use(RingReader.open(sys, fd, spec.maxEntries, largest)),
     );
@@ -87,7 +89,7 @@ export class Records implements Disposable {
     }
   }
 
-  /** Handles what comes, until {@link stop}; the promise fails where an action does. Undefined if nothing will come. */
+  /** Handles what comes, until {@link stop}; the promise fails where a handler does. Undefined if nothing will come. */
   follow(): Promise<void> | undefined {
     if (this.stream === undefined) return undefined;
     const afterTurn = (): void => {
@@ -105,22 +107,22 @@ export class Records implements Disposable {
   }
 
   private readonly handle = (view: DataView, offset: number): boolean => {
-    const action = this.actions[view.getUint32(offset, true)];
-    if (action === undefined) throw new Error("internal: a record of no action");
-    if (this.options.isDone(action)) this.act(action, view, offset);
+    const record = this.records[view.getUint32(offset, true)];
+    if (record === undefined) throw new Error("internal: a record without a description");
+    if (this.options.isDone(record.spec)) this.act(record.handle, view, offset);
     return this.waitsFor === undefined;
   };
 
-  private act(action: Action, view: DataView, offset: number): void {
-    const work = action.run(this.host, view, offset);
+  private act(handle: RecordHandler, view: DataView, offset: number): void {
+    const work = handle(this.host, view, offset);
     if (work !== undefined) this.hold(work);
   }
 
   /** Does what was wanted while the ring of what has user space act was full: before an exit(), behind which nothing is wanted. */
   private fulfil(): void {
     for (const index of this.wishes?.take() ?? []) {
-      const action = this.actions[index];
-      if (action !== undefined) this.act(action, noRecord, 0);
+      const record = this.records[index];
+      if (record !== undefined) this.act(record.handle, noRecord, 0);
     }
   }
 

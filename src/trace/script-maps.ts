@@ -1,7 +1,6 @@
 import { BPF_NOEXIST } from "../abi/bpf.js";
 import { E2BIG, EEXIST } from "../abi/errno.js";
 import { zeroed } from "../abi/struct.js";
-import type { Emptying } from "../language/action.js";
 import type { TypedMap } from "../language/typed.js";
 import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
 import { type RawEntry, readMap, readMapInPieces, readValue, valueBytes, valueOfCpu } from "../load/map-reader.js";
@@ -22,6 +21,7 @@ import {
 import { type Decoder, decoderFor, type Resolver } from "../wire/decode.js";
 import { isAggregate, layoutOf } from "../wire/layout.js";
 import { type MapStorage, storageOf, systemMaps, waitMaps } from "../wire/map-storage.js";
+import type { Emptying } from "../wire/record.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import type { PendingStacks } from "./pending-stacks.js";
 import { addWords, StackKeys } from "./stack-keys.js";

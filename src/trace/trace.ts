@@ -1,8 +1,8 @@
 import { Disposables } from "../base/disposable.js";
 import type { MapSpec } from "../bpf/object.js";
 import type { Compiled } from "../compile.js";
+import type { Host } from "../events/host.js";
 import { allProcesses } from "../kernel/process-files.js";
-import type { Action, Host } from "../language/action.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Moment, Target } from "../language/probe.js";
 import { looksAtTasks } from "../language/task-filter.js";
@@ -14,6 +14,7 @@ import type { Sys } from "../sys/sys.js";
 import type { Type } from "../types/type.js";
 import type { TraceEvent } from "../wire/event.js";
 import { startWords, systemMaps } from "../wire/map-storage.js";
+import type { RecordMode } from "../wire/record.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import { attachOrder } from "./attach-order.js";
 import type { Child } from "./child.js";
@@ -173,8 +174,8 @@ export class Trace implements Disposable {
     );
     this.host = this.makeHost();
     this.records = this.owned.use(
-      new Records(sys, this.loaded, compiled.actions, this.host, {
-        isDone: (action) => this.isDone(action),
+      new Records(sys, this.loaded, compiled.records, this.host, {
+        isDone: (record) => this.isDone(record),
         afterTurn: () => this.afterTurn(),
       }),
     );
@@ -437,8 +438,8 @@ export class Trace implements Disposable {
     this.endSoon();
   }
 
-  private isDone(action: Action): boolean {
-    return this.handling || (this.iterating && action.outlivesExit === true) || action.alwaysDone === true;
+  private isDone({ outlivesExit, alwaysDone }: RecordMode): boolean {
+    return this.handling || (this.iterating && outlivesExit === true) || alwaysDone === true;
   }
 
   /** What waits for room in the rings runs in another thread, while this one makes room. */

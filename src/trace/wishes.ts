@@ -5,7 +5,7 @@ import { mapUpdate } from "../sys/map-calls.js";
 import type { Sys } from "../sys/sys.js";
 import { systemMaps } from "../wire/map-storage.js";
 
-/** What programs want user space to do, but had no room to send a record for: actions without data, by their index. */
+/** What programs want user space to do, but had no room to send a record for: records without data, by their number. */
 export class Wishes {
   private readonly sys: Sys;
   private readonly map: LoadedMap;
@@ -15,7 +15,7 @@ export class Wishes {
     this.map = loaded.map(systemMaps.wishes);
   }
 
-  /** Which actions are wanted. They count as done: what is wanted from now on is answered again. */
+  /** Which records are wanted. They count as done: what is wanted from now on is answered again. */
   take(): readonly number[] {
     const key = zeroed(4);
     const bytes = readValue(this.sys, this.map, key);

@@ -3,7 +3,8 @@ import { type Arch, machines } from "../../src/abi/registers.js";
 import { Interpreter, type InterpreterOptions } from "../../src/bpf/interpret.js";
 import { SimRing } from "../../src/bpf/sim-maps.js";
 import type { Compiled } from "../../src/compile.js";
-import type { Host } from "../../src/language/action.js";
+import type { Host } from "../../src/events/host.js";
+import { handlerOf } from "../../src/events/record-handlers.js";
 import type { ProgramVariant } from "../../src/language/probe.js";
 import type { TypedMap } from "../../src/language/typed.js";
 import { decodeAggregate } from "../../src/wire/aggregate.js";
@@ -43,7 +44,7 @@ export interface SimulationOptions extends ScriptOptions {
 }
 
 /**
- * A compiled script in the interpreter: events are fired by hand, records go through the actions to {@link events}, maps
+ * A compiled script in the interpreter: events are fired by hand, records go through their handlers to {@link events}, maps
  * are read as the tracer reads them.
  */
 export class Simulation {
@@ -100,7 +101,7 @@ export class Simulation {
     return type?.kind === "pointer" ? type.to : undefined;
   }
 
-  /** Runs program `index` once, then hands its records to the actions. */
+  /** Runs program `index` once, then hands its records to their handlers. */
   fire(context: EventContext = {}, index = 0): this {
     this.run(context, index);
     this.drain();
@@ -143,7 +144,7 @@ export class Simulation {
     }
   }
 
-  /** Hands the records of the ring to their actions. */
+  /** Hands the records of the ring to their handlers. */
   drain(): void {
     if (!this.machine.maps.has(systemMaps.events)) return;
     const control = this.machine.maps.has(systemMaps.control) ? this.machine.takeRecords(systemMaps.control) : [];
@@ -154,11 +155,11 @@ export class Simulation {
     // Stable: what has user space act stands in front of the data that came behind it.
     for (const { bytes: record } of records.sort((a, b) => a.at - b.at)) {
       const view = viewOf(record);
-      const action = this.compiled.actions[view.getUint32(0, true)];
-      assert.ok(action, "a record names no action");
+      const spec = this.compiled.records[view.getUint32(0, true)];
+      assert.ok(spec, "a record without a description");
       // Frames of stacks take as many bytes as they are.
-      assert.ok(record.length <= action.size);
-      action.run(this.host, view, 0);
+      assert.ok(record.length <= spec.size);
+      handlerOf(spec)(this.host, view, 0);
     }
   }
 

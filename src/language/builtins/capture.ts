@@ -1,7 +1,7 @@
 // Packets to files.
 
 import { i64, u64 } from "../../types/type.js";
-import { recordHeader } from "../action.js";
+import { packetLayout } from "../../wire/record.js";
 import type { Builtin } from "../builtin.js";
 import type { TypedArg, TypedExpr } from "../typed.js";
 import { literalNumber, literalText, valueArg } from "./define.js";
@@ -10,8 +10,6 @@ import { clamped } from "./text.js";
 
 /** Bytes of a packet that are kept at most: more than frames of Ethernet have. */
 const mostBytes = 4096;
-/** `{ u64 nanoseconds; u32 kept; u32 length }`, then the bytes. */
-const layout = { time: 0, kept: 8, length: 12, bytes: 16 } as const;
 const ENOSPC = -28;
 
 interface Packet {
@@ -80,28 +78,13 @@ export const skboutput: Builtin = {
     const kept = clamped(l, wanted, mostBytes);
     const result = b.newVariable();
     b.write(result, b.const(ENOSPC));
-    l.sendRaw(
-      (size) => ({
-        name: "skboutput",
-        size,
-        run: (host, view, at) => {
-          const start = at + recordHeader;
-          const length = view.getUint32(start + layout.kept, true);
-          if (length <= offset) return;
-          const bytes = new Uint8Array(view.buffer, view.byteOffset + start + layout.bytes + offset, length - offset);
-          const original = Math.max(0, view.getUint32(start + layout.length, true) - offset);
-          host.writePacket(path, view.getBigUint64(start + layout.time, true), bytes, original);
-        },
-      }),
-      layout.bytes + mostBytes,
-      (dest) => {
-        b.store(8, dest.base, dest.offset + layout.time, b.call("ktime_get_ns", []));
-        b.store(4, dest.base, dest.offset + layout.kept, kept);
-        b.store(4, dest.base, dest.offset + layout.length, whole);
-        const to = { base: dest.base, offset: dest.offset + layout.bytes };
-        b.write(result, l.readBytes(l.address(to), kept, data, "kernel"));
-      },
-    );
+    l.sendRaw({ kind: "packet", path, skip: offset }, packetLayout.bytes + mostBytes, (dest) => {
+      b.store(8, dest.base, dest.offset + packetLayout.time, b.call("ktime_get_ns", []));
+      b.store(4, dest.base, dest.offset + packetLayout.kept, kept);
+      b.store(4, dest.base, dest.offset + packetLayout.length, whole);
+      const to = { base: dest.base, offset: dest.offset + packetLayout.bytes };
+      b.write(result, l.readBytes(l.address(to), kept, data, "kernel"));
+    });
     return b.read(result);
   },
 };

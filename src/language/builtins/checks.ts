@@ -126,9 +126,7 @@ const assert: Builtin = {
     b.branch("eq", l.value(valueArg(args, 0)), b.const(0), failed, done, "else");
     b.seal(failed);
     b.setBlock(failed);
-    sendMessage(l, "assert", "assert failed: %s", [valueArg(args, 1)], (host, text) =>
-      host.emit({ kind: "errorf", text, span }),
-    );
+    sendMessage(l, { kind: "errorf", span }, "assert failed: %s", [valueArg(args, 1)]);
     sendExit(l, { kind: "const", value: 1n, type: { kind: "int", size: 8, signed: true }, span });
     b.seal(done);
     b.setBlock(done);

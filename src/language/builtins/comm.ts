@@ -84,7 +84,7 @@ function commOf(l: Lowering, args: readonly TypedArg[], dest: Dest): void {
     () => {
       const name = new TextEncoder().encode(`${notThere}\0`);
       for (const [i, byte] of name.entries()) b.store(1, dest.base, dest.offset + i, b.const(byte));
-      tell(l, "no-process", "warnf", (given) => `No such process (pid=${given})`, number);
+      tell(l, "warnf", "No such process (pid=%lld)", number);
     },
   );
 }

@@ -2,7 +2,7 @@
 
 import { bool, i64, none } from "../../types/type.js";
 import { isAggregate, stackLayout } from "../../wire/layout.js";
-import type { Emptying } from "../action.js";
+import type { Emptying } from "../../wire/record.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import { describeType } from "../describe-type.js";
 import type { TypedArg } from "../typed.js";
@@ -18,7 +18,7 @@ const emptying = (name: Emptying, doc: string): Builtin => ({
       const map = args[0]?.kind === "map" ? args[0].map : "";
       // The print() in front of it has done that.
       if (!l.taken.done.has(args))
-        l.send((size) => ({ name, size, isControl: true, mayWait: true, run: (host) => host.emptyMap(map, name) }), []);
+        l.send(() => ({ kind: "empty", map, how: name, isControl: true, mayWait: true }), []);
       return undefined;
     },
   }),

@@ -1,13 +1,12 @@
 // What a script says: printf and all that take its format.
 
 import { bytesIn } from "../../base/byte-text.js";
-import { formatPrintf, printfFormatter } from "../../output/printf.js";
+import { formatPrintf } from "../../output/printf.js";
 import { none, string } from "../../types/type.js";
-import { decoderFor } from "../../wire/decode.js";
 import { residence } from "../../wire/layout.js";
 import { parseFormat } from "../../wire/printf.js";
+import type { Message, RecordMode } from "../../wire/record.js";
 import type { Value } from "../../wire/value.js";
-import type { Action, Host } from "../action.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import { checkFormat } from "../check-format.js";
 import type { Lowering } from "../lowering.js";
@@ -21,14 +20,12 @@ const formatParams = [
   { name: "values", kind: "any", optional: true, rest: true },
 ] as const;
 
-type MessageKind = Partial<Pick<Action, "outlivesExit" | "isControl">>;
-
-/** printf, system and cat: format string and values; `act` gets the text. */
+/** A builtin with a format string and values, which user space gets in such a record. */
 function formatted(
   name: string,
   doc: string,
-  act: (host: Host, text: string) => Promise<void> | void,
-  { outlivesExit = false, isControl = false, ...extra }: Partial<Builtin> & MessageKind = {},
+  messageOf: (l: Lowering) => Message & RecordMode,
+  extra: Partial<Builtin> = {},
 ): Builtin {
   return {
     name,
@@ -41,44 +38,28 @@ function formatted(
       return none;
     },
     value: (l, args) => {
-      sendMessage(l, name, literalText(args, 0), expressions(args.slice(1)), act, { outlivesExit, isControl });
+      sendMessage(l, messageOf(l), literalText(args, 0), expressions(args.slice(1)));
       return undefined;
     },
   };
 }
 
-/** Sends values whose text, made by a format, `act` gets. */
+/** Sends values of which user space makes a text by a format. */
 export function sendMessage(
   l: Lowering,
-  name: string,
+  message: Message & RecordMode,
   format: string,
   values: readonly TypedExpr[],
-  act: (host: Host, text: string) => Promise<void> | void,
-  { outlivesExit = false, isControl = false }: MessageKind = {},
 ): void {
-  const decoders = values.map((v) => decoderFor(v.type));
-  const textOf = printfFormatter(parseFormat(format));
-  l.send(
-    (size, offsets) => ({
-      name,
-      size,
-      outlivesExit,
-      isControl,
-      run: (host, view, offset) =>
-        act(host, textOf(decoders.map((decode, i) => decode(view, offset + (offsets[i] ?? 0), host)))),
-    }),
-    values,
-  );
+  l.send((fields) => ({ ...message, format, fields }), values);
 }
 
 const isPinned = ({ context }: ProgramVariant): boolean => context.kind === "iterator" && context.pinned;
 
-const plainPrintf = formatted(
-  "printf",
-  "Prints text in the format of printf(3).",
-  (host, text) => host.emit({ kind: "printf", text }),
-  { outlivesExit: true },
-);
+const plainPrintf = formatted("printf", "Prints text in the format of printf(3).", () => ({
+  kind: "printf",
+  outlivesExit: true,
+}));
 const printf: Builtin = {
   ...plainPrintf,
   result: (context, args) => {
@@ -121,16 +102,8 @@ export function formatConstants(
 }
 
 /** errorf and warnf: the text stands behind the place of the call. */
-const complaint = (name: "errorf" | "warnf", doc: string): Builtin => ({
-  ...formatted(name, doc, () => undefined),
-  value: (l, args) => {
-    const { span } = l;
-    sendMessage(l, name, literalText(args, 0), expressions(args.slice(1)), (host, text) =>
-      host.emit({ kind: name, text, span }),
-    );
-    return undefined;
-  },
-});
+const complaint = (kind: "errorf" | "warnf", doc: string): Builtin =>
+  formatted(kind, doc, ({ span }) => ({ kind, span }));
 
 const errorf = complaint("errorf", "Prints text in the format of printf(3) as an error, with the place of the call.");
 const warnf = complaint(
@@ -145,7 +118,7 @@ const debugf: Builtin = {
   ...formatted(
     "debugf",
     `Writes to the kernel's trace buffer (trace_pipe of tracefs), at once and formatted by the kernel: at most ${mostDebugValues} values, of %d %i %u %x %p %s and their long forms. For debugging: slow, and shared by the whole system.`,
-    () => undefined,
+    () => ({ kind: "printf" }),
     { shows: false },
   ),
   result: (context, args) => {
@@ -183,14 +156,12 @@ const debugf: Builtin = {
 const system = formatted(
   "system",
   "Runs a command with /bin/sh, with the tracer's rights, and prints what it says.",
-  (host, text) => host.runCommand(text),
-  { unsafe: true, isControl: true },
+  () => ({ kind: "system", isControl: true }),
+  { unsafe: true },
 );
-const cat = formatted(
-  "cat",
-  "Prints the contents of a file; the name is made as printf makes text.",
-  (host, text) => host.readFile(text),
-  { isControl: true },
-);
+const cat = formatted("cat", "Prints the contents of a file; the name is made as printf makes text.", () => ({
+  kind: "cat",
+  isControl: true,
+}));
 
 export const messageBuiltins: readonly Builtin[] = [printf, errorf, warnf, debugf, system, cat];

@@ -1,10 +1,8 @@
 // print(): values, entries and maps in their own form.
 
 import { none } from "../../types/type.js";
-import { decoderFor } from "../../wire/decode.js";
 import { isAggregate, layoutOf, sizeOf } from "../../wire/layout.js";
-import type { Host } from "../action.js";
-import { recordHeader } from "../action.js";
+import { recordHeader } from "../../wire/record.js";
 import type { Builtin } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
 import type { TypedArg, TypedExpr } from "../typed.js";
@@ -43,33 +41,16 @@ export const print: Builtin = {
 
 function printMap(l: Lowering, name: string, args: readonly TypedArg[]): void {
   const [top, div] = [literalNumber(args, 1), literalNumber(args, 2)];
-  const taken = l.taken.prints.get(args);
+  const empties = l.taken.prints.get(args);
   const limits = {
     top: top === undefined ? undefined : Number(top),
     div: div === 0n ? undefined : div,
   };
-  l.send(
-    (size) => ({
-      name: "print",
-      size,
-      isControl: true,
-      mayWait: true,
-      run: (host) => (taken === undefined ? host.printMap(name, limits) : host.takeMap(name, limits, taken)),
-    }),
-    [],
-  );
+  l.send(() => ({ kind: "map", map: name, limits, empties, isControl: true, mayWait: true }), []);
 }
 
 function printValue(l: Lowering, value: TypedExpr): void {
-  const decode = decoderFor(value.type);
-  l.send(
-    (size, offsets) => ({
-      name: "print",
-      size,
-      run: (host, view, offset) => host.emit({ kind: "value", value: decode(view, offset + (offsets[0] ?? 0), host) }),
-    }),
-    [value],
-  );
+  l.send(([field = { type: value.type, offset: recordHeader }]) => ({ kind: "value", field }), [value]);
 }
 
 /** `print(@x[key])`: aggregates are read by user space, which sees all CPUs; other values travel themselves. */
@@ -79,45 +60,20 @@ function printEntry(l: Lowering, arg: Extract<TypedArg, { kind: "entry" }>): voi
   const keyTypes = map.key ?? [];
   const { offsets, size: valueOffset } = layoutOf(keyTypes, recordHeader);
   const keySize = valueOffset - recordHeader;
-  const decodeKey = keyTypes.map(decoderFor);
-  const readKey = (view: DataView, offset: number, host: Host) =>
-    decodeKey.map((decode, i) => decode(view, offset + (offsets[i] ?? 0), host));
+  const fields = keyTypes.map((type, i) => ({ type, offset: offsets[i] ?? 0 }));
+  const record = { kind: "entry", map: access.map, key: fields, keySize } as const;
   if (isAggregate(map.value)) {
     const key = l.key(access);
-    l.sendRaw(
-      (size) => ({
-        name: "print",
-        size,
-        run: (host, view, offset) => {
-          const bytes = new Uint8Array(view.buffer, view.byteOffset + offset + recordHeader, keySize);
-          const value = host.entry(access.map, bytes);
-          if (value !== undefined) {
-            host.emit({ kind: "entry", name: access.map, key: readKey(view, offset, host), value });
-          }
-        },
-      }),
-      keySize,
-      (dest) => l.copyFrom(dest, { base: key, offset: 0, space: "bpf" }, keySize),
+    l.sendRaw({ ...record, value: undefined }, keySize, (dest) =>
+      l.copyFrom(dest, { base: key, offset: 0, space: "bpf" }, keySize),
     );
     return;
   }
-  const decode = decoderFor(map.value);
   const valueDest = l.temporary(sizeOf(map.value), "value");
   const key = l.entry(access, valueDest);
-  l.sendRaw(
-    (size) => ({
-      name: "print",
-      size,
-      run: (host, view, offset) => {
-        const entry = { key: readKey(view, offset, host), value: decode(view, offset + valueOffset, host) };
-        host.emit({ kind: "entry", name: access.map, ...entry });
-      },
-    }),
-    keySize + sizeOf(map.value),
-    (dest) => {
-      l.copyFrom(dest, { base: key, offset: 0, space: "bpf" }, keySize);
-      const at = { base: dest.base, offset: dest.offset + keySize };
-      l.copyFrom(at, { ...valueDest, space: "bpf" }, sizeOf(map.value));
-    },
-  );
+  l.sendRaw({ ...record, value: { type: map.value, offset: valueOffset } }, keySize + sizeOf(map.value), (dest) => {
+    l.copyFrom(dest, { base: key, offset: 0, space: "bpf" }, keySize);
+    const at = { base: dest.base, offset: dest.offset + keySize };
+    l.copyFrom(at, { ...valueDest, space: "bpf" }, sizeOf(map.value));
+  });
 }

@@ -1,8 +1,8 @@
 // The current task and its relatives; signals to it.
 
 import { recordFromBtf } from "../../types/from-btf.js";
-import { bool, none, pointer, string, type Type, u8, u32 } from "../../types/type.js";
-import { recordHeader } from "../action.js";
+import { bool, i64, none, pointer, string, type Type, u8, u32 } from "../../types/type.js";
+import { recordHeader } from "../../wire/record.js";
 import type { Builtin, CheckContext } from "../builtin.js";
 import type { Lowering } from "../lowering.js";
 import type { TypedArg, TypedExpr } from "../typed.js";
@@ -176,23 +176,10 @@ function checkSignal(context: CheckContext, name: string, args: readonly TypedAr
   return none;
 }
 
-/** Tells user space a number that belongs to the place of the call. */
-export function tell(
-  l: Lowering,
-  name: string,
-  kind: "errorf" | "warnf",
-  text: (n: bigint) => string,
-  n: ReturnType<Lowering["value"]>,
-): void {
-  const { span } = l;
-  l.sendRaw(
-    (size) => ({
-      name,
-      size,
-      run: (host, view, offset) => host.emit({ kind, text: text(view.getBigInt64(offset + recordHeader, true)), span }),
-    }),
-    8,
-    (dest) => l.b.store(8, dest.base, dest.offset, n),
+/** Tells user space a number that belongs to the place of the call; the format has one `%lld`. */
+export function tell(l: Lowering, kind: "errorf" | "warnf", format: string, n: ReturnType<Lowering["value"]>): void {
+  l.sendRaw({ kind, span: l.span, format, fields: [{ type: i64, offset: recordHeader }] }, 8, (dest) =>
+    l.b.store(8, dest.base, dest.offset, n),
   );
 }
 
@@ -218,13 +205,11 @@ function signalBuiltin(name: string, helper: string, since: string, doc: string)
       b.seal(invalid);
       b.setBlock(invalid);
       const range = `${name}() expects an integer between 1 and ${lastSignal} (inclusive)`;
-      tell(l, name, "errorf", (given) => `${range}. Got ${given}`, n);
+      tell(l, "errorf", `${range}. Got %lld`, n);
       b.jump(done);
       b.setBlock(valid);
       const result = b.call(helper, [n]);
-      l.ifNegative(b.ext(4, true, result), () =>
-        tell(l, name, "warnf", (error) => `signal call failed with error ${error}`, result),
-      );
+      l.ifNegative(b.ext(4, true, result), () => tell(l, "warnf", "signal call failed with error %lld", result));
       b.jump(done);
       b.seal(done);
       b.setBlock(done);

@@ -112,15 +112,7 @@ const time: Builtin = {
   doc: "Prints the time of day at which user space handles the event, in the format of strftime(3); by default %H:%M:%S and a line end.",
   value: (l, args) => {
     const format = args.length > 0 ? literalText(args, 0) : "%H:%M:%S\n";
-    l.send(
-      (size) => ({
-        name: "time",
-        size,
-        isControl: true,
-        run: (host) => host.emit({ kind: "time", text: host.formatNow(format) }),
-      }),
-      [],
-    );
+    l.send(() => ({ kind: "time", format, isControl: true }), []);
     return undefined;
   },
 };

@@ -16,7 +16,6 @@ import {
   roomFor,
   unwoundLayout,
 } from "../../wire/unwind.js";
-import { recordHeader } from "../action.js";
 import type { Lowering } from "../lowering.js";
 import {
   countedLoop,
@@ -55,12 +54,7 @@ export function sendPending(l: Lowering, members: KernelMembers, stopped: Stoppe
       0,
     ]);
     l.sendRaw(
-      (bytes) => ({
-        name: "unfinished stack",
-        size: bytes,
-        alwaysDone: true,
-        run: (host, view, at) => host.pendingStack(view, at + recordHeader, depth),
-      }),
+      { kind: "pending-stack", depth, alwaysDone: true },
       size,
       (dest) => b.callFunc(fill, [l.address(dest), scratch, known]),
       otherwise,

@@ -296,7 +296,7 @@ const emptyValue = (l: Lowering): Value => l.table(emptyProcess.map, () => new U
 /** User space looks at news and wishes from time to time; this lets it look now. */
 function wakeUp(l: Lowering): void {
   l.sendRaw(
-    (size) => ({ name: "unwinding tables", size, run: (host) => host.wantTables() }),
+    { kind: "tables-wanted" },
     0,
     () => undefined,
     // It is awake.
