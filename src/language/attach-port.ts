@@ -49,10 +49,10 @@ export interface KprobeTarget {
   /** Of the instruction. */
   readonly address: bigint | undefined;
   /**
-   * If `address` is what ftrace says, which may be a few bytes behind the function's beginning: the beginning. Programs that
-   * read their cookie need it; to know it takes the list of all symbols.
+   * `address` is what ftrace says, which may be a few bytes behind the function's beginning. Programs that read their cookie
+   * need the beginning (language/function-entries.ts).
    */
-  readonly entryOf?: ((symbol: string, address: bigint) => bigint | undefined) | undefined;
+  readonly isFtraceAddress?: boolean;
   readonly ret: boolean;
 }
 

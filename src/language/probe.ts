@@ -3,6 +3,7 @@ import type { Diagnostics } from "../base/diagnostics.js";
 import type { Span } from "../base/span.js";
 import type { UsdtArgument } from "../formats/usdt-arguments.js";
 import type { AddressSpace, Type } from "../types/type.js";
+import type { AttachPlace } from "./attach-place.js";
 import type { Attachment, AttachPort } from "./attach-port.js";
 import type { Config } from "./config.js";
 import type { KernelView } from "./kernel-view.js";
@@ -78,8 +79,7 @@ export interface Target {
   readonly provider: Probe;
   /** The program or library that it is in, as a path that opens it; undefined of other kinds of probes. */
   readonly file: string | undefined;
-  /** What the provider's attach needs to know; only it looks inside. */
-  readonly place: unknown;
+  readonly place: AttachPlace;
   /** A wildcard has found it: if the kernel refuses it, it is left out. */
   readonly byWildcard: boolean;
 }
@@ -90,7 +90,7 @@ export interface Candidate {
   readonly func: string;
   /** See {@link Target.file}. */
   readonly file?: string;
-  readonly place: unknown;
+  readonly place: AttachPlace;
   readonly variant: ProgramVariant;
   /** Further programs that the attach point needs; attach() is called for each and told by the variant which it is. */
   readonly otherVariants?: readonly ProgramVariant[];
@@ -121,7 +121,7 @@ export interface SessionForm {
   /** The kernel's function that tells a program whether it runs for a return. */
   readonly isReturn: string;
   /** What a place must have in common with the other's; undefined: it can have no session. */
-  key(place: unknown): string | undefined;
+  key(place: AttachPlace): string | undefined;
 }
 
 export interface BindContext {
@@ -170,8 +170,6 @@ export interface Probe {
   whyNothing?(kernel: KernelView, parts: readonly string[], pid: number | undefined): string | undefined;
   /** What -lv says below the name: one `type name` a line. */
   describe?(name: string, kernel: KernelView): readonly string[];
-  /** The file that a place is in, if whoever runs it comes by the probe. */
-  fileOf?(place: unknown): string | undefined;
   /** How entries share a program with the returns of the same places. */
   readonly session?: SessionForm;
   /** Of programs at one place the kernel runs the one first that was attached last. */

@@ -44,7 +44,7 @@ import {
   adviceOnWatchpoints,
 } from "./attach-error.js";
 import { closeEvents, closeLinks } from "./detach.js";
-import { atEntries, noEntry } from "./kprobe-entries.js";
+import { atEntries, noEntry, noSymbols, type Symbols } from "./kprobe-entries.js";
 import type { LoadedObject } from "./loaded-object.js";
 import { type KernelIterator, pinWhere } from "./pinned-iterator.js";
 import { VerifierError } from "./verifier-error.js";
@@ -95,9 +95,11 @@ export class KernelAttachPort implements AttachPort, Disposable {
   /** Those that are attached, to be read. */
   readonly iterators: KernelIterator[] = [];
   private readonly onRefused: OnRefused;
+  private readonly symbols: Symbols;
 
   /** `onRefused` throws, or the rest is attached without it. */
-  constructor(sys: Sys, loaded: LoadedObject, onRefused: OnRefused = rethrow) {
+  constructor(sys: Sys, loaded: LoadedObject, onRefused: OnRefused = rethrow, symbols: Symbols = noSymbols) {
+    this.symbols = symbols;
     this.sys = sys;
     this.loaded = loaded;
     this.onRefused = onRefused;
@@ -191,7 +193,7 @@ export class KernelAttachPort implements AttachPort, Disposable {
   ): readonly Attachment[] {
     const name = at === "both" ? "kprobe and kretprobe" : at === "return" ? "kretprobe" : "kprobe";
     const what = (count: number): string => (count === 1 ? name : `${name} of ${count} functions`);
-    const places = this.loaded.cookieFrom(program) === "link" ? atEntries(targets) : targets;
+    const places = this.loaded.cookieFrom(program) === "link" ? atEntries(this.symbols, targets) : targets;
     items.forEach(({ target }, i) => {
       if (places[i] === undefined) this.onRefused(target, new AttachError(target.name, new BeetraceError(noEntry)));
     });

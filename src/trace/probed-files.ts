@@ -2,11 +2,12 @@
 
 import { statSync } from "node:fs";
 import { pathOf } from "../base/byte-text.js";
+import { isOfOneProcess } from "../language/attach-place.js";
 import type { Target } from "../language/probe.js";
 
 /** Programs and libraries with probes that are not limited to a process. */
 export const probedFiles = (targets: readonly Target[]): readonly string[] => [
-  ...new Set(targets.flatMap(({ provider, place }) => provider.fileOf?.(place) ?? [])),
+  ...new Set(targets.flatMap(({ file, place }) => (file === undefined || isOfOneProcess(place) ? [] : [file]))),
 ];
 
 /**

@@ -12,7 +12,7 @@ const target = (name: string, byWildcard: boolean) => ({
   span,
   provider: kprobe,
   file: undefined,
-  place: undefined,
+  place: { kind: "run", name: undefined } as const,
   byWildcard,
 });
 const error = new AttachError("anything", new SyscallError("perf_event_open", 22), { advice: { 22: "do so" } });

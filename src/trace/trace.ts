@@ -3,6 +3,7 @@ import type { MapSpec } from "../bpf/object.js";
 import type { Compiled } from "../compile.js";
 import type { Host } from "../events/host.js";
 import { allProcesses } from "../kernel/process-files.js";
+import { placeAs } from "../language/attach-place.js";
 import type { KernelView } from "../language/kernel-view.js";
 import type { Moment, Target } from "../language/probe.js";
 import { looksAtTasks } from "../language/task-filter.js";
@@ -137,7 +138,7 @@ export class Trace implements Disposable {
     this.loaded = this.owned.use(loadObject(sys, object, kernel));
     enterCgroups(sys, this.loaded, options.targets?.cgroups ?? []);
     this.refusals = new Refusals(compiled.config.missing_probes);
-    this.port = this.owned.use(new KernelAttachPort(sys, this.loaded, this.refusals.refused));
+    this.port = this.owned.use(new KernelAttachPort(sys, this.loaded, this.refusals.refused, kernel));
     const { script, texts, config } = compiled;
     this.watcher = compiled.userAddresses ? this.owned.use(new ProcessWatch(sys)) : undefined;
     const keepsAddresses = [...script.maps.values()].some(({ key, value }) =>
@@ -292,7 +293,7 @@ export class Trace implements Disposable {
     const found = script.programs.flatMap((program) =>
       program.targets.filter((target) => target.provider.moment === moment).map((target) => ({ program, target })),
     );
-    const names = found.map(({ target }) => String(target.place));
+    const names = found.map(({ target }) => placeAs(target.place, "run").name ?? "");
     for (const [index, { program, target }] of found.entries()) {
       const id = BigInt(script.targets.indexOf(target));
       const run = (): Promise<ProgramRun> => this.runProgram(program.name, id);

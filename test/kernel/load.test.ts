@@ -144,7 +144,7 @@ const anyTarget: Target = {
   span,
   provider: kprobe,
   file: undefined,
-  place: undefined,
+  place: { kind: "run", name: undefined },
   byWildcard: true,
 };
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { bindProbe } from "../../../test/support/bind-probe.js";
 import { compileScript, compileText } from "../../../test/support/compile-script.js";
 import { FixtureKernel } from "../../../test/support/fixture-kernel.js";
+import { placeAs } from "../attach-place.js";
 import { fentry, fexit } from "./fentry.js";
 
 const bound = (text: string, options = {}) => {
@@ -52,7 +53,7 @@ test("arguments lie in slots; what fexit returns follows them", () => {
 
 test("functions of BPF programs, by name and number", () => {
   assert.deepEqual(
-    bound("fentry:bpf:fixture_*").map(({ name, place }) => [name, place]),
+    bound("fentry:bpf:fixture_*").map(({ name, place }) => [name, placeAs(place, "trampoline").fn]),
     [
       ["fentry:bpf:42:fixture_prog", { kind: "bpf", program: 42, name: "fixture_prog", typeId: 3 }],
       ["fentry:bpf:42:fixture_sub", { kind: "bpf", program: 42, name: "fixture_sub", typeId: 4 }],

@@ -7,7 +7,7 @@ import {
   type TrampolineValue,
   trampolineSignature,
 } from "../../types/btf-function.js";
-import type { TracedFunction } from "../attach-port.js";
+import { placeAs } from "../attach-place.js";
 import { type KernelFunctions, kernelModule } from "../kernel-functions.js";
 import type { BpfFunction, KernelView } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
@@ -72,7 +72,7 @@ function functionProbe(name: "fentry" | "fexit", aliases: readonly string[], doc
       return "the kernel's type information does not describe it, so that its arguments are unknown";
     const signature = trampolineSignature(btf, typeId);
     if ("missing" in signature) return signature.missing;
-    const place: TracedFunction = { kind: "kernel", name: symbol, module, typeId };
+    const place = { kind: "trampoline", fn: { kind: "kernel", name: symbol, module, typeId } } as const;
     return { name: `${name}:${module}:${symbol}`, func: symbol, place, variant: variantOf(signature, module, context) };
   };
 
@@ -136,7 +136,7 @@ function functionProbe(name: "fentry" | "fexit", aliases: readonly string[], doc
       (fn): Candidate => ({
         name: `${name}:${programs}:${fn.program}:${fn.name}`,
         func: fn.name,
-        place: { kind: "bpf", ...fn } satisfies TracedFunction,
+        place: { kind: "trampoline", fn: { kind: "bpf", ...fn } },
         variant: {
           ...base,
           key: `${name} ${programs}`,
@@ -171,7 +171,7 @@ function functionProbe(name: "fentry" | "fexit", aliases: readonly string[], doc
       return isLoaded(pattern, [name, ...parts].join(":"), context) ? bindKernel(pattern, context) : [];
     },
     attach: (port, program, _variant, items) =>
-      port.each(items, ({ target, id }) => port.trampoline(program, target.place as TracedFunction, id)),
+      port.each(items, ({ target, id }) => port.trampoline(program, placeAs(target.place, "trampoline").fn, id)),
     listedByType: exit,
     needs: "fentry",
     *list(kernel, parts) {

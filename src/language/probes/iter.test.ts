@@ -8,12 +8,12 @@ test("a type of objects, and where to pin", () => {
   const { candidates, messages } = bindProbe("iter:task", { pid: 7 });
   assert.deepEqual(messages, []);
   const [candidate] = candidates;
-  assert.deepEqual(candidate?.place, { type: "task", pid: 7, pin: undefined });
+  assert.deepEqual(candidate?.place, { kind: "iterator", iterator: { type: "task", pid: 7, pin: undefined } });
   assert.deepEqual(candidate?.variant.attachBtf, { name: "bpf_iter_task", kind: "func" });
   assert.deepEqual(candidate?.variant.context, { kind: "iterator", pinned: false });
   const pinOf = (text: string): unknown => {
-    const place = bindProbe(text).candidates[0]?.place as { readonly pin: string } | undefined;
-    return place?.pin;
+    const place = bindProbe(text).candidates[0]?.place;
+    return place?.kind === "iterator" ? place.iterator.pin : undefined;
   };
   assert.equal(pinOf("it:task_file:files"), "/sys/fs/bpf/files");
   assert.equal(pinOf("it:task_file:/tmp/x/files"), "/tmp/x/files");

@@ -2,7 +2,7 @@ import { BPF_TRACE_ITER } from "../../abi/program-type.js";
 import { hasWildcard } from "../../base/glob.js";
 import { typeText } from "../../formats/btf-c.js";
 import { recordFromBtf } from "../../types/from-btf.js";
-import type { IteratorTarget } from "../attach-port.js";
+import { placeAs } from "../attach-place.js";
 import { btfFunction, type KernelView } from "../kernel-view.js";
 import type { Candidate, Probe } from "../probe.js";
 import type { ArgField } from "../typed.js";
@@ -67,11 +67,14 @@ export const iter: Probe = {
         name,
         func: "",
         place: {
-          type,
-          pid: context.pid,
-          pin: pin === undefined || pin.startsWith("/") ? pin : `${pinFolder}${pin}`,
-          ...(type === "cgroup" ? { order: cgroupOrder } : {}),
-        } satisfies IteratorTarget,
+          kind: "iterator",
+          iterator: {
+            type,
+            pid: context.pid,
+            pin: pin === undefined || pin.startsWith("/") ? pin : `${pinFolder}${pin}`,
+            ...(type === "cgroup" ? { order: cgroupOrder } : {}),
+          },
+        },
         variant: {
           // A program of its own: iterators have no attach cookies.
           key: `iter:${context.span.start}:${name}`,
@@ -88,7 +91,7 @@ export const iter: Probe = {
     ];
   },
   attach: (port, program, _variant, items) =>
-    port.each(items, ({ target }) => port.iterator(program, target.place as IteratorTarget)),
+    port.each(items, ({ target }) => port.iterator(program, placeAs(target.place, "iterator").iterator)),
   list: (kernel) => iterators(kernel).map((type) => `iter:${type}`),
   describe(name, kernel) {
     const btf = kernel.btf();

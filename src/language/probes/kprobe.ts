@@ -1,7 +1,8 @@
 import { BPF_TRACE_KPROBE_MULTI, BPF_TRACE_KPROBE_SESSION } from "../../abi/program-type.js";
 import { hasWildcard } from "../../base/glob.js";
 import { u64 } from "../../types/type.js";
-import type { KprobeTarget } from "../attach-port.js";
+import { type KernelPlace, placeAs } from "../attach-place.js";
+import { entryOf } from "../function-entries.js";
 import { type KernelFunction, kernelModule } from "../kernel-functions.js";
 import type { KernelView } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
@@ -9,11 +10,6 @@ import { noMatches, parseCount, wrongForm } from "./common.js";
 import { describeFunction } from "./function-types.js";
 import { type FunctionPattern, isLoaded, matchingFunctions, noFunction, sayRefused } from "./kernel-function-match.js";
 import { successorOf, synonymOf } from "./kernel-function-names.js";
-
-interface Place extends Omit<KprobeTarget, "ret"> {
-  /** The function's name, if ftrace knows one by it, which is what links for many functions take. */
-  readonly inFtrace?: string | undefined;
-}
 
 /** Whether a kprobe could be set in a function that ftrace does not know: by a breakpoint. Attaching will tell. */
 const mayHaveBreakpoint = (kernel: KernelView, { module, symbol }: FunctionPattern): boolean =>
@@ -29,14 +25,6 @@ function warnOfUntraceable(context: BindContext, symbol: string): void {
     context.span,
     `${symbol} is not traceable (either non-existing, inlined, or marked as "notrace"); attaching to it will likely fail`,
   );
-}
-
-/** Bytes that ftrace's address of a function may be behind its first: an endbr64 (x86-64) or a bti and a nop (arm64). */
-const mostLead = 16n;
-
-/** The address that kallsyms has of a function that ftrace knows; programs find their cookie by that one. */
-function entryOf(kernel: KernelView, name: string, address: bigint): bigint | undefined {
-  return kernel.kernelSymbols(name).find((at) => at <= address && address - at <= mostLead);
 }
 
 /** A kprobe sees them in registers: arg0 is the first. */
@@ -74,7 +62,12 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       return [];
     }
     return [
-      { name: `${name}:${address}`, func: `${address}`, place: { symbol: "", offset: 0, address }, variant: base },
+      {
+        name: `${name}:${address}`,
+        func: `${address}`,
+        place: { kind: "kernel", symbol: "", offset: 0, address },
+        variant: base,
+      },
     ];
   };
 
@@ -90,11 +83,12 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       name: label,
       func: symbol,
       place: {
+        kind: "kernel",
         symbol: qualified(module, symbol),
         offset,
         address,
         inFtrace: found.length === 1 && offset === 0 ? symbol : undefined,
-      } satisfies Place,
+      },
       variant: base,
     });
     const addresses = found.flatMap(({ address }) => address ?? []);
@@ -120,8 +114,8 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
             returns: "kretprobe",
             variant: session,
             isReturn: "bpf_session_is_return",
-            key: (place: unknown) => {
-              const { inFtrace, address } = place as Place;
+            key: (place) => {
+              const { inFtrace, address } = placeAs(place, "kernel");
               return address === undefined ? inFtrace : `${address}`;
             },
           },
@@ -179,12 +173,14 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
       return bindMany(pattern, offset, found, context);
     },
     attach(port, program, variant, items) {
-      const places = items.map(({ target }) => target.place as Place);
+      const places = items.map(({ target }) => placeAs(target.place, "kernel"));
       if (variant.expectedAttachType === BPF_TRACE_KPROBE_SESSION)
         return port.kprobeMulti(program, places.map(inFtrace), "both", items);
       if (variant.expectedAttachType === BPF_TRACE_KPROBE_MULTI)
         return port.kprobeMulti(program, places, ret ? "return" : "entry", items);
-      return port.each(items, ({ target, id }) => port.kprobe(program, { ...(target.place as Place), ret }, id));
+      return port.each(items, ({ target, id }) =>
+        port.kprobe(program, { ...placeAs(target.place, "kernel"), ret }, id),
+      );
     },
     listedByType: ret,
     needs: "kprobe",
@@ -229,7 +225,6 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
         { hint: "Linux 6.5 and later do, to root" },
       );
     }
-    const entry = byAddress && many ? (name: string, address: bigint) => entryOf(kernel, name, address) : undefined;
     return (areKnown ? found : [...byName.values()]).map((fn, i): Candidate => {
       const at = module === undefined ? fn.name : `${fn.module}:${fn.name}`;
       const symbol = many ? fn.name : qualified(module === undefined ? undefined : fn.module, fn.name);
@@ -237,12 +232,13 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
         name: `${name}:${at}${offset > 0 ? `+${offset}` : ""}`,
         func: fn.name,
         place: {
+          kind: "kernel",
           symbol,
           offset,
           address: areKnown ? addresses[i] : undefined,
-          entryOf: entry,
+          isFtraceAddress: byAddress && many,
           inFtrace: many ? fn.name : undefined,
-        } satisfies Place,
+        },
         variant: many ? multi : base,
       };
     });
@@ -250,7 +246,7 @@ function kernelProbe(name: "kprobe" | "kretprobe", alias: string, doc: string): 
 }
 
 /** As a link for many functions takes it: without its module's name. */
-const inFtrace = (place: Place): Place => ({ ...place, symbol: place.inFtrace ?? place.symbol });
+const inFtrace = (place: KernelPlace): KernelPlace => ({ ...place, symbol: place.inFtrace ?? place.symbol });
 
 /** A function as the kernel finds it by name: of a module with the module's name. */
 const qualified = (module: string | undefined, symbol: string): string =>

@@ -30,7 +30,7 @@ function once(name: "begin" | "end", doc: string): Probe {
     moment: name,
     bind(parts, context) {
       if (parts.length > 0) return wrongForm(context, [name], `${name} takes nothing after its name`);
-      return [{ name, func: "", place: undefined, variant: { ...variant, key: name } }];
+      return [{ name, func: "", place: { kind: "run", name: undefined }, variant: { ...variant, key: name } }];
     },
     list: () => [name],
   };
@@ -54,7 +54,7 @@ function named(name: Extract<Moment, "test" | "bench">, doc: string): Probe {
         {
           name: full,
           func: "",
-          place: own,
+          place: { kind: "run", name: own },
           variant: { ...variant, key: full, noArgs: `${name} has no arguments`, readsResult: true },
         },
       ];
@@ -81,7 +81,7 @@ export const self: Probe = {
       {
         name: signalForm,
         func: "",
-        place: undefined,
+        place: { kind: "run", name: undefined },
         variant: { ...variant, key: signalForm, noArgs: "a signal has no arguments" },
       },
     ];

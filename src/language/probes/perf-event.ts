@@ -1,6 +1,7 @@
 // Probe types that perf_event_open(2) serves by sampling: interval, profile, software, hardware.
 
 import { compileGlob } from "../../base/glob.js";
+import { placeAs } from "../attach-place.js";
 import type { AttachPort } from "../attach-port.js";
 import type { AttachItems, BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { parseCount, parsePeriod, unknownProbe, wrongForm } from "./common.js";
@@ -24,16 +25,8 @@ const variant: ProgramVariant = {
   preemptible: false,
 };
 
-interface Place {
-  readonly type: number;
-  readonly config: bigint;
-  readonly sample: { readonly period: bigint } | { readonly frequency: bigint };
-  readonly cpu: number | "all";
-  readonly pid: number | undefined;
-}
-
 function attach(port: AttachPort, program: string, _variant: ProgramVariant, items: AttachItems) {
-  return port.each(items, ({ target, id }) => port.perfEvent(program, target.place as Place, id));
+  return port.each(items, ({ target, id }) => port.perfEvent(program, placeAs(target.place, "perf-event").event, id));
 }
 
 /**
@@ -74,7 +67,8 @@ function timed(name: string, alias: string, doc: string, cpu: number | "all"): P
         return wrongForm(context, forms.slice(0, 4), `'${[name, ...parts].join(":")}' does not say how often to fire`);
       }
       if ("period" in sample && !checkPeriod(name, parts, sample.period, context)) return [];
-      const place: Place = { type: PERF_TYPE_SOFTWARE, config: PERF_COUNT_SW_CPU_CLOCK, sample, cpu, pid: undefined };
+      const event = { type: PERF_TYPE_SOFTWARE, config: PERF_COUNT_SW_CPU_CLOCK, sample, cpu, pid: undefined };
+      const place = { kind: "perf-event", event } as const;
       // `100ms` is called as bpftrace calls it.
       const isDuration = parts.length === 1 && "period" in sample && sample.period % 1000n === 0n;
       const shown = isDuration ? ["us", `${sample.period / 1000n}`] : parts;
@@ -141,7 +135,7 @@ function counted(name: string, alias: string, doc: string, type: number, events:
         const config = BigInt(event.config);
         const isTimer = config === PERF_COUNT_SW_CPU_CLOCK || config === PERF_COUNT_SW_TASK_CLOCK;
         if (type === PERF_TYPE_SOFTWARE && isTimer) checkPeriod(name, parts, sample.period, context);
-        const place: Place = { type, config, sample, cpu: "all", pid: context.pid };
+        const place = { kind: "perf-event", event: { type, config, sample, cpu: "all", pid: context.pid } } as const;
         // As it was written, by a short name, too.
         const full = [name, matches(event.name) ? event.name : wanted, ...parts.slice(1)].join(":");
         // Limited to a process, a program of its own: see threadsOf().

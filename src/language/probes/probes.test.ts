@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { type BindOptions, bindProbe } from "../../../test/support/bind-probe.js";
 import { FixtureKernel, type FixtureOptions } from "../../../test/support/fixture-kernel.js";
 import { Diagnostics } from "../../base/diagnostics.js";
+import { type AttachPlace, placeAs } from "../attach-place.js";
 import type { ActionFacts, Candidate } from "../probe.js";
 import { findProbe } from "./index.js";
 
@@ -63,7 +64,7 @@ test("periods of interval and profile", () => {
     "p:s:1_0": { period: 10n * second },
   };
   for (const [text, sample] of Object.entries(cases)) {
-    const place = only(text).place as { readonly sample: unknown; readonly type: number; readonly config: bigint };
+    const place = placeAs(only(text).place, "perf-event").event;
     assert.deepEqual([place.sample, place.type, place.config], [sample, 1, 0n], text);
   }
 });
@@ -92,15 +93,15 @@ test("periods that the kernel's timers cannot keep are told", () => {
 test("an interval fires on one processor, profile on all; whose task it is the program looks at", () => {
   assert.deepEqual(pick(only("interval:s:1", { pid: 5 }).place), { cpu: 0, pid: undefined });
   assert.deepEqual(pick(only("profile:hz:99", { pid: 5 }).place), { cpu: "all", pid: undefined });
-  function pick(place: unknown): unknown {
-    const { cpu, pid } = place as { readonly cpu: unknown; readonly pid: unknown };
+  function pick(place: AttachPlace): unknown {
+    const { cpu, pid } = placeAs(place, "perf-event").event;
     return { cpu, pid };
   }
 });
 
 test("events that are counted for one process have a program each", () => {
   const [one, other] = [only("software:page-faults:1", { pid: 5 }), only("software:cs:1", { pid: 5 })];
-  assert.equal((one.place as { readonly pid: unknown }).pid, 5);
+  assert.equal(placeAs(one.place, "perf-event").event.pid, 5);
   assert.notEqual(one.variant.key, other.variant.key);
   assert.equal(only("software:page-faults:1").variant.key, only("software:cs:1").variant.key);
 });
@@ -117,7 +118,7 @@ test("software and hardware events, by either name, with and without a count", (
   };
   for (const [text, [type, config, period, name]] of Object.entries(cases)) {
     const found = only(text);
-    const place = found.place as { readonly type: number; readonly config: bigint; readonly sample: unknown };
+    const place = placeAs(found.place, "perf-event").event;
     assert.deepEqual([place.type, place.config, place.sample, found.name], [type, config, { period }, name], text);
   }
   assert.deepEqual(
@@ -218,6 +219,7 @@ test("what -lv says of kernel functions: their arguments, by type information", 
 
 test("kernel functions: names, offsets, wildcards, one link for many", () => {
   assert.deepEqual(only("kprobe:vfs_read").place, {
+    kind: "kernel",
     symbol: "vfs_read",
     offset: 0,
     address: undefined,
@@ -226,7 +228,7 @@ test("kernel functions: names, offsets, wildcards, one link for many", () => {
   assert.deepEqual(only("k:vfs_read+0x10"), {
     ...only("kprobe:vfs_read"),
     name: "kprobe:vfs_read+16",
-    place: { symbol: "vfs_read", offset: 16, address: undefined, inFtrace: undefined },
+    place: { kind: "kernel", symbol: "vfs_read", offset: 16, address: undefined, inFtrace: undefined },
   });
   const many = bind("kprobe:vfs_*");
   assert.deepEqual(
@@ -242,8 +244,8 @@ test("kernel functions: names, offsets, wildcards, one link for many", () => {
 test("functions of programs: by name, wildcard, offset, address", () => {
   const twice = only("uprobe:/fixture/tiny:twice");
   assert.deepEqual([twice.name, twice.func], ["uprobe:/fixture/tiny:twice", "twice"]);
-  const { offset } = twice.place as { readonly offset: number };
-  assert.deepEqual(only("u:/fixture/tiny:twice+6").place, {
+  const { offset } = placeAs(twice.place, "user").place;
+  assert.deepEqual(placeAs(only("u:/fixture/tiny:twice+6").place, "user").place, {
     path: "/fixture/tiny",
     offset: offset + 6,
     pid: undefined,
@@ -254,14 +256,14 @@ test("functions of programs: by name, wildcard, offset, address", () => {
   const known = "missing" in listed ? undefined : listed.find("twice");
   assert.ok(known !== undefined && known.address !== BigInt(offset));
   const at = only(`u:/fixture/tiny:0x${(known.address + 9n).toString(16)}`);
-  assert.deepEqual(at.place, { path: "/fixture/tiny", offset: offset + 9, pid: undefined });
+  assert.deepEqual(placeAs(at.place, "user").place, { path: "/fixture/tiny", offset: offset + 9, pid: undefined });
   assert.equal(at.func, "twice");
   assert.equal(only("uprobe:/fixture/tiny:twice", { pid: 7 }).variant.key, "uprobe:multi");
   assert.equal(
     only("uprobe:/fixture/tiny:twice", { pid: 7, features: { uprobeMultiProcess: "no" } }).variant.key,
     "uprobe",
   );
-  const all = bind("uretprobe:/fixture/tiny:*").map((found) => (found.place as { readonly offset: number }).offset);
+  const all = bind("uretprobe:/fixture/tiny:*").map((found) => placeAs(found.place, "user").place.offset);
   assert.equal(new Set(all).size, all.length, "an address with two names is one probe");
 });
 
@@ -276,12 +278,19 @@ test("usdt: one probe, a program for each way that its arguments are passed", ()
     [["-4@%edi"], ["8@$7"]],
   );
   assert.equal(new Set(variants.map(({ key }) => key)).size, 2);
-  const places = used.place as ReadonlyMap<string, readonly { readonly offset: number }[]>;
+  const { places } = placeAs(used.place, "usdt");
   assert.deepEqual(
-    [...places.keys()],
+    Object.keys(places),
     variants.map(({ key }) => key),
   );
-  assert.equal(new Set([...places.values()].flat().map(({ offset }) => offset)).size, 2);
+  assert.equal(
+    new Set(
+      Object.values(places)
+        .flat()
+        .map(({ offset }) => offset),
+    ).size,
+    2,
+  );
 });
 
 test("usdt: patterns of file, provider and name, and the counters of the files", () => {
@@ -292,9 +301,7 @@ test("usdt: patterns of file, provider and name, and the counters of the files",
     ...["constants", "counted"].map((name) => `usdt:/fixture/probes.pie:second:${name}`),
   ]);
   const counted = bind("U:/fixture/probes:counted")[0]!;
-  const [place] = [
-    ...(counted.place as ReadonlyMap<string, readonly { readonly refCounter?: number }[]>).values(),
-  ].flat();
+  const [place] = Object.values(placeAs(counted.place, "usdt").places).flat();
   assert.equal(place?.refCounter, 0x260);
   assert.match(counted.variant.key, /:multi$/);
   const [alone] = bind("usdt:/fixture/probes:counted", { pid: 7, features: { uprobeMultiProcess: "no" } });

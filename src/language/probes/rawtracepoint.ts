@@ -4,6 +4,7 @@ import { compileGlob, hasWildcard } from "../../base/glob.js";
 import type { Btf } from "../../formats/btf.js";
 import { typeText } from "../../formats/btf-c.js";
 import { typeFromBtf } from "../../types/from-btf.js";
+import { placeAs } from "../attach-place.js";
 import { kernelModule } from "../kernel-functions.js";
 import type { KernelView } from "../kernel-view.js";
 import type { Candidate, Probe } from "../probe.js";
@@ -11,10 +12,6 @@ import type { ArgField } from "../typed.js";
 import { unknownProbe, wrongForm } from "./common.js";
 
 const forms = ["rawtracepoint:EVENT", "rawtracepoint:MODULE:EVENT"];
-
-interface Place {
-  readonly event: string;
-}
 
 interface Found {
   readonly module: string;
@@ -67,7 +64,7 @@ export const rawtracepoint: Probe = {
       return {
         name: `rawtracepoint:${module}:${event}`,
         func: event,
-        place: { event } satisfies Place,
+        place: { kind: "raw-tracepoint", event },
         variant: {
           ...(typed
             ? {
@@ -88,7 +85,9 @@ export const rawtracepoint: Probe = {
     });
   },
   attach: (port, program, _variant, items) =>
-    port.each(items, ({ target, id }) => port.rawTracepoint(program, { name: (target.place as Place).event }, id)),
+    port.each(items, ({ target, id }) =>
+      port.rawTracepoint(program, { name: placeAs(target.place, "raw-tracepoint").event }, id),
+    ),
   describe(name, kernel) {
     const [, module = "", event = ""] = name.split(":");
     const btf = kernel.moduleBtf(module);

@@ -2,6 +2,7 @@ import { BPF_TRACE_RAW_TP } from "../../abi/program-type.js";
 import { compileGlob, hasWildcard } from "../../base/glob.js";
 import { isCommonField, type TracepointField, type TracepointFormat } from "../../formats/tracepoint-format.js";
 import { i64, int, pointer, u8, u32, u64 } from "../../types/type.js";
+import { placeAs } from "../attach-place.js";
 import { cTypeToType } from "../c-type.js";
 import type { KernelView } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
@@ -9,11 +10,6 @@ import type { ArgField } from "../typed.js";
 import { unknownProbe, wrongForm } from "./common.js";
 
 const forms = ["tracepoint:CATEGORY:EVENT"];
-
-type Place =
-  | { readonly via: "perf"; readonly category: string; readonly event: string; readonly id: number }
-  | { readonly via: "raw"; readonly event: string }
-  | { readonly via: "syscall"; readonly event: "sys_enter" | "sys_exit"; readonly recordId?: number };
 
 /**
  * Attached by perf_event_open, an event's record is the program's context. Where the action does not look at the record
@@ -65,18 +61,17 @@ export const tracepoint: Probe = {
   attach(port, program, _variant, items) {
     const first = items[0];
     if (first === undefined) return [];
-    const shared = first.target.place as Place;
+    const { place: shared } = first.target;
     // One attachment serves every system call of the program.
-    if (shared.via === "syscall") {
+    if (shared.kind === "syscall") {
       const { event, recordId } = shared;
       if (recordId === undefined) return [port.rawTracepoint(program, { name: event }, first.id)];
       return [port.tracepoint(program, { category: "raw_syscalls", event, id: recordId }, first.id)];
     }
     return port.each(items, ({ target, id }) => {
-      const place = target.place as Place;
-      if (place.via === "raw") return port.rawTracepoint(program, { name: place.event }, id);
-      if (place.via === "perf") return port.tracepoint(program, place, id);
-      throw new Error("internal: a syscall tracepoint among others");
+      const { place } = target;
+      if (place.kind === "raw-tracepoint") return port.rawTracepoint(program, { name: place.event }, id);
+      return port.tracepoint(program, placeAs(place, "tracepoint"), id);
     });
   },
   list(kernel) {
@@ -115,7 +110,7 @@ function candidate(category: string, event: string, format: TracepointFormat, co
   }
   if (raw && syscall === null && !facts.usesArgs && !facts.usesKernelStack && category !== "ftrace") {
     if (kernel.rawTracepoints().includes(event))
-      return { name, func: event, place: { via: "raw", event } satisfies Place, variant: rawVariant };
+      return { name, func: event, place: { kind: "raw-tracepoint", event }, variant: rawVariant };
   }
   const args = format.fields.map((field) => recordField(field, category, kernel));
   const variant: ProgramVariant = {
@@ -130,7 +125,7 @@ function candidate(category: string, event: string, format: TracepointFormat, co
     hasArgN: false,
     preemptible: false,
   };
-  return { name, func: event, place: { via: "perf", category, event, id: format.id } satisfies Place, variant };
+  return { name, func: event, place: { kind: "tracepoint", category, event, id: format.id }, variant };
 }
 
 const rawVariant: ProgramVariant = {
@@ -193,7 +188,7 @@ function syscallCandidate(syscall: SyscallEvent): Candidate {
   return {
     name,
     func: event,
-    place: { via: "syscall", event: standIn, ...(recordId === undefined ? {} : { recordId }) } satisfies Place,
+    place: { kind: "syscall", event: standIn, recordId },
     variant,
   };
 }

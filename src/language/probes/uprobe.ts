@@ -1,20 +1,12 @@
 import { u64 } from "../../types/type.js";
+import { placeAs } from "../attach-place.js";
 import type { UserFile, UserFunction, UserFunctions } from "../kernel-view.js";
 import type { BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { parseCount, unknownProbe, wrongForm } from "./common.js";
 import { functionPattern, isLanguage } from "./function-names.js";
 import { lineAddress, parameterLines, withArguments, withTypes } from "./user-arguments.js";
 import { findFunctions } from "./user-function-match.js";
-import {
-  asMulti,
-  attachPlaces,
-  canBeMulti,
-  fileOf,
-  listedFiles,
-  runsLastFirst,
-  type UserPlace,
-  whyNothingInFiles,
-} from "./user-places.js";
+import { asMulti, attachPlaces, canBeMulti, listedFiles, runsLastFirst, whyNothingInFiles } from "./user-places.js";
 
 function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Probe {
   const ret = name === "uretprobe";
@@ -45,7 +37,7 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
     name: `${name}:${file.shown}:${label}`,
     func: label,
     file: file.path,
-    place: { path: file.path, offset, pid } satisfies UserPlace,
+    place: { kind: "user" as const, place: { path: file.path, offset, pid } },
     variant,
   });
 
@@ -78,7 +70,7 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
         name: `${name}:${file.shown}@${label}`,
         func: label,
         file: file.path,
-        place: { path: file.path, offset: listed.fileOffset(found.address) ?? 0, pid } satisfies UserPlace,
+        place: { kind: "user", place: { path: file.path, offset: listed.fileOffset(found.address) ?? 0, pid } },
         variant: context.facts.usesTypeNames ? withTypes(base, kernel, file.path) : base,
       },
     ];
@@ -134,11 +126,10 @@ function userProbe(name: "uprobe" | "uretprobe", alias: string, doc: string): Pr
       });
     },
     attach: (port, program, variant, items) => {
-      const places = items.map(({ target }) => target.place as UserPlace);
+      const places = items.map(({ target }) => placeAs(target.place, "user").place);
       return attachPlaces(port, program, variant, ret, places, items);
     },
     listsFile: true,
-    fileOf,
     runsLastFirst,
     listedByType: ret,
     needs: "uprobe",

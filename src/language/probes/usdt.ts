@@ -1,22 +1,12 @@
 import { compileGlob } from "../../base/glob.js";
 import type { UsdtArgument } from "../../formats/usdt-arguments.js";
+import { placeAs, type UserPlace } from "../attach-place.js";
 import type { KernelView, UsdtLocation, UsdtProbe, UserFile } from "../kernel-view.js";
 import type { ActionFacts, BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { unknownProbe, wrongForm } from "./common.js";
-import {
-  asMulti,
-  attachPlaces,
-  canBeMulti,
-  fileOf,
-  listedFiles,
-  runsLastFirst,
-  type UserPlace,
-  whyNothingInFiles,
-} from "./user-places.js";
+import { asMulti, attachPlaces, canBeMulti, listedFiles, runsLastFirst, whyNothingInFiles } from "./user-places.js";
 
 /** Locations of one probe by the program that they want: the key of its variant. */
-type Places = ReadonlyMap<string, readonly UserPlace[]>;
-
 const forms = ["usdt:FILE:NAME", "usdt:FILE:PROVIDER:NAME"];
 
 const base: ProgramVariant = {
@@ -76,7 +66,7 @@ function bindFound(found: Found, context: BindContext): Candidate {
     name: fullName(found),
     func: probe.name,
     file: file.path,
-    place: places satisfies Places,
+    place: { kind: "usdt", places: Object.fromEntries(places) },
     variant,
     otherVariants,
   };
@@ -157,7 +147,7 @@ export const usdt: Probe = {
   bind,
   attach(port, program, variant, items) {
     const found = items.flatMap((item) =>
-      ((item.target.place as Places).get(variant.key) ?? []).map((place) => ({ place, item })),
+      (placeAs(item.target.place, "usdt").places[variant.key] ?? []).map((place) => ({ place, item })),
     );
     const places = found.map(({ place }) => place);
     return attachPlaces(
@@ -171,7 +161,6 @@ export const usdt: Probe = {
   },
   listsFile: true,
   needs: "uprobe",
-  fileOf,
   runsLastFirst,
   *list(kernel, parts, pid) {
     for (const found of list(kernel, parts, pid)) yield fullName(found);

@@ -1,13 +1,9 @@
 // Places in programs and libraries, as uprobes are set on them: shared by the probe types of user space.
 import { BPF_TRACE_UPROBE_MULTI } from "../../abi/program-type.js";
-import type { Attachment, AttachPort, UprobePlace } from "../attach-port.js";
+import type { UserPlace } from "../attach-place.js";
+import type { Attachment, AttachPort } from "../attach-port.js";
 import type { KernelView, Missing } from "../kernel-view.js";
 import type { AttachItems, ProgramVariant } from "../probe.js";
-
-export interface UserPlace extends UprobePlace {
-  readonly path: string;
-  readonly pid: number | undefined;
-}
 
 /** A variant's counterpart for one link for all places of a file: attached and detached at once, where perf events linger. */
 export const asMulti = (variant: ProgramVariant): ProgramVariant => ({
@@ -22,12 +18,6 @@ export const canBeMulti = (kernel: KernelView, pid: number | undefined): boolean
 
 /** consumer_add(), kernel/events/uprobes.c, v5.15 to v6.18: new consumers of a place go to the front of its list. */
 export const runsLastFirst = true;
-
-/** The file of a place that is not limited to one process. */
-export function fileOf(place: unknown): string | undefined {
-  const { path, pid } = place as UserPlace;
-  return pid === undefined ? path : undefined;
-}
 
 /** Attaches a program to places; places and items go together. */
 export function attachPlaces(

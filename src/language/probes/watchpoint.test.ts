@@ -6,7 +6,8 @@ test("an address, a length and what to watch for", () => {
   const place = (text: string, options: BindOptions = {}): unknown => {
     const { candidates, messages } = bindProbe(text, options);
     assert.deepEqual(messages, []);
-    return candidates[0]?.place;
+    const found = candidates[0]?.place;
+    return found?.kind === "watchpoint" ? found.watched : undefined;
   };
   // uapi/linux/hw_breakpoint.h: R 1, W 2, X 4.
   assert.deepEqual(place("watchpoint:0x10000000:8:w", { pid: 7 }), {

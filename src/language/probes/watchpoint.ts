@@ -1,3 +1,4 @@
+import { placeAs } from "../attach-place.js";
 import type { Candidate, Probe } from "../probe.js";
 import { noMatches, parseCount, wrongForm } from "./common.js";
 
@@ -13,13 +14,6 @@ const modeBits: Readonly<Record<string, number>> = { r: 1, w: 2, x: 4 };
 const modes = { x86_64: ["w", "rw", "x"], arm64: ["r", "w", "rw", "x"] } as const;
 
 const lengths: readonly bigint[] = [1n, 2n, 4n, 8n];
-
-interface Place {
-  readonly address: bigint;
-  readonly length: number;
-  readonly access: number;
-  readonly pid: number | undefined;
-}
 
 export const watchpoint: Probe = {
   name: "watchpoint",
@@ -59,7 +53,7 @@ export const watchpoint: Probe = {
         "this machine does not tell of hardware breakpoints: the processor has none, or the virtual machine that this is takes them and never says that one was hit",
         "a uprobe at the code that writes there may do",
       );
-    const place: Place = {
+    const watched = {
       address,
       length: Number(length),
       access: [...mode].reduce((bits, letter) => bits | (modeBits[letter] ?? 0), 0),
@@ -69,7 +63,7 @@ export const watchpoint: Probe = {
       {
         name,
         func: "",
-        place,
+        place: { kind: "watchpoint", watched },
         variant: {
           // A program of its own: the events of new threads inherit the program, but not the attach cookie
           // (kernel/events/core.c, perf_event_alloc(), v6.18).
@@ -85,5 +79,5 @@ export const watchpoint: Probe = {
     ];
   },
   attach: (port, program, _variant, items) =>
-    port.each(items, ({ target, id }) => port.watchpoint(program, target.place as Place, id)),
+    port.each(items, ({ target, id }) => port.watchpoint(program, placeAs(target.place, "watchpoint").watched, id)),
 };
