@@ -132,11 +132,11 @@ test("values that do not fit the stack of a program", () => {
 });
 
 test("nothing is compiled after the first stage with errors, but warnings stay", () => {
-  const { compiled, diagnostics, suppressed } = compileText(`BEGIN { 5; ${"x(); ".repeat(30)} }`);
-  assert.equal(compiled, undefined);
+  const { unit, diagnostics, suppressed } = compileText(`BEGIN { 5; ${"x(); ".repeat(30)} }`);
+  assert.equal(unit, undefined);
   assert.deepEqual([diagnostics.length, suppressed], [21, 10]);
   const warned = compileText("BEGIN { 5; @x = @y; }");
-  assert.deepEqual([warned.compiled !== undefined, warned.diagnostics.length], [true, 2]);
+  assert.deepEqual([warned.unit !== undefined, warned.diagnostics.length], [true, 2]);
 });
 
 test("older kernels: no attach cookie, no BTF, no BPF of version 4", () => {

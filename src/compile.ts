@@ -32,7 +32,7 @@ import type { TrackerProgram } from "./lower/task-events.js";
 import { lowerFileQuestion, lowerUnwindProcesses } from "./lower/unwind-processes.js";
 import { waits } from "./lower/waiting.js";
 import { parse } from "./syntax/parser.js";
-import type { RecordSpec } from "./wire/record.js";
+import type { Tracker, Unit } from "./unit.js";
 import { fileQuestion } from "./wire/unwind.js";
 
 export type Stage = "ast" | "types" | "ir" | "bytecode";
@@ -73,37 +73,14 @@ export interface CompileOptions {
   readonly optimize?: boolean;
 }
 
-/** A compiled script: nothing of it has touched the kernel yet. */
-export interface Compiled {
-  readonly object: BpfObject;
-  readonly script: TypedScript;
-  readonly records: readonly RecordSpec[];
-  readonly texts: readonly string[];
-  readonly config: Config;
-  /** Addresses of processes will have to be named. */
-  readonly userAddresses: boolean;
-  /** How ustack takes stacks; undefined if the script has none. */
-  readonly userStacks: UserStacks | undefined;
-  /** Programs unwind stacks by tables. */
-  readonly unwinds: boolean;
-  /** Programs that keep the maps of processes, of the tree or with unwinding tables, and the events of tracefs that they belong on. */
-  readonly trackers: readonly Tracker[];
-}
-
-export interface Tracker {
-  readonly program: string;
-  readonly category: string;
-  readonly event: string;
-  /** Of its record in tracefs; undefined of a raw tracepoint. */
-  readonly id: number | undefined;
-}
-
 export interface CompileResult {
   readonly diagnostics: readonly Diagnostic[];
   /** Errors beyond those in `diagnostics`. */
   readonly suppressed: number;
   /** Absent if there are errors, and if only the parameters were asked for. */
-  readonly compiled?: Compiled;
+  readonly unit?: Unit;
+  /** What it was made of; absent with it. */
+  readonly script?: TypedScript;
   /** What the script takes behind `--`, if `--help` stands there. */
   readonly parameters?: readonly Parameter[];
 }
@@ -174,9 +151,9 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     maps: mapSpecs(builder, config),
     programs: [...programs, ...trackers.map(({ spec }) => spec), ...(unwinds ? [compileFileQuestion(kernel)] : [])],
   };
-  const compiled = {
+  const unit: Unit = {
     object,
-    script,
+    ...attachedOf(script),
     records: builder.records,
     texts: builder.texts,
     config,
@@ -185,7 +162,24 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     unwinds,
     trackers: trackers.map(({ tracker }) => tracker),
   };
-  return { diagnostics: diags.list, suppressed: 0, compiled };
+  return { diagnostics: diags.list, suppressed: 0, unit, script };
+}
+
+/** What of a script is attached where, and its maps, as data. */
+function attachedOf({ programs, targets, maps }: TypedScript): Pick<Unit, "programs" | "attachPoints" | "maps"> {
+  const idOf = new Map(targets.map((target, id) => [target, id]));
+  return {
+    programs: programs.map(({ name, variant, targets: own, inSessionOf }) => ({
+      name,
+      variant: { key: variant.key, expectedAttachType: variant.expectedAttachType },
+      attachPoints: own.flatMap((target) => idOf.get(target) ?? []),
+      isInSession: inSessionOf !== undefined,
+    })),
+    attachPoints: targets.map(({ provider: _provider, ...point }) => point),
+    maps: new Map(
+      Array.from(maps, ([name, { key, value, emptied, declared }]) => [name, { name, key, value, emptied, declared }]),
+    ),
+  };
 }
 
 /** A user who wants tables is told that there are none. */

@@ -253,7 +253,7 @@ for (const [script, told, options = {}] of cases) {
 
 test("a positional parameter may stand for an attach point or a piece of it", () => {
   const names = (text: string, ...positional: string[]): readonly string[] | undefined =>
-    compileText(text, { positional }).compiled?.script.targets.map((target) => target.name);
+    compileText(text, { positional }).script?.targets.map((target) => target.name);
   assert.deepEqual(names("$1 { }", "interval:ms:5"), ["interval:ms:5"]);
   assert.deepEqual(names("BEG$1 { }", "IN"), ["begin"]);
   assert.deepEqual(names("kprobe:vfs_$2, $1:vfs_open { }", "kprobe", "read"), ["kprobe:vfs_read", "kprobe:vfs_open"]);
@@ -322,9 +322,9 @@ test("names that a function has in other kernels are left out beside the one tha
   const script = `kprobe:blk_account_io_start, kprobe:__blk_account_io_start { @a = count(); }
     kprobe:blk_start_request, kprobe:blk_mq_start_request { @b = count(); }`;
   for (const unsafe of [false, true]) {
-    const { compiled, diagnostics } = compileText(script, { kernel, unsafe });
+    const { unit, diagnostics } = compileText(script, { kernel, unsafe });
     assert.deepEqual(
-      compiled?.script.targets.map(({ name }) => name),
+      unit?.attachPoints.map(({ name }) => name),
       ["kprobe:__blk_account_io_start", "kprobe:blk_mq_start_request"],
     );
     assert.deepEqual(diagnostics.map(renderBrief), [

@@ -80,6 +80,7 @@ export function bindProbes(program: AstProgram, kernel: KernelView, options: Bin
             file: candidate.file,
             span: point.span,
             provider,
+            probe: provider.name,
             place: candidate.place,
             byWildcard: parts.some(hasWildcard),
           };

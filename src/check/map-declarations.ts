@@ -1,7 +1,8 @@
 import type { Diagnostics } from "../base/diagnostics.js";
-import type { MapDeclaration, TypedMap } from "../language/typed.js";
+import type { TypedMap } from "../language/typed.js";
 import type { AstMapDeclaration } from "../syntax/ast.js";
 import { isAggregate } from "../wire/layout.js";
+import type { MapDeclaration } from "../wire/user-map.js";
 
 /** Kinds of map that a script can ask for, by the names that bpftrace gives them. */
 const kinds: ReadonlyMap<string, { readonly lru: boolean; readonly perCpu: boolean }> = new Map([

@@ -58,8 +58,8 @@ test("a script without C does not have the kernel's type information read", () =
 });
 
 test("--include stands in front of the script", () => {
-  const { compiled } = compileText("BEGIN { print(LIMIT); }", { headers, include: ["my.h"] });
-  assert.ok(compiled);
+  const { unit } = compileText("BEGIN { print(LIMIT); }", { headers, include: ["my.h"] });
+  assert.ok(unit);
 });
 
 test("the script's types win over the kernel's", () => {

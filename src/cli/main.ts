@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { decodeBytes, pathOf } from "../base/byte-text.js";
 import { type Diagnostic, Diagnostics, renderDiagnostic } from "../base/diagnostics.js";
 import { BeetraceError } from "../base/errors.js";
-import { type Compiled, type CompileResult, compile } from "../compile.js";
+import { type CompileResult, compile } from "../compile.js";
 import { openHeaders } from "../kernel/headers.js";
 import { importFiles } from "../kernel/import-files.js";
 import { openKernelView } from "../kernel/kernel-view.js";
@@ -30,6 +30,7 @@ import { ownProgramAmong, tracesItself } from "../trace/probed-files.js";
 import { requireProcess, resolveTargets, type TaskTargets } from "../trace/task-targets.js";
 import { Trace } from "../trace/trace.js";
 import type { Type } from "../types/type.js";
+import type { Unit } from "../unit.js";
 import { helpText, OptionError, type Options, parseOptions, UsageError, usageText } from "./options.js";
 import { Output } from "./output.js";
 import { runPrograms } from "./programs.js";
@@ -61,12 +62,12 @@ async function main(args: readonly string[]): Promise<number> {
   checkPrivileges();
   const child = options.command === undefined ? undefined : await Child.start(sys, options.command);
   if (child !== undefined) kernel.expectProgram(child.pid, child.program);
-  let compiled: Compiled | undefined;
+  let unit: Unit | undefined;
   try {
     const { tree, ...given } = options.targets;
     const targets = resolveTargets({ ...given, tree: tree === "command" ? child?.pid : tree }, kernel);
     const { result, wanted } = compileScript(source, kernel, options, targets, child);
-    const own = ownProgramAmong(result.compiled?.script.targets ?? []);
+    const own = ownProgramAmong(result.unit?.attachPoints ?? []);
     if (own !== undefined && options.mode === "run" && !options.dryRun) await leaveProgram(own, sys, options, child);
     reportResult(result, options);
     if (result.parameters !== undefined) {
@@ -74,17 +75,17 @@ async function main(args: readonly string[]): Promise<number> {
       print(parametersText(result.parameters));
       return failure;
     }
-    compiled = result.compiled;
-    if (compiled === undefined) return failure;
-    if (compiled.script.targets.length === 0) return nothingToAttach(wanted, options);
-    await checkFormat(options, compiled);
-    const style = { zone: new LocalZone(), jsonKeys: compiled.config.json_keys };
+    unit = result.unit;
+    if (unit === undefined) return failure;
+    if (unit.attachPoints.length === 0) return nothingToAttach(wanted, options);
+    await checkFormat(options, unit);
+    const style = { zone: new LocalZone(), jsonKeys: unit.config.json_keys };
     const output = new Output(sys, options, source, style);
     using trace = new Trace({
       sys,
       kernel,
       debugFolders: options.debugFolders,
-      compiled,
+      unit,
       child,
       pid: given.pid,
       unwound: options.unwound,
@@ -97,7 +98,7 @@ async function main(args: readonly string[]): Promise<number> {
       ...(options.verbose ? { onNote: (text: string) => output.note(text) } : {}),
     });
     output.onClosed = () => trace.stop();
-    if (options.verbose) describe(compiled);
+    if (options.verbose) describe(unit);
     if (options.dryRun) return 0;
     if (options.mode === "test" || options.mode === "bench")
       return await runPrograms(trace, options.mode, textOrJson(options), style, output);
@@ -141,7 +142,7 @@ function textOrJson({ format, mode }: Options): "text" | "json" {
 }
 
 /** Tells at once what would be of no use at the end. */
-async function checkFormat({ format, mode, outputFile }: Options, { script }: Compiled): Promise<void> {
+async function checkFormat({ format, mode, outputFile }: Options, { maps }: Unit): Promise<void> {
   if (mode !== "run") return;
   const page = format === "svg" || format === "html";
   if (page && outputFile === undefined && (await import("node:tty")).isatty(1))
@@ -149,7 +150,7 @@ async function checkFormat({ format, mode, outputFile }: Options, { script }: Co
       hint: `-o ${format === "svg" ? "profile.svg" : "report.html"} says where to write it`,
     });
   if (format === "text" || format === "json" || format === "html") return;
-  if ([...script.maps.values()].some(({ key = [] }) => key.some(hasStackType))) return;
+  if ([...maps.values()].some(({ key = [] }) => key.some(hasStackType))) return;
   throw new UsageError(`no map is keyed by a stack, so that -f ${format} has nothing to show`, {
     hint: "key a map by one, e.g. @[ustack, comm] = count(); or take -f html, which shows maps of every kind",
   });
@@ -351,16 +352,15 @@ async function list(options: Options, kernel: KernelView): Promise<number> {
 }
 
 /** What was made of the script, for -v. */
-function describe(compiled: Compiled): void {
-  for (const { name, type, code } of compiled.object.programs) {
-    const targets = compiled.script.programs.find((program) => program.name === name)?.targets ?? [];
+function describe({ object, programs, attachPoints, userStacks }: Unit): void {
+  for (const { name, type, code } of object.programs) {
+    const own = programs.find((program) => program.name === name)?.attachPoints ?? [];
     printError(
-      `${name}: BPF program of type ${type}, ${code.length / 8} instructions, for ${targets.map((target) => target.name).join(", ")}\n`,
+      `${name}: BPF program of type ${type}, ${code.length / 8} instructions, for ${own.map((id) => attachPoints[id]?.name).join(", ")}\n`,
     );
   }
-  const { userStacks } = compiled;
   if (userStacks !== undefined) printError(`ustack goes by ${userStacks.by}: ${userStacks.why}\n`);
-  for (const { name, maxEntries, keySize, valueSize } of compiled.object.maps) {
+  for (const { name, maxEntries, keySize, valueSize } of object.maps) {
     printError(`map ${name}: ${maxEntries} entries, keys of ${keySize} bytes, values of ${valueSize}\n`);
   }
 }

@@ -70,18 +70,24 @@ export interface ProgramVariant {
 }
 
 /** One concrete attach point. */
-export interface Target {
+export interface AttachPoint {
   /** Full name, what `probe` says: `kprobe:vfs_read`. */
   readonly name: string;
   /** What `func` says. */
   readonly func: string;
   readonly span: Span;
-  readonly provider: Probe;
+  /** The name of its probe type. */
+  readonly probe: string;
   /** The program or library that it is in, as a path that opens it; undefined of other kinds of probes. */
   readonly file: string | undefined;
   readonly place: AttachPlace;
   /** A wildcard has found it: if the kernel refuses it, it is left out. */
   readonly byWildcard: boolean;
+}
+
+/** The same while the script is compiled. */
+export interface Target extends AttachPoint {
+  readonly provider: Probe;
 }
 
 /** A target and what program it wants; made by a probe type from one attach point of the script. */
@@ -142,7 +148,10 @@ export interface BindContext {
   readonly beside: readonly string[];
 }
 
-export type AttachItems = readonly { readonly target: Target; readonly id: bigint }[];
+export type AttachItems = readonly { readonly target: AttachPoint; readonly id: bigint }[];
+
+/** What attaching needs to know of a program. */
+export type AttachedVariant = Pick<ProgramVariant, "key" | "expectedAttachType">;
 
 /** When user space runs a program: as the trace begins and ends, at SIGUSR1, or as one of --test or --bench. */
 export type Moment = "begin" | "end" | "signal" | "test" | "bench";
@@ -159,7 +168,7 @@ export interface Probe {
   /** All attach points that `parts` means, wildcards expanded; reports what is wrong. */
   bind(parts: readonly string[], context: BindContext): readonly Candidate[];
   /** Attaches one program to `items`, which all have its variant. */
-  attach(port: AttachPort, program: string, variant: ProgramVariant, items: AttachItems): readonly Attachment[];
+  attach(port: AttachPort, program: string, variant: AttachedVariant, items: AttachItems): readonly Attachment[];
   /** Every attach point that the machine offers, as full names; in the files of a process, if one is given with -p. */
   list?(kernel: KernelView, parts: readonly string[], pid: number | undefined): Iterable<string>;
   /** Listed to those only who name the type: what a wildcard for types would show twice, or what is always the same. */
@@ -173,7 +182,7 @@ export interface Probe {
   /** How entries share a program with the returns of the same places. */
   readonly session?: SessionForm;
   /** Of programs at one place the kernel runs the one first that was attached last. */
-  readonly runsLastFirst?: boolean | ((variant: ProgramVariant, kernel: KernelView) => boolean);
+  readonly runsLastFirst?: boolean | ((variant: AttachedVariant, kernel: KernelView) => boolean);
   /** Runs for what there is when the trace begins; then nothing more can happen. */
   readonly finite?: boolean;
   /**

@@ -2,6 +2,7 @@ import type { Span } from "../base/span.js";
 import type { BinOp, CmpOp } from "../ir/ir.js";
 import type { ParameterPlace } from "../types/dwarf-function.js";
 import type { AggregateType, Member, Type } from "../types/type.js";
+import type { UserMap } from "../wire/user-map.js";
 import type { Builtin } from "./builtin.js";
 import type { MapFunction } from "./map-function.js";
 import type { ProgramVariant, Target } from "./probe.js";
@@ -13,26 +14,8 @@ export interface TypedVariable {
 }
 
 /** A map of the script, as all its uses together have settled its types. */
-export interface TypedMap {
-  /** With the `@`. */
-  readonly name: string;
-  /** One type a part; undefined for a scalar map. */
-  readonly key: readonly Type[] | undefined;
-  readonly value: Type;
+export interface TypedMap extends UserMap {
   readonly span: Span;
-  /**
-   * The script empties it (clear(), zero()): entries belong to a generation, so that what was counted until then is apart from
-   * what comes after (lower/generations.ts).
-   */
-  readonly emptied?: boolean | undefined;
-  /** What its declaration asks for: `let @m = lruhash(100)`. */
-  readonly declared?: MapDeclaration | undefined;
-}
-
-export interface MapDeclaration {
-  readonly lru: boolean;
-  readonly perCpu: boolean;
-  readonly maxEntries: number;
 }
 
 export interface MapAccess {

@@ -20,7 +20,7 @@ import type {
   UprobeTarget,
   WatchpointTarget,
 } from "../language/attach-port.js";
-import type { AttachItems, Target } from "../language/probe.js";
+import type { AttachItems, AttachPoint } from "../language/probe.js";
 import type { Fd } from "../sys/fd.js";
 import {
   linkIter,
@@ -72,7 +72,7 @@ interface Held {
 }
 
 /** Told of an attach point that the kernel refuses. */
-export type OnRefused = (target: Target, error: AttachError | VerifierError) => void;
+export type OnRefused = (target: AttachPoint, error: AttachError | VerifierError) => void;
 
 const rethrow: OnRefused = (_target, error) => {
   throw error;

@@ -57,7 +57,7 @@ export async function attach(script: string, options: AttachOptions = {}): Promi
   const sys = openSys();
   const kernel = openKernelView(sys);
   const targets = resolveTargets(options, kernel);
-  const { diagnostics, compiled } = compile({ name: options.name ?? "script", text: script }, kernel, {
+  const { diagnostics, unit } = compile({ name: options.name ?? "script", text: script }, kernel, {
     settings: options.settings ?? {},
     positional: options.positional ?? [],
     named: new Map(Object.entries(options.parameters ?? {})),
@@ -68,12 +68,12 @@ export async function attach(script: string, options: AttachOptions = {}): Promi
     imports: importFiles,
     headers: openHeaders({ directories: options.includePath ?? [], release: kernel.release, arch: kernel.arch }),
   });
-  if (compiled === undefined) throw new ScriptError(diagnostics);
-  const own = ownProgramAmong(compiled.script.targets);
+  if (unit === undefined) throw new ScriptError(diagnostics);
+  const own = ownProgramAmong(unit.attachPoints);
   const queue = new EventQueue();
   const { pid } = options;
   const onEvent = (event: TraceEvent): Promise<void> | undefined => queue.push(event);
-  const trace = new Trace({ sys, kernel, compiled, pid, targets, onEvent });
+  const trace = new Trace({ sys, kernel, unit, pid, targets, onEvent });
   const stop = (): void => trace.stop();
   options.signal?.addEventListener("abort", stop, { once: true });
   const ended = trace.run().then(

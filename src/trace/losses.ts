@@ -1,4 +1,3 @@
-import type { TypedMap } from "../language/typed.js";
 import type { LoadedObject } from "../load/loaded-object.js";
 import { readValue } from "../load/map-reader.js";
 import { programInfo } from "../sys/prog-calls.js";
@@ -6,6 +5,7 @@ import type { Sys } from "../sys/sys.js";
 import type { Loss } from "../wire/event.js";
 import { isAggregate } from "../wire/layout.js";
 import { exitSlot, firstLossSlot, lossCounters, mapLosses, systemMaps } from "../wire/map-storage.js";
+import type { UserMap } from "../wire/user-map.js";
 
 /** Status of an exit() whose record found no room in the ring, or undefined. */
 export function readLostExit(sys: Sys, loaded: LoadedObject): number | undefined {
@@ -16,13 +16,13 @@ export function readLostExit(sys: Sys, loaded: LoadedObject): number | undefined
 }
 
 /** How its room is asked for. */
-function roomOf(loaded: LoadedObject, { name, value, declared }: TypedMap): NonNullable<Loss["room"]> {
+function roomOf(loaded: LoadedObject, { name, value, declared }: UserMap): NonNullable<Loss["room"]> {
   const kind = `${isAggregate(value) ? "percpu" : ""}${declared?.lru === true ? "lru" : ""}hash`;
   return { kind, keys: loaded.map(name).spec.maxEntries, declared: declared !== undefined };
 }
 
 /** What has been lost since the start, by reason; empty if nothing was. */
-export function readLosses(sys: Sys, loaded: LoadedObject, maps: Iterable<TypedMap>): readonly Loss[] {
+export function readLosses(sys: Sys, loaded: LoadedObject, maps: Iterable<UserMap>): readonly Loss[] {
   const bytes = readValue(sys, loaded.map(systemMaps.loss), new Uint8Array(4));
   if (bytes === undefined) return [];
   const view = new DataView(bytes.buffer, bytes.byteOffset);

@@ -2,7 +2,7 @@ import type { CodePlace, SourcePlace } from "../formats/dwarf-places.js";
 import type { PerfRecord } from "../formats/perf-records.js";
 import { debugRoot } from "../kernel/debug-info.js";
 import type { Config } from "../language/config.js";
-import type { Target } from "../language/probe.js";
+import type { AttachPoint } from "../language/probe.js";
 import type { LoadedObject } from "../load/loaded-object.js";
 import { readValue } from "../load/map-reader.js";
 import { KernelSymbols } from "../symbols/kernel-symbols.js";
@@ -37,7 +37,7 @@ export interface NamesOptions {
 export class Names implements Resolver, Disposable {
   private readonly sys: Sys;
   private readonly loaded: LoadedObject;
-  private readonly targets: readonly Target[];
+  private readonly targets: readonly AttachPoint[];
   private readonly texts: readonly string[];
   private readonly kernel = new KernelSymbols();
   readonly users: UserSymbols;
@@ -58,7 +58,7 @@ export class Names implements Resolver, Disposable {
   constructor(
     sys: Sys,
     loaded: LoadedObject,
-    targets: readonly Target[],
+    targets: readonly AttachPoint[],
     texts: readonly string[],
     config: Config,
     { debugFolders, records, whenShown, since, pending }: NamesOptions,

@@ -3,10 +3,10 @@
 import { statSync } from "node:fs";
 import { pathOf } from "../base/byte-text.js";
 import { isOfOneProcess } from "../language/attach-place.js";
-import type { Target } from "../language/probe.js";
+import type { AttachPoint } from "../language/probe.js";
 
 /** Programs and libraries with probes that are not limited to a process. */
-export const probedFiles = (targets: readonly Target[]): readonly string[] => [
+export const probedFiles = (targets: readonly AttachPoint[]): readonly string[] => [
   ...new Set(targets.flatMap(({ file, place }) => (file === undefined || isOfOneProcess(place) ? [] : [file]))),
 ];
 
@@ -14,7 +14,7 @@ export const probedFiles = (targets: readonly Target[]): readonly string[] => [
  * The program that this process runs, if one of the targets is in it. Each of our own calls would be an event then, and handling
  * events makes more of them: with probes on every function of Node.js the trace does not come to its end.
  */
-export const ownProgramAmong = (targets: readonly Target[]): string | undefined =>
+export const ownProgramAmong = (targets: readonly AttachPoint[]): string | undefined =>
   probedFiles(targets).find(isOwnProgram);
 
 export const tracesItself = (own: string): string =>

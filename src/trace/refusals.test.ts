@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { kprobe } from "../language/probes/kprobe.js";
 import { AttachError } from "../load/attach-error.js";
 import { SyscallError } from "../sys/syscall-error.js";
 import { Refusals } from "./refusals.js";
@@ -10,7 +9,7 @@ const target = (name: string, byWildcard: boolean) => ({
   name,
   func: name,
   span,
-  provider: kprobe,
+  probe: "kprobe",
   file: undefined,
   place: { kind: "run", name: undefined } as const,
   byWildcard,

@@ -1,6 +1,6 @@
 // What the kernel would not have: attach points that it refuses when they are attached.
 import type { Config } from "../language/config.js";
-import type { Target } from "../language/probe.js";
+import type { AttachPoint } from "../language/probe.js";
 import { AttachError } from "../load/attach-error.js";
 import type { OnRefused } from "../load/attach-port.js";
 import type { VerifierError } from "../load/verifier-error.js";
@@ -10,11 +10,11 @@ type Refusal = AttachError | VerifierError;
 /** Decides by missing_probes whether a refusal ends the trace, and collects what there is to say of the others. */
 export class Refusals {
   private readonly missing: Config["missing_probes"];
-  private readonly single: { readonly target: Target; readonly error: Refusal }[] = [];
+  private readonly single: { readonly target: AttachPoint; readonly error: Refusal }[] = [];
   /** Found by wildcards; those of one place in the script together. */
   /** A probe at several places is one. */
-  private readonly targets = new Set<Target>();
-  private readonly found = new Map<number, { readonly target: Target; readonly error: Refusal; count: number }>();
+  private readonly targets = new Set<AttachPoint>();
+  private readonly found = new Map<number, { readonly target: AttachPoint; readonly error: Refusal; count: number }>();
   /** Number of attach points. */
   get count(): number {
     return this.targets.size;

@@ -1,7 +1,6 @@
 import { BPF_NOEXIST } from "../abi/bpf.js";
 import { E2BIG, EEXIST } from "../abi/errno.js";
 import { zeroed } from "../abi/struct.js";
-import type { TypedMap } from "../language/typed.js";
 import type { LoadedMap, LoadedObject } from "../load/loaded-object.js";
 import { type RawEntry, readMap, readMapInPieces, readValue, valueBytes, valueOfCpu } from "../load/map-reader.js";
 import { mapDelete, mapTake, mapUpdate, mapUpdateInThread } from "../sys/map-calls.js";
@@ -22,6 +21,7 @@ import { type Decoder, decoderFor, type Resolver } from "../wire/decode.js";
 import { isAggregate, layoutOf } from "../wire/layout.js";
 import { type MapStorage, storageOf, systemMaps, waitMaps } from "../wire/map-storage.js";
 import type { Emptying } from "../wire/record.js";
+import type { UserMap } from "../wire/user-map.js";
 import type { MapSnapshot, Value } from "../wire/value.js";
 import type { PendingStacks } from "./pending-stacks.js";
 import { addWords, StackKeys } from "./stack-keys.js";
@@ -29,7 +29,7 @@ import { addWords, StackKeys } from "./stack-keys.js";
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 interface Reader {
-  readonly map: TypedMap;
+  readonly map: UserMap;
   readonly loaded: LoadedMap;
   readonly storage: MapStorage;
   readonly keys: readonly { readonly decode: Decoder; readonly offset: number }[];
@@ -70,7 +70,7 @@ export class ScriptMaps {
 
   constructor(
     sys: Sys,
-    maps: ReadonlyMap<string, TypedMap>,
+    maps: ReadonlyMap<string, UserMap>,
     loaded: LoadedObject,
     { cpus, pending }: { readonly cpus: number; readonly pending?: PendingStacks | undefined },
   ) {

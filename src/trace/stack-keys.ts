@@ -1,10 +1,10 @@
 // Keys of maps that have stacks in them, which their programs have not unwound to their end: the key becomes what it would be
 // if they had, and values of the same key are put together.
 
-import type { TypedMap } from "../language/typed.js";
 import type { Type } from "../types/type.js";
 import { isAggregate, layoutOf, stackLayout } from "../wire/layout.js";
 import { unwoundMapName } from "../wire/unwind.js";
+import type { UserMap } from "../wire/user-map.js";
 import type { PendingStacks } from "./pending-stacks.js";
 
 /** Where in a key stacks are, and the map that programs keep those in. */
@@ -28,12 +28,12 @@ export class StackKeys {
   private readonly taken = new Map<string, Taken>();
 
   /** Undefined of a map whose keys have none. */
-  static of(map: TypedMap, pending: PendingStacks | undefined): StackKeys | undefined {
+  static of(map: UserMap, pending: PendingStacks | undefined): StackKeys | undefined {
     const places = pending === undefined ? [] : placesIn(map.key ?? [], 0);
     return pending === undefined || places.length === 0 ? undefined : new StackKeys(map, places, pending);
   }
 
-  private constructor(map: TypedMap, places: readonly StackPlace[], pending: PendingStacks) {
+  private constructor(map: UserMap, places: readonly StackPlace[], pending: PendingStacks) {
     this.places = places;
     this.pending = pending;
     this.isSum = isSumOfWords(map.value);

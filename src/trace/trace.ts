@@ -1,11 +1,11 @@
 import { Disposables } from "../base/disposable.js";
 import type { MapSpec } from "../bpf/object.js";
-import type { Compiled } from "../compile.js";
 import type { Host } from "../events/host.js";
 import { allProcesses } from "../kernel/process-files.js";
 import { placeAs } from "../language/attach-place.js";
 import type { KernelView } from "../language/kernel-view.js";
-import type { Moment, Target } from "../language/probe.js";
+import type { AttachPoint, Moment } from "../language/probe.js";
+import { probeOf } from "../language/probes/index.js";
 import { looksAtTasks } from "../language/task-filter.js";
 import { AttachError } from "../load/attach-error.js";
 import { KernelAttachPort } from "../load/attach-port.js";
@@ -13,6 +13,7 @@ import { type LoadedObject, loadObject } from "../load/loaded-object.js";
 import { readClock } from "../sys/clock.js";
 import type { Sys } from "../sys/sys.js";
 import type { Type } from "../types/type.js";
+import type { Unit } from "../unit.js";
 import type { TraceEvent } from "../wire/event.js";
 import { startWords, systemMaps } from "../wire/map-storage.js";
 import type { RecordMode } from "../wire/record.js";
@@ -33,6 +34,7 @@ import { Refusals } from "./refusals.js";
 import { ScriptMaps } from "./script-maps.js";
 import { watchTargets } from "./target-watch.js";
 import { enterCgroups, type TaskTargets } from "./task-targets.js";
+import { itemsOf, runsAt } from "./unit-programs.js";
 import { Unwinding } from "./unwinding.js";
 
 export interface TraceOptions {
@@ -40,7 +42,7 @@ export interface TraceOptions {
   readonly kernel: KernelView;
   /** Directories with debugging information of programs, searched first. */
   readonly debugFolders?: readonly string[];
-  readonly compiled: Compiled;
+  readonly unit: Unit;
   /** Told every event, in the kernel's order. What it answers is waited for before more is read: it has enough for now. */
   readonly onEvent: (event: TraceEvent) => Promise<void> | undefined | void;
   /**
@@ -60,7 +62,7 @@ export interface TraceOptions {
   readonly pid?: number | undefined;
   /** Processes that dw_ustack is to know beside these. */
   readonly unwound?: readonly number[] | undefined;
-  /** Tasks that it is limited to, for which `compiled` was made. */
+  /** Tasks that it is limited to, for which `unit` was compiled. */
   readonly targets?: Pick<TaskTargets, "root" | "cgroups" | "filter"> | undefined;
 }
 
@@ -133,20 +135,20 @@ export class Trace implements Disposable {
     this.attached = new Promise((resolve) => {
       this.tellAttached = resolve;
     });
-    const { sys, kernel, compiled } = options;
-    const object = { ...compiled.object, maps: compiled.object.maps.map((map) => withStartTime(sys, map)) };
+    const { sys, kernel, unit } = options;
+    const object = { ...unit.object, maps: unit.object.maps.map((map) => withStartTime(sys, map)) };
     this.loaded = this.owned.use(loadObject(sys, object, kernel));
     enterCgroups(sys, this.loaded, options.targets?.cgroups ?? []);
-    this.refusals = new Refusals(compiled.config.missing_probes);
+    this.refusals = new Refusals(unit.config.missing_probes);
     this.port = this.owned.use(new KernelAttachPort(sys, this.loaded, this.refusals.refused, kernel));
-    const { script, texts, config } = compiled;
-    this.watcher = compiled.userAddresses ? this.owned.use(new ProcessWatch(sys)) : undefined;
-    const keepsAddresses = [...script.maps.values()].some(({ key, value }) =>
+    const { attachPoints, maps, texts, config } = unit;
+    this.watcher = unit.userAddresses ? this.owned.use(new ProcessWatch(sys)) : undefined;
+    const keepsAddresses = [...maps.values()].some(({ key, value }) =>
       [...(key ?? []), value].some(holdsUserAddresses),
     );
-    this.pending = compiled.unwinds ? new PendingStacks(() => this.names.users, keepsAddresses) : undefined;
+    this.pending = unit.unwinds ? new PendingStacks(() => this.names.users, keepsAddresses) : undefined;
     this.names = this.owned.use(
-      new Names(sys, this.loaded, script.targets, texts, config, {
+      new Names(sys, this.loaded, attachPoints, texts, config, {
         debugFolders: options.debugFolders ?? [],
         whenShown: options.namesWhenShown ?? false,
         records: this.watcher?.records,
@@ -155,15 +157,15 @@ export class Trace implements Disposable {
         since: () => (keepsAddresses ? 0n : this.records.emptyAt),
       }),
     );
-    if (compiled.unwinds)
+    if (unit.unwinds)
       this.unwinding = this.owned.use(
         new Unwinding(sys, this.loaded, {
           warn: (message) => this.emit({ kind: "warning", message }),
-          isToldOfExec: compiled.trackers.length > 0,
+          isToldOfExec: unit.trackers.length > 0,
           remember: (process) => this.names.users.remember(process),
         }),
       );
-    this.maps = new ScriptMaps(sys, script.maps, this.loaded, { cpus: kernel.possibleCpus, pending: this.pending });
+    this.maps = new ScriptMaps(sys, maps, this.loaded, { cpus: kernel.possibleCpus, pending: this.pending });
     this.effects = this.owned.use(
       new Effects({
         sys,
@@ -175,7 +177,7 @@ export class Trace implements Disposable {
     );
     this.host = this.makeHost();
     this.records = this.owned.use(
-      new Records(sys, this.loaded, compiled.records, this.host, {
+      new Records(sys, this.loaded, unit.records, this.host, {
         isDone: (record) => this.isDone(record),
         afterTurn: () => this.afterTurn(),
       }),
@@ -238,15 +240,14 @@ export class Trace implements Disposable {
     this.tellAttached();
     this.emit({ kind: "attached", probes: attached });
     // With nothing attached nothing more can happen than what begin has said.
-    const { targets } = this.options.compiled.script;
+    const types = this.options.unit.attachPoints.map(probeOf);
     for (const event of early) {
       this.emit(event);
       await this.records.settled();
     }
     this.options.afterTurn?.();
     await this.readIterators();
-    if (targets.every(({ provider }) => provider.finite === true || runAtEnds.has(provider.moment)))
-      this.exiting = true;
+    if (types.every(({ finite, moment }) => finite === true || runAtEnds.has(moment))) this.exiting = true;
     await this.follow(stopped);
     if (child?.failure !== undefined) throw child.failure;
     await this.finish();
@@ -270,7 +271,7 @@ export class Trace implements Disposable {
         timers.defer(watchTargets(this.options.sys, this.loaded, { pid, root, onEnd: () => this.stop() }));
       }
       const traced = child?.pid ?? pid;
-      if (traced !== undefined && this.options.compiled.userAddresses) timers.defer(this.remember(traced));
+      if (traced !== undefined && this.options.unit.userAddresses) timers.defer(this.remember(traced));
       // Without a ring nothing else keeps Node's event loop alive.
       const alive = setInterval(() => undefined, 1 << 30);
       timers.defer(() => clearInterval(alive));
@@ -289,13 +290,9 @@ export class Trace implements Disposable {
     await this.runMoment("begin");
     await this.drain();
     this.options.afterTurn?.();
-    const { script } = this.options.compiled;
-    const found = script.programs.flatMap((program) =>
-      program.targets.filter((target) => target.provider.moment === moment).map((target) => ({ program, target })),
-    );
-    const names = found.map(({ target }) => placeAs(target.place, "run").name ?? "");
-    for (const [index, { program, target }] of found.entries()) {
-      const id = BigInt(script.targets.indexOf(target));
+    const found = runsAt(this.options.unit, moment);
+    const names = found.map(({ point }) => placeAs(point.place, "run").name ?? "");
+    for (const [index, { program, id }] of found.entries()) {
       const run = (): Promise<ProgramRun> => this.runProgram(program.name, id);
       const { sys } = this.options;
       await each({ names, index, run, measure: () => measure(sys, this.loaded, program.name, run) });
@@ -337,12 +334,11 @@ export class Trace implements Disposable {
 
   /** SIGUSR1: the script's own programs for it, else all maps. */
   signalled(): void {
-    if (this.options.compiled.script.targets.some((target) => target.provider.moment === "signal"))
-      void this.runMoment("signal");
+    if (runsAt(this.options.unit, "signal").length > 0) void this.runMoment("signal");
     else this.printMaps();
   }
 
-  private async finish(printMaps = this.options.compiled.config.print_maps_on_exit): Promise<void> {
+  private async finish(printMaps = this.options.unit.config.print_maps_on_exit): Promise<void> {
     const missedCalls = this.port.missedCalls();
     // All at once: one after the other takes 36 ms each.
     this.port[Symbol.dispose]();
@@ -353,7 +349,7 @@ export class Trace implements Disposable {
     this.handling = true;
     await this.runMoment("end");
     await this.drain();
-    const { compiled } = this.options;
+    const { unit } = this.options;
     this.emit({ kind: "end" });
     if (printMaps) {
       for (const name of this.maps.names()) {
@@ -363,7 +359,7 @@ export class Trace implements Disposable {
     }
     // Not before: the stacks in the maps have their names from what it has mapped.
     this.options.child?.end();
-    const losses = [...readLosses(this.options.sys, this.loaded, compiled.script.maps.values())];
+    const losses = [...readLosses(this.options.sys, this.loaded, unit.maps.values())];
     this.pending?.addLosses(losses);
     for (const [subject, count] of missedCalls) losses.push({ reason: "missed-calls", subject, count });
     const { leftOut } = this.effects;
@@ -445,14 +441,10 @@ export class Trace implements Disposable {
 
   /** What waits for room in the rings runs in another thread, while this one makes room. */
   private async runMoment(moment: "begin" | "end" | "signal"): Promise<void> {
-    const { programs, targets } = this.options.compiled.script;
-    for (const program of programs) {
-      for (const target of program.targets) {
-        if (target.provider.moment !== moment) continue;
-        const running = this.port.runBeside(program.name);
-        if (running === undefined) this.port.runOnce(program.name, BigInt(targets.indexOf(target)));
-        else await this.drainUntil(running);
-      }
+    for (const { program, id } of runsAt(this.options.unit, moment)) {
+      const running = this.port.runBeside(program.name);
+      if (running === undefined) this.port.runOnce(program.name, id);
+      else await this.drainUntil(running);
     }
   }
 
@@ -470,23 +462,22 @@ export class Trace implements Disposable {
   }
 
   private countMoments(): number {
-    return this.options.compiled.script.targets.filter(({ provider }) => countedAsAttached.has(provider.moment)).length;
+    return this.options.unit.attachPoints.filter((point) => countedAsAttached.has(probeOf(point).moment)).length;
   }
 
   /** Attaches everything; answers the number of attach points. */
   private attachAll(): number {
-    const { compiled } = this.options;
-    const { programs, targets } = compiled.script;
-    const idOf = new Map(targets.map((target, id) => [target, BigInt(id)] as const));
-    const attached = new Set<Target>();
-    for (const program of attachOrder(programs, this.options.kernel)) {
-      const items = program.targets.map((target) => ({ target, id: idOf.get(target) ?? 0n }));
+    const { unit, kernel } = this.options;
+    const attached = new Set<AttachPoint>();
+    for (const program of attachOrder(unit, kernel)) {
+      const items = itemsOf(unit, program);
       const [first] = items;
+      if (first === undefined) continue;
+      const type = probeOf(first.target);
       // What is part of a session is attached by it, and counted as one with it.
-      if (first === undefined || first.target.provider.moment !== undefined || program.inSessionOf !== undefined)
-        continue;
+      if (type.moment !== undefined || program.isInSession) continue;
       try {
-        first.target.provider.attach(this.port, program.name, program.variant, items);
+        type.attach(this.port, program.name, program.variant, items);
         for (const { target } of items) attached.add(target);
       } catch (error) {
         if (!(error instanceof AttachError)) throw error;
@@ -513,8 +504,8 @@ export class Trace implements Disposable {
 
   /** Attaches what keeps the maps of processes, then looks for those that are there. */
   private followProcesses(): void {
-    const { sys, compiled, targets, child, pid, unwound = [] } = this.options;
-    for (const { program, category, event, id } of compiled.trackers) {
+    const { sys, unit, targets, child, pid, unwound = [] } = this.options;
+    for (const { program, category, event, id } of unit.trackers) {
       if (id === undefined) this.port.rawTracepoint(program, { name: event }, 0n);
       else this.port.tracepoint(program, { category, event, id }, 0n);
     }
@@ -524,7 +515,7 @@ export class Trace implements Disposable {
     for (const each of named) this.unwinding.follow(each);
     if (child !== undefined) this.unwinding.expect(child.pid, child.program);
     // Those who come by the first time find tables there.
-    for (const file of probedFiles(compiled.script.targets)) this.unwinding.expectFile(file);
+    for (const file of probedFiles(unit.attachPoints)) this.unwinding.expectFile(file);
     const isLimited = named.length > 0 || (targets !== undefined && looksAtTasks(targets.filter));
     if (!isLimited) void this.unwinding.seed(allProcesses());
   }

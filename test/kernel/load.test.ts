@@ -4,8 +4,7 @@ import { BPF_TRACE_RAW_TP, BPF_TRACE_UPROBE_MULTI } from "../../src/abi/program-
 import { zeroed } from "../../src/abi/struct.js";
 import type { MapSpec } from "../../src/bpf/object.js";
 import { openKernelView } from "../../src/kernel/kernel-view.js";
-import type { Target } from "../../src/language/probe.js";
-import { kprobe } from "../../src/language/probes/kprobe.js";
+import type { AttachPoint } from "../../src/language/probe.js";
 import { AttachError } from "../../src/load/attach-error.js";
 import { KernelAttachPort } from "../../src/load/attach-port.js";
 import { AttachTargetError, loadObject } from "../../src/load/loaded-object.js";
@@ -138,11 +137,11 @@ kernelTest("uprobes by offset: one each, and many in one link with cookies", asy
 });
 
 const span = { source: { name: "test", text: "" }, start: 0, end: 0 };
-const anyTarget: Target = {
+const anyTarget: AttachPoint = {
   name: "any",
   func: "any",
   span,
-  provider: kprobe,
+  probe: "kprobe",
   file: undefined,
   place: { kind: "run", name: undefined },
   byWildcard: true,

@@ -140,8 +140,8 @@ function problemOf(
   { text, pid }: Pick<PlacedScript, "text" | "pid">,
 ): string | undefined {
   try {
-    const compiled = compileScript(text, { kernel, unsafe: true, pid });
-    using _trace = new Trace({ sys, kernel, compiled, pid, onEvent: () => undefined });
+    const unit = compileScript(text, { kernel, unsafe: true, pid });
+    using _trace = new Trace({ sys, kernel, unit, pid, onEvent: () => undefined });
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

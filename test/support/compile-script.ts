@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { type Diagnostic, renderDiagnostic } from "../../src/base/diagnostics.js";
-import { type Compiled, type CompileOptions, type CompileResult, compile } from "../../src/compile.js";
+import { type CompileOptions, type CompileResult, compile } from "../../src/compile.js";
 import type { KernelView } from "../../src/language/kernel-view.js";
+import type { TypedScript } from "../../src/language/typed.js";
+import type { Unit } from "../../src/unit.js";
 import { FixtureKernel } from "./fixture-kernel.js";
 
 export interface ScriptOptions extends Partial<CompileOptions> {
@@ -15,11 +17,16 @@ export function compileText(text: string, options: ScriptOptions = {}): CompileR
   return compile({ name: "test", text }, kernel, { ...defaults, ...rest });
 }
 
+/** A Unit and the script that it was compiled from. */
+export interface Compiled extends Unit {
+  readonly script: TypedScript;
+}
+
 /** A script that must compile. */
 export function compileScript(text: string, options: ScriptOptions = {}): Compiled {
-  const { compiled, diagnostics } = compileText(text, options);
-  assert.ok(compiled, diagnostics.map(renderDiagnostic).join("\n"));
-  return compiled;
+  const { unit, script, diagnostics } = compileText(text, options);
+  assert.ok(unit && script, diagnostics.map(renderDiagnostic).join("\n"));
+  return { ...unit, script };
 }
 
 /** What a script that is wrong is told; each as `severity code 'text of the span'`. */
@@ -51,7 +58,7 @@ export function renderBrief(diagnostic: Diagnostic): string {
 
 /** All that a wrong script is told, as the user sees it. */
 export function compileWithErrors(text: string, options: ScriptOptions = {}): string {
-  const { compiled, diagnostics } = compileText(text, options);
-  assert.equal(compiled, undefined, "this script should not compile");
+  const { unit, diagnostics } = compileText(text, options);
+  assert.equal(unit, undefined, "this script should not compile");
   return diagnostics.map(renderDiagnostic).join("\n");
 }

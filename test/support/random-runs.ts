@@ -111,11 +111,11 @@ export async function runInKernel(
 ): Promise<readonly Contents[]> {
   const kernel = openKernelView(sys);
   const maps: (readonly [string, Contents[string]])[] = [];
-  const compiled = compileScript(scriptOf(programs, input), { kernel, optimize });
+  const unit = compileScript(scriptOf(programs, input), { kernel, optimize });
   using trace = new Trace({
     sys,
     kernel,
-    compiled,
+    unit,
     onEvent: (event) => {
       assert.notEqual(event.kind, "lost");
       if (event.kind === "map") maps.push([event.map.name, contentsOf(event.map)]);

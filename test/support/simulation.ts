@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { type Arch, machines } from "../../src/abi/registers.js";
 import { Interpreter, type InterpreterOptions } from "../../src/bpf/interpret.js";
 import { SimRing } from "../../src/bpf/sim-maps.js";
-import type { Compiled } from "../../src/compile.js";
 import type { Host } from "../../src/events/host.js";
 import { handlerOf } from "../../src/events/record-handlers.js";
 import type { ProgramVariant } from "../../src/language/probe.js";
@@ -21,7 +20,7 @@ import {
   systemMaps,
 } from "../../src/wire/map-storage.js";
 import type { MapSnapshot, Value } from "../../src/wire/value.js";
-import { compileScript, type ScriptOptions } from "./compile-script.js";
+import { type Compiled, compileScript, type ScriptOptions } from "./compile-script.js";
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 /** More than the fixture's task_struct. */

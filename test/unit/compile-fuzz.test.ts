@@ -57,9 +57,9 @@ const options = { kernel, positional: ["word", "7"], unsafe: true, childPid: 7 }
 /** Compiles, with all dumps on, and holds the result against what every caller relies on. */
 function survive(text: string, what: string): void {
   try {
-    const { compiled, diagnostics } = compileText(text, { ...options, dump: () => {} });
+    const { unit, diagnostics } = compileText(text, { ...options, dump: () => {} });
     const failed = diagnostics.some((d) => d.severity === "error");
-    assert.equal(compiled === undefined, failed, "either a program or errors");
+    assert.equal(unit === undefined, failed, "either a program or errors");
     for (const { span } of diagnostics) {
       if (span !== undefined) assert.ok(span.start >= 0 && span.start <= span.end && span.end <= text.length, "span");
     }
@@ -210,14 +210,14 @@ test("what is just deep enough passes all stages", () => {
     `BEGIN { $a = nsecs; @ = ${"-(".repeat(120)}$a${")".repeat(120)}; }`,
     `BEGIN { $a = nsecs; ${"if ($a) {".repeat(120)} @ = 1 ${"}".repeat(120)} }`,
   ]) {
-    const { compiled, diagnostics } = compileText(text, { kernel, dump: () => {} });
-    assert.ok(compiled, `${text.slice(0, 60)}: ${diagnostics[0]?.message}`);
+    const { unit, diagnostics } = compileText(text, { kernel, dump: () => {} });
+    assert.ok(unit, `${text.slice(0, 60)}: ${diagnostics[0]?.message}`);
   }
 });
 
 test("a thousand statements take about ten times what a hundred take", () => {
   const script = (n: number): string => `BEGIN { ${'$a = nsecs; @[$a] = count(); printf("%d\\n", pid); '.repeat(n)} }`;
-  const size = (n: number): number => compileText(script(n), { kernel }).compiled?.object.programs[0]?.code.length ?? 0;
+  const size = (n: number): number => compileText(script(n), { kernel }).unit?.object.programs[0]?.code.length ?? 0;
   // Instructions rather than milliseconds: what is emitted must not grow faster than what is written.
   const [small, large] = [size(100), size(1000)];
   assert.ok(large > 9 * small && large < 11 * small, `${small} and ${large} bytes`);
@@ -225,9 +225,7 @@ test("a thousand statements take about ten times what a hundred take", () => {
 
 test("compiling twice gives the same bytes", () => {
   for (const seed of seeds) {
-    const [one, two] = [1, 2].map(
-      () => compileText(seed, { ...options, kernel: new FixtureKernel() }).compiled?.object,
-    );
+    const [one, two] = [1, 2].map(() => compileText(seed, { ...options, kernel: new FixtureKernel() }).unit?.object);
     assert.deepEqual(one, two);
   }
 });

@@ -13,6 +13,7 @@ const rows: readonly (readonly string[])[] = [
   ["output", "c"],
   ["language", "page"],
   ["check", "lower", "bpf"],
+  ["unit.ts"],
   ["compile.ts"],
   ["sys"],
   ["kernel"],

@@ -1,4 +1,4 @@
-import type { Probe } from "../probe.js";
+import type { AttachPoint, Probe } from "../probe.js";
 import { fentry, fexit } from "./fentry.js";
 import { iter } from "./iter.js";
 import { kprobe, kretprobe } from "./kprobe.js";
@@ -38,5 +38,12 @@ const byName = new Map(probes.flatMap((probe) => [probe.name, ...probe.aliases].
 
 /** A probe type by its name or one of its short names. */
 export const findProbe = (name: string): Probe | undefined => byName.get(name);
+
+/** The probe type of an attach point. */
+export function probeOf({ probe }: AttachPoint): Probe {
+  const found = findProbe(probe);
+  if (found === undefined) throw new Error(`internal: no probe type ${probe}`);
+  return found;
+}
 
 export const probeNames: readonly string[] = [...byName.keys()];

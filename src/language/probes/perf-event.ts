@@ -3,7 +3,7 @@
 import { compileGlob } from "../../base/glob.js";
 import { placeAs } from "../attach-place.js";
 import type { AttachPort } from "../attach-port.js";
-import type { AttachItems, BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
+import type { AttachedVariant, AttachItems, BindContext, Candidate, Probe, ProgramVariant } from "../probe.js";
 import { parseCount, parsePeriod, unknownProbe, wrongForm } from "./common.js";
 
 /** uapi/linux/perf_event.h: enum perf_type_id and perf_sw_ids. */
@@ -25,7 +25,7 @@ const variant: ProgramVariant = {
   preemptible: false,
 };
 
-function attach(port: AttachPort, program: string, _variant: ProgramVariant, items: AttachItems) {
+function attach(port: AttachPort, program: string, _variant: AttachedVariant, items: AttachItems) {
   return port.each(items, ({ target, id }) => port.perfEvent(program, placeAs(target.place, "perf-event").event, id));
 }
 

@@ -3,7 +3,7 @@ import { BPF_TRACE_UPROBE_MULTI } from "../../abi/program-type.js";
 import type { UserPlace } from "../attach-place.js";
 import type { Attachment, AttachPort } from "../attach-port.js";
 import type { KernelView, Missing } from "../kernel-view.js";
-import type { AttachItems, ProgramVariant } from "../probe.js";
+import type { AttachedVariant, AttachItems, ProgramVariant } from "../probe.js";
 
 /** A variant's counterpart for one link for all places of a file: attached and detached at once, where perf events linger. */
 export const asMulti = (variant: ProgramVariant): ProgramVariant => ({
@@ -23,7 +23,7 @@ export const runsLastFirst = true;
 export function attachPlaces(
   port: AttachPort,
   program: string,
-  variant: ProgramVariant,
+  variant: AttachedVariant,
   ret: boolean,
   places: readonly UserPlace[],
   items: AttachItems,
