@@ -135,6 +135,8 @@ export class Unwinding implements Disposable {
         until = performance.now() + sliceMilliseconds;
       }
       if (this.isOver) return;
+      // What is known of these is better: under which keys their files have tables.
+      if (this.followed.has(pid)) continue;
       const image = readProcessImage(procRoot, pid);
       if (image === undefined || image === "denied") continue;
       const maps = image.maps.filter(isCode);
