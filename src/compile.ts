@@ -32,6 +32,7 @@ import type { TrackerProgram } from "./lower/task-events.js";
 import { lowerFileQuestion, lowerUnwindProcesses } from "./lower/unwind-processes.js";
 import { waits } from "./lower/waiting.js";
 import { parse } from "./syntax/parser.js";
+import { shownType } from "./types/shown-type.js";
 import type { Tracker, Unit } from "./unit.js";
 import { fileQuestion } from "./wire/unwind.js";
 
@@ -177,7 +178,10 @@ function attachedOf({ programs, targets, maps }: TypedScript): Pick<Unit, "progr
     })),
     attachPoints: targets.map(({ provider: _provider, ...point }) => point),
     maps: new Map(
-      Array.from(maps, ([name, { key, value, emptied, declared }]) => [name, { name, key, value, emptied, declared }]),
+      Array.from(maps, ([name, { key, value, emptied, declared }]) => [
+        name,
+        { name, key: key?.map(shownType), value: shownType(value), emptied, declared },
+      ]),
     ),
   };
 }

@@ -29,7 +29,7 @@ import { LocalZone } from "../trace/local-zone.js";
 import { ownProgramAmong, tracesItself } from "../trace/probed-files.js";
 import { requireProcess, resolveTargets, type TaskTargets } from "../trace/task-targets.js";
 import { Trace } from "../trace/trace.js";
-import type { Type } from "../types/type.js";
+import type { ShownType } from "../types/shown-type.js";
 import type { Unit } from "../unit.js";
 import { helpText, OptionError, type Options, parseOptions, UsageError, usageText } from "./options.js";
 import { Output } from "./output.js";
@@ -156,7 +156,7 @@ async function checkFormat({ format, mode, outputFile }: Options, { maps }: Unit
   });
 }
 
-const hasStackType = (type: Type): boolean =>
+const hasStackType = (type: ShownType): boolean =>
   type.kind === "stack" || (type.kind === "tuple" && type.items.some(hasStackType));
 
 function print(text: string): number {

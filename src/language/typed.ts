@@ -14,7 +14,7 @@ export interface TypedVariable {
 }
 
 /** A map of the script, as all its uses together have settled its types. */
-export interface TypedMap extends UserMap {
+export interface TypedMap extends UserMap<Type> {
   readonly span: Span;
 }
 

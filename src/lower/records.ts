@@ -5,6 +5,7 @@ import { ownId } from "../language/builtins/process-id.js";
 import type { Dest } from "../language/lowering.js";
 import type { TypedExpr } from "../language/typed.js";
 import { endsAction, occursInExpression } from "../language/typed-walk.js";
+import { shownType } from "../types/shown-type.js";
 import type { StackType } from "../types/type.js";
 import { align8, framesFollow, layoutOf, residence, sizeOf, stackLayout } from "../wire/layout.js";
 import { buildIdFrame, systemMaps } from "../wire/map-storage.js";
@@ -46,7 +47,7 @@ export function sendFields(
     return temporary;
   });
   const largest = stacks.reduce((size, { type }) => size + framesSize(type), layout.size);
-  const described = values.map(({ type }, i) => ({ type, offset: layout.offsets[i] ?? 0 }));
+  const described = values.map(({ type }, i) => ({ type: shownType(type), offset: layout.offsets[i] ?? 0 }));
   const index = p.object.addRecord({ ...record(described), size: largest });
   const fill = (record: Value): void => {
     for (const [i, field] of fields.entries()) {

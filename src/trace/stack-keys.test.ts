@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { TypedMap } from "../language/typed.js";
 import type { UserSymbols } from "../symbols/user-symbols.js";
-import type { Type } from "../types/type.js";
+import type { ShownType } from "../types/shown-type.js";
 import { stackLayout } from "../wire/layout.js";
 import {
   mostPendingPages,
@@ -14,13 +13,13 @@ import {
   returnLayout,
   unwoundId,
 } from "../wire/unwind.js";
+import type { UserMap } from "../wire/user-map.js";
 import { PendingStacks } from "./pending-stacks.js";
 import { StackKeys } from "./stack-keys.js";
 
 const depth = 4;
-const span = { start: 0, end: 0 } as unknown as TypedMap["span"];
-const stack: Type = { kind: "stack", user: true, depth, mode: "bpftrace", unwound: true };
-const mapOf = (value: Type): TypedMap => ({ name: "@", key: [stack], value, span });
+const stack: ShownType = { kind: "stack", user: true, depth, mode: "bpftrace", unwound: true };
+const mapOf = (value: ShownType): UserMap => ({ name: "@", key: [stack], value });
 
 /** Code that begins a thread at 0x2000, and pushes nothing before. */
 const users = {
@@ -66,7 +65,7 @@ const whole = unwoundId([0x1000n, 0x2000n]);
 
 test("a stack that was sent has the key of those that were not, and the values of all are one", () => {
   const pending = new PendingStacks(() => users, true);
-  const keys = StackKeys.of(mapOf({ kind: "count" } as Type), pending)!;
+  const keys = StackKeys.of(mapOf({ kind: "count" } as ShownType), pending)!;
   assert.equal(keys.isPlain, true);
   pending.take(record(0x1000n, 0x2000n, 77n), 0, depth);
   pending.take(record(0x1000n, 0x2000n, 78n, 1n), 0, depth);
@@ -130,7 +129,7 @@ test("what is cut all the same is counted, and added to what programs have count
 
 test("maps without such stacks in their keys have none of it", () => {
   const pending = new PendingStacks(() => users, true);
-  const plain: Type = { kind: "stack", user: true, depth, mode: "bpftrace" };
-  assert.equal(StackKeys.of({ ...mapOf({ kind: "count" } as Type), key: [plain] }, pending), undefined);
-  assert.equal(StackKeys.of(mapOf({ kind: "count" } as Type), undefined), undefined);
+  const plain: ShownType = { kind: "stack", user: true, depth, mode: "bpftrace" };
+  assert.equal(StackKeys.of({ ...mapOf({ kind: "count" } as ShownType), key: [plain] }, pending), undefined);
+  assert.equal(StackKeys.of(mapOf({ kind: "count" } as ShownType), undefined), undefined);
 });

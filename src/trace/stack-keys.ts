@@ -1,7 +1,7 @@
 // Keys of maps that have stacks in them, which their programs have not unwound to their end: the key becomes what it would be
 // if they had, and values of the same key are put together.
 
-import type { Type } from "../types/type.js";
+import type { ShownType } from "../types/shown-type.js";
 import { isAggregate, layoutOf, stackLayout } from "../wire/layout.js";
 import { unwoundMapName } from "../wire/unwind.js";
 import type { UserMap } from "../wire/user-map.js";
@@ -108,7 +108,7 @@ export class StackKeys {
   }
 }
 
-function placesIn(types: readonly Type[], start: number): readonly StackPlace[] {
+function placesIn(types: readonly ShownType[], start: number): readonly StackPlace[] {
   const { offsets } = layoutOf(types);
   return types.flatMap((type, i) => {
     const offset = start + (offsets[i] ?? 0);
@@ -118,7 +118,7 @@ function placesIn(types: readonly Type[], start: number): readonly StackPlace[] 
 }
 
 /** Whether a value is put together with another by adding their words. */
-function isSumOfWords(type: Type): boolean {
+function isSumOfWords(type: ShownType): boolean {
   return type.kind === "int" || (isAggregate(type) && !["min", "max", "tseries"].includes(type.kind));
 }
 

@@ -12,7 +12,7 @@ import { KernelAttachPort } from "../load/attach-port.js";
 import { type LoadedObject, loadObject } from "../load/loaded-object.js";
 import { readClock } from "../sys/clock.js";
 import type { Sys } from "../sys/sys.js";
-import type { Type } from "../types/type.js";
+import type { ShownType } from "../types/shown-type.js";
 import type { Unit } from "../unit.js";
 import type { TraceEvent } from "../wire/event.js";
 import { startWords, systemMaps } from "../wire/map-storage.js";
@@ -580,7 +580,7 @@ function withStartTime(sys: Sys, map: MapSpec): MapSpec {
 }
 
 /** Whether values of the type are addresses of a process, which are named when they are shown. */
-function holdsUserAddresses(type: Type): boolean {
+function holdsUserAddresses(type: ShownType): boolean {
   if (type.kind === "tuple") return type.items.some(holdsUserAddresses);
   return type.kind === "usym" || (type.kind === "stack" && type.user);
 }

@@ -1,4 +1,5 @@
-import type { AggregateType, Type } from "../types/type.js";
+import type { AggregateType } from "../types/type.js";
+import type { AnyType } from "./layout.js";
 import { aggregateSize, histBuckets, isAggregate, layoutOf, lhistBuckets, seriesLayout } from "./layout.js";
 
 /**
@@ -38,8 +39,8 @@ export function cellsOf(type: AggregateType): { readonly count: number; readonly
 
 /** Undefined for maps whose values are in one piece: small ones, and those that the kernel drops (`percpulruhash`). */
 export function chunkLayoutOf(map: {
-  readonly key: readonly Type[] | undefined;
-  readonly value: Type;
+  readonly key: readonly AnyType[] | undefined;
+  readonly value: AnyType;
   readonly declared?: { readonly lru: boolean } | undefined;
 }): ChunkLayout | undefined {
   if (map.key === undefined || map.declared?.lru === true || !isAggregate(map.value)) return undefined;

@@ -1,6 +1,7 @@
 import { assertNever } from "../base/assert-never.js";
 import { decodeBytes } from "../base/byte-text.js";
-import { type Clock, clocks, type StackType, type Type } from "../types/type.js";
+import type { ShownType } from "../types/shown-type.js";
+import { type Clock, clocks, type StackType } from "../types/type.js";
 import {
   bufferHeader,
   cgroupPathLayout,
@@ -71,7 +72,7 @@ export function decodeText(view: DataView, offset: number, size: number): string
 }
 
 /** A decoder for a value in the layout of wire/layout.ts, built once per place. Aggregates: wire/aggregate.ts. */
-export function decoderFor(type: Type): Decoder {
+export function decoderFor(type: ShownType): Decoder {
   switch (type.kind) {
     case "none":
       return () => ({ kind: "none" });
@@ -221,7 +222,7 @@ function stackAt(view: DataView, at: number, pid: number, type: StackType, resol
 }
 
 /** A decoder for bytes as C lays them out: whole structures and arrays that were copied. */
-function cDecoderFor(type: Type): Decoder {
+function cDecoderFor(type: ShownType): Decoder {
   switch (type.kind) {
     case "int":
     case "enum":
@@ -233,10 +234,10 @@ function cDecoderFor(type: Type): Decoder {
       return (view, at) => show(readInteger(view, at, size, signed));
     }
     case "record": {
-      // Built at first use: a structure may hold structures without end behind its members' types.
+      // Built at first use: structures of the kernel have hundreds of members.
       let fields: { name: string; decode: (view: DataView, at: number, resolver: Resolver) => Value }[] | undefined;
       return (view, at, resolver) => {
-        fields ??= type.members().map((member) => {
+        fields ??= type.fields.map((member) => {
           const byte = member.bitOffset >> 3;
           if (member.bitSize > 0) {
             const { bitOffset, bitSize, type: declared } = member;
@@ -271,7 +272,7 @@ function cDecoderFor(type: Type): Decoder {
 }
 
 /** The value that a number stands for, by its type. */
-function scalarFor(type: Type): (value: bigint) => Value {
+function scalarFor(type: ShownType): (value: bigint) => Value {
   switch (type.kind) {
     case "bool":
       return (value) => ({ kind: "bool", value: value !== 0n });

@@ -1,5 +1,9 @@
 import { assertNever } from "../base/assert-never.js";
+import type { ShownType } from "../types/shown-type.js";
 import type { AggregateType, Type } from "../types/type.js";
+
+/** A type of either half: while a script is compiled, or as its values are shown. */
+export type AnyType = Type | ShownType;
 
 /**
  * Where a value lives while a program computes with it and when it is stored: everything that fits into a register is
@@ -8,7 +12,7 @@ import type { AggregateType, Type } from "../types/type.js";
  */
 export type Residence = "register" | "memory" | "none";
 
-export function residence(type: Type): Residence {
+export function residence(type: AnyType): Residence {
   switch (type.kind) {
     case "none":
       return "none";
@@ -69,7 +73,7 @@ export const cgroupPathLayout = { id: 0, pattern: 8, size: 16 } as const;
 export const bufferHeader = 4;
 
 /** Bytes of a value of `type` in memory, a multiple of 8 except for C records and arrays. */
-export function sizeOf(type: Type): number {
+export function sizeOf(type: AnyType): number {
   switch (type.kind) {
     case "none":
       return 0;
@@ -109,7 +113,7 @@ export function sizeOf(type: Type): number {
 }
 
 /** Bytes of a value of `type` as C lays it out, in the memory of the kernel or of a process. */
-export function cSizeOf(type: Type): number {
+export function cSizeOf(type: AnyType): number {
   switch (type.kind) {
     case "int":
     case "enum":
@@ -162,7 +166,7 @@ export interface Layout {
 }
 
 /** Values one after the other, each on an 8-byte boundary: map keys of several parts, tuples, ring records. */
-export function layoutOf(types: readonly Type[], start = 0): Layout {
+export function layoutOf(types: readonly AnyType[], start = 0): Layout {
   const offsets: number[] = [];
   let at = start;
   for (const type of types) {
@@ -214,11 +218,11 @@ export const lhistBuckets = (type: { readonly min: bigint; readonly max: bigint;
 
 export const align8 = (n: number): number => (n + 7) & ~7;
 
-export const isAggregate = (type: Type): type is AggregateType =>
+export const isAggregate = (type: AnyType): type is AggregateType =>
   ["count", "sum", "min", "max", "avg", "stats", "hist", "lhist", "tseries"].includes(type.kind);
 
 /** A tuple without names: as the only key of a map it is a key of several parts. */
-export const isPlainTuple = (type: Type): type is Extract<Type, { kind: "tuple" }> =>
+export const isPlainTuple = <T extends AnyType>(type: T): type is Extract<T, { kind: "tuple" }> =>
   type.kind === "tuple" && type.names === undefined;
 
 /** Where item `i` of a tuple goes in another: fields of records by their names, in whatever order they are. */

@@ -1,5 +1,6 @@
-import { type Type, u64 } from "../types/type.js";
+import { u64 } from "../types/type.js";
 import { type ChunkLayout, chunkLayoutOf, keyWord } from "./chunks.js";
+import type { AnyType } from "./layout.js";
 import { isAggregate, layoutOf, sizeOf } from "./layout.js";
 
 /**
@@ -23,8 +24,8 @@ export interface MapStorage {
 }
 
 export function storageOf(map: {
-  readonly key: readonly Type[] | undefined;
-  readonly value: Type;
+  readonly key: readonly AnyType[] | undefined;
+  readonly value: AnyType;
   readonly declared?: { readonly lru: boolean } | undefined;
   readonly emptied?: boolean | undefined;
 }): MapStorage {

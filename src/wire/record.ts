@@ -1,7 +1,7 @@
 // The records of the rings, as data: what is in them, and what user space does with one. events/record-handlers.ts does it.
 
 import type { Span } from "../base/span.js";
-import type { Type } from "../types/type.js";
+import type { ShownType } from "../types/shown-type.js";
 import { align8 } from "./layout.js";
 
 /** Bytes of the record's number at its start, its index in the list of {@link RecordSpec}. */
@@ -9,7 +9,7 @@ export const recordHeader = 8;
 
 /** A value in a record; the offset is from the record's first byte. */
 export interface RecordField {
-  readonly type: Type;
+  readonly type: ShownType;
   readonly offset: number;
 }
 

@@ -1,4 +1,5 @@
-import type { Type } from "../types/type.js";
+import type { ShownType } from "../types/shown-type.js";
+import type { AnyType } from "./layout.js";
 
 /** What the declaration of a map asks for: `let @m = lruhash(100)`. */
 export interface MapDeclaration {
@@ -8,12 +9,12 @@ export interface MapDeclaration {
 }
 
 /** A map that its user sees, with the types of its keys and values. */
-export interface UserMap {
+export interface UserMap<T extends AnyType = ShownType> {
   /** With the `@`. */
   readonly name: string;
   /** One type a part; undefined for a scalar map. */
-  readonly key: readonly Type[] | undefined;
-  readonly value: Type;
+  readonly key: readonly T[] | undefined;
+  readonly value: T;
   /**
    * The script empties it (clear(), zero()): entries belong to a generation, so that what was counted until then is apart from
    * what comes after (lower/generations.ts).

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { shownType } from "../types/shown-type.js";
 import { i32, i64, none, pointer, type RecordType, string, type Type, u8, u16, u64 } from "../types/type.js";
 import { decodeAggregate } from "./aggregate.js";
 import { chunkRoom } from "./chunks.js";
@@ -30,7 +31,7 @@ const words = (...values: readonly bigint[]): DataView => {
   return view;
 };
 const bytes = (...values: readonly number[]): DataView => new DataView(Uint8Array.from(values).buffer);
-const decode = (type: Type, view: DataView, at = 0): Value => decoderFor(type)(view, at, resolver);
+const decode = (type: Type, view: DataView, at = 0): Value => decoderFor(shownType(type))(view, at, resolver);
 
 const flags: Type = {
   kind: "enum",

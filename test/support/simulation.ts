@@ -5,7 +5,6 @@ import { SimRing } from "../../src/bpf/sim-maps.js";
 import type { Host } from "../../src/events/host.js";
 import { handlerOf } from "../../src/events/record-handlers.js";
 import type { ProgramVariant } from "../../src/language/probe.js";
-import type { TypedMap } from "../../src/language/typed.js";
 import { decodeAggregate } from "../../src/wire/aggregate.js";
 import { chunkMapName, Pieces, spareMapName } from "../../src/wire/chunks.js";
 import { decoderFor } from "../../src/wire/decode.js";
@@ -19,6 +18,7 @@ import {
   storageOf,
   systemMaps,
 } from "../../src/wire/map-storage.js";
+import type { UserMap } from "../../src/wire/user-map.js";
 import type { MapSnapshot, Value } from "../../src/wire/value.js";
 import { type Compiled, compileScript, type ScriptOptions } from "./compile-script.js";
 
@@ -204,7 +204,7 @@ export class Simulation {
   }
 
   snapshot(name: string): MapSnapshot {
-    const map = this.compiled.script.maps.get(name);
+    const map = this.compiled.maps.get(name);
     assert.ok(map, `no map ${name}`);
     const storage = storageOf(map);
     const { offsets } = layoutOf(map.key ?? []);
@@ -220,7 +220,7 @@ export class Simulation {
     return { name, keyed: map.key !== undefined, entries };
   }
 
-  private decodeValue(map: TypedMap, storage: MapStorage, key: Uint8Array, values: readonly Uint8Array[]): Value {
+  private decodeValue(map: UserMap, storage: MapStorage, key: Uint8Array, values: readonly Uint8Array[]): Value {
     const { chunks: layout, valueOffset: offset } = storage;
     if (layout !== undefined && isAggregate(map.value)) {
       const pieces = (name: string) =>
@@ -300,7 +300,7 @@ export class Simulation {
   }
 
   private entry(name: string, key: Uint8Array): Value | undefined {
-    const map = this.compiled.script.maps.get(name);
+    const map = this.compiled.maps.get(name);
     assert.ok(map);
     const storage = storageOf(map);
     const wanted = storage.kind === "array" ? new Uint8Array(4) : key.slice(0, storage.keySize);

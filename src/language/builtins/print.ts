@@ -1,5 +1,6 @@
 // print(): values, entries and maps in their own form.
 
+import { shownType } from "../../types/shown-type.js";
 import { none } from "../../types/type.js";
 import { isAggregate, layoutOf, sizeOf } from "../../wire/layout.js";
 import { recordHeader } from "../../wire/record.js";
@@ -50,7 +51,7 @@ function printMap(l: Lowering, name: string, args: readonly TypedArg[]): void {
 }
 
 function printValue(l: Lowering, value: TypedExpr): void {
-  l.send(([field = { type: value.type, offset: recordHeader }]) => ({ kind: "value", field }), [value]);
+  l.send(([field = { type: shownType(value.type), offset: recordHeader }]) => ({ kind: "value", field }), [value]);
 }
 
 /** `print(@x[key])`: aggregates are read by user space, which sees all CPUs; other values travel themselves. */
@@ -60,7 +61,7 @@ function printEntry(l: Lowering, arg: Extract<TypedArg, { kind: "entry" }>): voi
   const keyTypes = map.key ?? [];
   const { offsets, size: valueOffset } = layoutOf(keyTypes, recordHeader);
   const keySize = valueOffset - recordHeader;
-  const fields = keyTypes.map((type, i) => ({ type, offset: offsets[i] ?? 0 }));
+  const fields = keyTypes.map((type, i) => ({ type: shownType(type), offset: offsets[i] ?? 0 }));
   const record = { kind: "entry", map: access.map, key: fields, keySize } as const;
   if (isAggregate(map.value)) {
     const key = l.key(access);
@@ -71,9 +72,13 @@ function printEntry(l: Lowering, arg: Extract<TypedArg, { kind: "entry" }>): voi
   }
   const valueDest = l.temporary(sizeOf(map.value), "value");
   const key = l.entry(access, valueDest);
-  l.sendRaw({ ...record, value: { type: map.value, offset: valueOffset } }, keySize + sizeOf(map.value), (dest) => {
-    l.copyFrom(dest, { base: key, offset: 0, space: "bpf" }, keySize);
-    const at = { base: dest.base, offset: dest.offset + keySize };
-    l.copyFrom(at, { ...valueDest, space: "bpf" }, sizeOf(map.value));
-  });
+  l.sendRaw(
+    { ...record, value: { type: shownType(map.value), offset: valueOffset } },
+    keySize + sizeOf(map.value),
+    (dest) => {
+      l.copyFrom(dest, { base: key, offset: 0, space: "bpf" }, keySize);
+      const at = { base: dest.base, offset: dest.offset + keySize };
+      l.copyFrom(at, { ...valueDest, space: "bpf" }, sizeOf(map.value));
+    },
+  );
 }
