@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compileText } from "../test/support/compile-script.js";
+import { decodePlain, encodePlain } from "./base/plain-data.js";
 
 const scripts = [
   `kprobe:vfs_read { @[comm, kstack, ustack] = count(); @t = ((struct task_struct *)arg0)->pid; print(*(struct file *)arg0); }
@@ -17,5 +18,12 @@ test("a Unit is plain data: nothing of it is lost by copying", () => {
     const { unit, diagnostics } = compileText(script, { unsafe: true });
     assert.ok(unit, diagnostics[0]?.message);
     assert.deepEqual(structuredClone(unit), unit);
+  }
+});
+
+test("a Unit comes back from its bytes", () => {
+  for (const script of scripts) {
+    const { unit } = compileText(script, { unsafe: true });
+    assert.deepEqual(decodePlain(encodePlain(unit)), unit);
   }
 });
