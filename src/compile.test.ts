@@ -23,6 +23,7 @@ test("each stage says what it made, in order", () => {
     "ir end_2 as lowered",
     "ir end_2",
     "bytecode end_2",
+    "unit test",
   ]);
   assert.match(texts[0] ?? "", /^probe kprobe:vfs_read\n {2}predicate: binary op=">"\n {4}left: name name="pid"\n/);
   assert.match(

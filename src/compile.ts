@@ -34,9 +34,11 @@ import { waits } from "./lower/waiting.js";
 import { parse } from "./syntax/parser.js";
 import { shownType } from "./types/shown-type.js";
 import type { Tracker, Unit } from "./unit.js";
+import { unitText } from "./unit-text.js";
 import { fileQuestion } from "./wire/unwind.js";
 
-export type Stage = "ast" | "types" | "ir" | "bytecode";
+export const stages = ["ast", "types", "ir", "bytecode", "unit"] as const;
+export type Stage = (typeof stages)[number];
 
 export interface CompileOptions {
   /** Settings from outside the script (environment variables, by config name); they win over the script's. */
@@ -163,6 +165,7 @@ export function compile(source: Source, kernel: KernelView, options: CompileOpti
     unwinds,
     trackers: trackers.map(({ tracker }) => tracker),
   };
+  options.dump?.("unit", source.name, unitText(unit));
   return { diagnostics: diags.list, suppressed: 0, unit, script };
 }
 

@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { decodeBytes, pathOf } from "../base/byte-text.js";
 import { type Diagnostic, Diagnostics, renderDiagnostic } from "../base/diagnostics.js";
 import { BeetraceError } from "../base/errors.js";
-import { type CompileResult, compile } from "../compile.js";
+import { type CompileResult, compile, type Stage } from "../compile.js";
 import { openHeaders } from "../kernel/headers.js";
 import { importFiles } from "../kernel/import-files.js";
 import { openKernelView } from "../kernel/kernel-view.js";
@@ -204,7 +204,7 @@ function compileScript(
   const dump =
     options.dump.size === 0
       ? undefined
-      : (stage: "ast" | "types" | "ir" | "bytecode", title: string, text: string): void => {
+      : (stage: Stage, title: string, text: string): void => {
           if (options.dump.has(stage)) print(`// ${stage}: ${title}\n${text}\n\n`);
         };
   const wanted = new Wanted(options);

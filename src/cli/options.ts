@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { BeetraceError } from "../base/errors.js";
 import { nearest } from "../base/nearest.js";
-import type { Stage } from "../compile.js";
+import { type Stage, stages } from "../compile.js";
 import type { TargetOptions } from "../trace/task-targets.js";
 
 /** The command line is wrong; the message says how. */
@@ -48,8 +48,6 @@ export interface Options {
   readonly traceableFunctions: string | undefined;
   readonly dump: ReadonlySet<Stage>;
 }
-
-const stages: readonly Stage[] = ["ast", "types", "ir", "bytecode"];
 
 /** name, short name, whether a value follows, what --help says; the order is that of --help. */
 const table = [

@@ -92,7 +92,7 @@ test("-o writes to a file, -q is quiet, --dry-run attaches nothing", { skip: sam
 
 test("-d shows every stage", { skip: sameEverywhere }, async () => {
   const { out } = await run("-d", "all", "--dry-run", "-e", "BEGIN { @x = pid + 1; exit(); }");
-  for (const stage of ["ast", "types", "ir", "bytecode"]) assert.match(out, new RegExp(`^// ${stage}: `, "m"));
+  for (const stage of ["ast", "types", "ir", "bytecode", "unit"]) assert.match(out, new RegExp(`^// ${stage}: `, "m"));
   assert.match(out, /call get_current_pid_tgid/);
 });
 

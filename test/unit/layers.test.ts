@@ -14,6 +14,7 @@ const rows: readonly (readonly string[])[] = [
   ["language", "page"],
   ["check", "lower", "bpf"],
   ["unit.ts"],
+  ["unit-text.ts"],
   ["compile.ts"],
   ["sys"],
   ["kernel"],
