@@ -31,7 +31,8 @@ import { requireProcess, resolveTargets, type TaskTargets } from "../trace/task-
 import { Trace } from "../trace/trace.js";
 import type { ShownType } from "../types/shown-type.js";
 import type { Unit } from "../unit.js";
-import { helpText, OptionError, type Options, parseOptions, UsageError, usageText } from "./options.js";
+import { isStoredUnit } from "../unit-file.js";
+import { helpText, isKeptWord, OptionError, type Options, parseOptions, UsageError, usageText } from "./options.js";
 import { Output } from "./output.js";
 import { runPrograms } from "./programs.js";
 import { printError, Writer } from "./writer.js";
@@ -51,14 +52,16 @@ async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args);
   if (options.mode === "help") return print(helpText());
   if (options.mode === "version") return print(`beetrace ${(await import("./version.js")).version}\n`);
-  const source = options.script === undefined ? undefined : readScript(options.script);
-  if (options.mode === "fmt" && source !== undefined) return format(source, options);
+  tellOfChoice(options);
+  if (options.mode === "fmt" && options.script !== undefined) return format(readText(options.script), options);
+  const input = options.script === undefined ? undefined : readScript(options.script);
   const sys = openSys();
   const { debugFolders, traceableFunctions } = options;
   const kernel = openKernelView(sys, { debugFolders, traceableFunctions });
   if (options.mode === "list") return await list(options, kernel);
   if (options.mode === "info") return print((await import("./info.js")).infoText(sys, kernel, textOrJson(options)));
-  if (source === undefined) return failure;
+  if (input === undefined) return failure;
+  if (options.mode === "build") (await import("./stored-unit.js")).checkBuild(options);
   checkPrivileges();
   const child = options.command === undefined ? undefined : await Child.start(sys, options.command);
   if (child !== undefined) kernel.expectProgram(child.pid, child.program);
@@ -66,7 +69,10 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const { tree, ...given } = options.targets;
     const targets = resolveTargets({ ...given, tree: tree === "command" ? child?.pid : tree }, kernel);
-    const { result, wanted } = compileScript(source, kernel, options, targets, child);
+    const { result, wanted } =
+      "text" in input
+        ? compileScript(input, kernel, options, targets, child)
+        : { result: await storedResult(input, kernel, options), wanted: new Wanted(options) };
     const own = ownProgramAmong(result.unit?.attachPoints ?? []);
     if (own !== undefined && options.mode === "run" && !options.dryRun) await leaveProgram(own, sys, options, child);
     reportResult(result, options);
@@ -78,7 +84,12 @@ async function main(args: readonly string[]): Promise<number> {
     unit = result.unit;
     if (unit === undefined) return failure;
     if (unit.attachPoints.length === 0) return nothingToAttach(wanted, options);
+    if (options.mode === "build") {
+      const file = (await import("./stored-unit.js")).writeUnit(unit, kernel, options);
+      return options.quiet ? 0 : print(`${file}: ${unit.attachPoints.length} attach points\n`);
+    }
     await checkFormat(options, unit);
+    const source = "text" in input ? input : (unit.attachPoints[0]?.span.source ?? { name: input.name, text: "" });
     const style = { zone: new LocalZone(), jsonKeys: unit.config.json_keys };
     const output = new Output(sys, options, source, style);
     using trace = new Trace({
@@ -166,13 +177,47 @@ function print(text: string): number {
   return 0;
 }
 
-function readScript(script: NonNullable<Options["script"]>): { name: string; text: string } {
+/** A script, or the bytes of a compiled one. */
+type Given = { readonly name: string; readonly text: string } | { readonly name: string; readonly stored: Uint8Array };
+
+function readScript(script: NonNullable<Options["script"]>): Given {
   if ("text" in script) return script;
   const bytes = readScriptFile(script.file);
+  if (isStoredUnit(bytes)) return { name: script.name, stored: bytes };
   if (!bytes.includes(0)) return { name: script.name, text: decodeBytes(bytes) };
   throw new BeetraceError(`'${script.file}' is no script: it is not text`, {
     hint: "-c runs a program, and -l 'uprobe:FILE:*' lists its functions",
   });
+}
+
+/** A script as it was written. */
+function readText(script: NonNullable<Options["script"]>): { readonly name: string; readonly text: string } {
+  const input = readScript(script);
+  if ("text" in input) return input;
+  throw new BeetraceError(`'${input.name}' is a compiled script`, {
+    hint: `beetrace run -d unit --dry-run ${input.name} shows what is in it`,
+  });
+}
+
+/** As if it had just been compiled. */
+async function storedResult(
+  { name, stored }: Extract<Given, { readonly stored: Uint8Array }>,
+  kernel: KernelView,
+  options: Options,
+): Promise<CompileResult> {
+  const unit = (await import("./stored-unit.js")).unitIn(stored, name, kernel, options);
+  if (options.dump.has("unit")) print(`// unit: ${name}\n${(await import("../unit-text.js")).unitText(unit)}\n\n`);
+  return { diagnostics: [], suppressed: 0, unit };
+}
+
+/** Where a word could be a command or a file, which it was taken for. */
+function tellOfChoice({ subcommand, script }: Options): void {
+  if (subcommand !== undefined && isRegular(subcommand))
+    printError(`NOTE: ${subcommand} is the command; ./${subcommand} is the file\n`);
+  if (script !== undefined && "file" in script && isKeptWord(script.file) && isRegular(script.file))
+    printError(
+      `NOTE: ${script.file} is the file, but the word is kept for a command to come; ./${script.file} will stay the file\n`,
+    );
 }
 
 function readScriptFile(file: string): Buffer {
@@ -335,7 +380,7 @@ async function list(options: Options, kernel: KernelView): Promise<number> {
   const lines =
     script === undefined
       ? listPatterns(pattern, kernel, { verbose, pid })
-      : listScript(readScript(script), kernel, { verbose, pid }, diags);
+      : listScript(readText(script), kernel, { verbose, pid }, diags);
   let found = false;
   for (const line of lines) {
     found = true;

@@ -11,7 +11,9 @@ export class UsageError extends BeetraceError {}
 export class OptionError extends UsageError {}
 
 export interface Options {
-  readonly mode: "run" | "test" | "bench" | "fmt" | "list" | "info" | "help" | "version";
+  readonly mode: "run" | "test" | "bench" | "build" | "fmt" | "list" | "info" | "help" | "version";
+  /** The word that stands for a command, not for a file. */
+  readonly subcommand: string | undefined;
   /** Script of -e, or of the file; undefined for the other modes. */
   readonly script:
     | { readonly name: string; readonly file: string }
@@ -115,7 +117,7 @@ const parserOptions = Object.fromEntries(
 
 /** Reads the arguments behind the program's name. Throws UsageError. */
 export function parseOptions(args: readonly string[]): Options {
-  const { own, rest } = splitArguments(args);
+  const { own, rest: words } = splitArguments(args);
   const values = parseOwn(own);
   const last = (name: OptionName): string | undefined => {
     const value = values[name]?.at(-1);
@@ -124,13 +126,16 @@ export function parseOptions(args: readonly string[]): Options {
   const texts = (name: OptionName): readonly string[] =>
     (values[name] ?? []).filter((value): value is string => typeof value === "string");
   const has = (name: OptionName): boolean => values[name] !== undefined;
-  const mode = modeOf(has, last("mode"));
   const program = last("execute");
+  const written = modeOf(has, last("mode"));
+  const subcommand = written === "run" ? commandOf(words, program) : undefined;
+  const rest = subcommand === undefined ? words : words.slice(1);
+  const mode = subcommand ?? written;
   const [first] = rest;
   let script: Options["script"];
   let positional = rest;
   if (mode === "list" && program !== undefined) script = { name: "stdin", text: program };
-  if (mode === "run" || mode === "test" || mode === "bench" || mode === "fmt") {
+  if (mode === "run" || mode === "test" || mode === "bench" || mode === "build" || mode === "fmt") {
     if (program !== undefined) script = { name: "stdin", text: program };
     else if (first !== undefined) {
       script = { name: first, file: first };
@@ -142,6 +147,7 @@ export function parseOptions(args: readonly string[]): Options {
   }
   return {
     mode,
+    subcommand: subcommand === undefined ? undefined : words[0],
     script,
     ...scriptArguments(positional),
     pattern: mode === "list" ? first : undefined,
@@ -172,6 +178,24 @@ export function parseOptions(args: readonly string[]): Options {
       (values.debug ?? []).flatMap((stage) => (stage === "all" ? stages : [oneOf("-d", String(stage), stages)])),
     ),
   };
+}
+
+/** Commands by their words. */
+const commands = { build: "build", run: "run", help: "help" } as const satisfies Record<string, Options["mode"]>;
+
+/** Words that are kept for commands to come. */
+const keptWords: ReadonlySet<string> = new Set([
+  ...["tools", "describe-kernel", "record", "replay", "test", "struct", "pahole", "ps", "bpf"],
+  ...["cleanup", "bcc", "fleet", "lint", "lsp"],
+]);
+
+/** A bare word is a command; with a dot or a slash it is a file. What is kept is a file for now, if somebody has one. */
+export const isKeptWord = (word: string): boolean => keptWords.has(word);
+
+function commandOf([first]: readonly string[], program: string | undefined): Options["mode"] | undefined {
+  const command = Object.entries(commands).find(([word]) => word === first)?.[1];
+  // With -e it is the first argument of the script, but for `build -e`.
+  return program === undefined || command === "build" ? command : undefined;
 }
 
 /** The script's own words: behind `--` those that begin with `--` are named parameters, the others have numbers. */
@@ -335,6 +359,8 @@ const usageLines = [
   "  beetrace [options] FILE [ARGUMENTS]",
   "  beetrace [options] -e 'PROGRAM' [ARGUMENTS]",
   "  beetrace -l [PATTERN | FILE | -e 'PROGRAM']",
+  "  beetrace build [-o FILE.btu] SCRIPT | -e 'PROGRAM'",
+  "  beetrace run FILE.btu",
 ];
 
 /** How the program is called, for those who called it otherwise. */

@@ -335,7 +335,7 @@ test("uaddr and usym in a program that is loaded anywhere", { skip: sameEverywhe
       ...e(
         `uprobe:"${program}":main { printf("%s %d\\n", usym(reg("ip")), *uaddr("dist_version") != 0); exit(); }`,
         "-c",
-        `${program} -c 'sleep 30; :'`,
+        `${program} -c 'kill -STOP $$; :'`,
       ),
     );
     assert.match(out, /^main 1$/m, err);

@@ -14,7 +14,7 @@ const rows: readonly (readonly string[])[] = [
   ["language", "page"],
   ["check", "lower", "bpf"],
   ["unit.ts"],
-  ["unit-text.ts"],
+  ["unit-text.ts", "unit-file.ts"],
   ["compile.ts"],
   ["sys"],
   ["kernel"],
