@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { compileScript, compileWithErrors } from "../../test/support/compile-script.js";
 import { Simulation } from "../../test/support/simulation.js";
 import { BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_LRU_HASH, BPF_MAP_TYPE_LRU_PERCPU_HASH } from "../abi/bpf.js";
-import type { ImportedFile } from "./imports.js";
+import type { ImportedFile } from "../language/import-reader.js";
 
 test("declared maps have the kind and the size that the script says", () => {
   const { object } = compileScript(

@@ -1,22 +1,9 @@
 import type { Diagnostics } from "../base/diagnostics.js";
 import type { Source } from "../base/span.js";
+import type { ImportReader } from "../language/import-reader.js";
 import { standardLibrary } from "../language/standard-library.js";
 import type { AstImport, AstProgram } from "../syntax/ast.js";
 import { parse } from "../syntax/parser.js";
-
-/** A file that an import leads to. */
-export type ImportedFile =
-  /** Its absolute path tells it from others; `text` is its content. */
-  | { readonly kind: "script"; readonly path: string; readonly text: string }
-  | { readonly kind: "header"; readonly path: string };
-
-/** Where imports come from; a stand-in in tests. */
-export interface ImportReader {
-  /** The files at `path` as seen from the script `from`: one, or those of a directory. */
-  read(path: string, from: string): readonly ImportedFile[] | { readonly problem: string; readonly hint?: string };
-}
-
-export const noImports: ImportReader = { read: () => ({ problem: "imports cannot be read here" }) };
 
 /** A script with all that it imports, directly or not; each file once. */
 export interface Imported {

@@ -1,7 +1,7 @@
 import { type Stats, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { pathOf } from "../base/byte-text.js";
-import type { ImportedFile, ImportReader } from "../check/imports.js";
+import type { ImportedFile, ImportReader } from "../language/import-reader.js";
 import { currentFolder, namesIn, readText, realPath } from "../sys/byte-files.js";
 
 /** A script larger than this is none. */

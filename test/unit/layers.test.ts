@@ -20,6 +20,7 @@ const rows: readonly (readonly string[])[] = [
   ["kernel"],
   ["load", "events", "symbols"],
   ["trace"],
+  ["session"],
   ["index.ts"],
   ["cli"],
 ];
@@ -97,4 +98,20 @@ test("what is pure asks nothing of the process, and only the command line prints
   assert.deepEqual(code(matchingLines(pureFiles, /(?<![\w.`/])process\.\w|\bDate\.now\(|\bMath\.random\(/)), []);
   const quiet = files.filter(({ path }) => place(path) !== "cli");
   assert.deepEqual(code(matchingLines(quiet, /\bconsole\.|\bprocess\.(stdout|stderr)\b/)), []);
+});
+
+/** What reads and checks scripts. Probe types are no part of it: any front end attaches by them. */
+const frontEnd = /^src\/(?:syntax|check|lower|language\/(?:builtins|map-functions)|compile\.ts)/;
+
+test("what loads and traces knows no front end", () => {
+  const tracer = new Set(["sys", "kernel", "load", "events", "symbols", "trace", "output", "wire"]);
+  const wrong = files
+    .filter(({ path }) => tracer.has(place(path)))
+    .flatMap((file) =>
+      importsOf(file)
+        .map((name) => posix.join(posix.dirname(file.path), name))
+        .filter((target) => frontEnd.test(target))
+        .map((target) => `${file.path} imports ${target}`),
+    );
+  assert.deepEqual(wrong, []);
 });

@@ -6,11 +6,11 @@ import { importFiles } from "../kernel/import-files.js";
 import { openKernelView } from "../kernel/kernel-view.js";
 import { checkPrivileges } from "../kernel/privileges.js";
 import { openSys } from "../sys/ffi.js";
+import { lookAtFramePointers } from "../trace/frame-pointers.js";
+import { ownProgramAmong, tracesItself } from "../trace/probed-files.js";
+import { resolveTargets, type TargetOptions } from "../trace/task-targets.js";
+import { Trace } from "../trace/trace.js";
 import type { TraceEvent } from "../wire/event.js";
-import { lookAtFramePointers } from "./frame-pointers.js";
-import { ownProgramAmong, tracesItself } from "./probed-files.js";
-import { resolveTargets, type TargetOptions } from "./task-targets.js";
-import { Trace } from "./trace.js";
 
 /** The script is wrong; `diagnostics` says where and why. */
 export class ScriptError extends BeetraceError {
