@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FunctionBuilder } from "./builder.js";
+import type { Value } from "./ir.js";
 import { printIr } from "./printer.js";
 import { evaluateIr } from "./testing/evaluate.js";
 import { verifyIr } from "./verify.js";
@@ -167,4 +168,44 @@ test("ten thousand conditions one after the other neither overflow the stack nor
   const fn = b.finish();
   verifyIr(fn, "builder");
   assert.equal(evaluateIr(fn, world), 5n);
+});
+
+test("select is the value of one of two ways, require leaves, loop counts and is left early", () => {
+  const run = (emit: (b: FunctionBuilder, input: Value) => Value, first: number): bigint => {
+    const b = new FunctionBuilder("f", "program");
+    b.ret(emit(b, b.load(1, false, b.ctx(), 0)));
+    const fn = b.finish();
+    verifyIr(fn, "builder");
+    return evaluateIr(fn, { ...world, context: Uint8Array.of(first, 0, 0, 0, 0, 0, 0, 0) }) ?? -1n;
+  };
+  const selected = (b: FunctionBuilder, x: Value): Value =>
+    b.select(
+      "ult",
+      x,
+      b.const(5),
+      () => b.bin("add", x, b.const(100)),
+      () => b.const(7),
+    );
+  assert.deepEqual([run(selected, 4), run(selected, 5)], [104n, 7n]);
+  const required = (b: FunctionBuilder, x: Value): Value => {
+    b.require("eq", x, b.const(3), () => b.ret(b.const(1)));
+    return b.const(2);
+  };
+  assert.deepEqual([run(required, 3), run(required, 4)], [2n, 1n]);
+  // The sum of the even numbers below 10, until one is the input.
+  const summed = (b: FunctionBuilder, x: Value): Value => {
+    const sum = b.newVariable();
+    b.write(sum, b.const(0));
+    b.loop(
+      10,
+      (i, { next, leave }) => {
+        b.require("ne", i, x, leave);
+        b.write(sum, b.bin("add", b.read(sum), i));
+        next();
+      },
+      2,
+    );
+    return b.read(sum);
+  };
+  assert.deepEqual([run(summed, 99), run(summed, 6), run(summed, 0)], [20n, 6n, 0n]);
 });

@@ -239,6 +239,59 @@ export class FunctionBuilder {
     this.setBlock(done);
   }
 
+  /** The value of one of two pieces of code. */
+  select(cmp: CmpOp, a: Value, b: Value, then: () => Value, otherwise: () => Value, likely?: "then" | "else"): Value {
+    const result = this.newVariable();
+    this.either(
+      cmp,
+      a,
+      b,
+      () => this.write(result, then()),
+      () => this.write(result, otherwise()),
+      likely,
+    );
+    return this.read(result);
+  }
+
+  /** Goes on where the comparison holds, which is the likely way; `otherwise` must leave: return, or jump to a block. */
+  require(cmp: CmpOp, a: Value, b: Value, otherwise: () => void): void {
+    const [yes, no] = [this.newBlock(), this.newBlock()];
+    this.branch(cmp, a, b, yes, no, "then");
+    this.seal(no);
+    this.setBlock(no);
+    otherwise();
+    this.seal(yes);
+    this.setBlock(yes);
+  }
+
+  /**
+   * A loop over numbers from 0, by `step`, below `end`; the verifier walks each round. `body` must end with `next()` or `leave()`, and
+   * may have either of them in any of its branches; what follows the loop stands behind it.
+   */
+  loop(
+    end: number,
+    body: (index: Value, ways: { readonly next: () => void; readonly leave: () => void }) => void,
+    step = 1,
+  ): void {
+    const index = this.newVariable();
+    const [head, inside, again, done] = [this.newBlock(), this.newBlock(), this.newBlock(), this.newBlock()];
+    this.write(index, this.const(0));
+    this.jump(head);
+    this.setBlock(head);
+    const now = this.read(index);
+    this.branch("ult", now, this.const(end), inside, done);
+    this.seal(inside);
+    this.setBlock(inside);
+    body(now, { next: () => this.jump(again), leave: () => this.jump(done) });
+    this.seal(again);
+    this.setBlock(again);
+    this.write(index, this.bin("add", now, this.const(step)));
+    this.jump(head);
+    this.seal(head);
+    this.seal(done);
+    this.setBlock(done);
+  }
+
   ret(value: Value): void {
     this.writable().end = { op: "ret", span: this.span, value };
   }

@@ -320,10 +320,8 @@ export const totalOf = (p: ProgramLowering, access: MapAccess, type: AggregateTy
 /** The same for a key in memory. */
 export function totalAt(p: ProgramLowering, map: string, key: Value, type: AggregateType): Value {
   const { b } = p;
-  const cpu = b.newVariable();
-  const total = b.newVariable();
-  const count = b.newVariable();
-  for (const variable of [cpu, total, count]) b.write(variable, b.const(0));
+  const [total, count] = [b.newVariable(), b.newVariable()];
+  for (const variable of [total, count]) b.write(variable, b.const(0));
   const add = (variable: typeof total, value: Value): void => b.write(variable, b.bin("add", b.read(variable), value));
   const part = (value: Value): void => {
     const at = (offset: number): Value => b.load(8, false, value, offset);
@@ -334,21 +332,11 @@ export function totalAt(p: ProgramLowering, map: string, key: Value, type: Aggre
       add(total, at(aggregateLayout.total));
     }
   };
-  const head = b.newBlock();
-  const body = b.newBlock();
-  const done = b.newBlock();
-  b.jump(head);
-  b.setBlock(head);
-  b.branch("ult", b.read(cpu), b.const(p.object.kernel.possibleCpus), body, done);
-  b.seal(body);
-  b.setBlock(body);
-  const found = b.call("map_lookup_percpu_elem", [b.map(map), key, b.read(cpu)]);
-  p.ifPresent(found, () => part(found));
-  add(cpu, b.const(1));
-  b.jump(head);
-  b.seal(head);
-  b.seal(done);
-  b.setBlock(done);
+  b.loop(p.object.kernel.possibleCpus, (cpu, { next }) => {
+    const found = b.call("map_lookup_percpu_elem", [b.map(map), key, cpu]);
+    p.ifPresent(found, () => part(found));
+    next();
+  });
   if (type.kind !== "avg") return b.read(total);
   return b.bin(type.signed ? "sdiv" : "udiv", b.read(total), b.read(count));
 }

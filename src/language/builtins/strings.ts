@@ -179,18 +179,14 @@ function compareTexts(l: Lowering, hay: Operand, needle: Operand): Value {
 /** Nothing is found at the start of every text, also of an empty one. */
 function unlessEmpty(l: Lowering, needle: Operand, hay: Operand): Value {
   const { b } = l;
-  const result = b.newVariable();
-  const some = b.newBlock();
-  const done = b.newBlock();
-  b.write(result, b.const(0));
-  b.branch("ne", b.load(1, false, needle.base, needle.offset), b.const(0), some, done);
-  b.seal(some);
-  b.setBlock(some);
-  b.write(result, compareTexts(l, hay, needle));
-  b.jump(done);
-  b.seal(done);
-  b.setBlock(done);
-  return b.read(result);
+  const first = b.load(1, false, needle.base, needle.offset);
+  return b.select(
+    "ne",
+    first,
+    b.const(0),
+    () => compareTexts(l, hay, needle),
+    () => b.const(0),
+  );
 }
 
 const strstr: Builtin = {
@@ -306,24 +302,15 @@ function compareWord(l: Lowering, left: Dest, right: Dest, at: number, different
 /** The same by a loop, whose constant number of rounds the verifier walks. */
 function compareWords(l: Lowering, left: Dest, right: Dest, words: number, different: BlockId): void {
   const { b } = l;
-  const counter = b.newVariable();
-  b.write(counter, b.const(0));
-  const head = b.newBlock();
-  const inside = b.newBlock();
-  const done = b.newBlock();
-  b.jump(head);
-  b.setBlock(head);
-  const at = b.read(counter);
-  b.branch("ult", at, b.const(8 * words), inside, done);
-  b.seal(inside);
-  b.setBlock(inside);
-  const word = (side: Dest): Value => b.load(8, false, b.bin("add", side.base, at), side.offset);
-  goOn(l, word(left), word(right), different);
-  b.write(counter, b.bin("add", at, b.const(8)));
-  b.jump(head);
-  b.seal(head);
-  b.seal(done);
-  b.setBlock(done);
+  b.loop(
+    8 * words,
+    (at, { next }) => {
+      const word = (side: Dest): Value => b.load(8, false, b.bin("add", side.base, at), side.offset);
+      goOn(l, word(left), word(right), different);
+      next();
+    },
+    8,
+  );
 }
 
 /** Bytes of what str_concat() makes: bpftrace's figure. */
@@ -393,30 +380,14 @@ const memcmp: Builtin = {
     });
     if (left === undefined || right === undefined) throw new Error("internal: a comparison of one side");
     const result = b.newVariable();
-    const counter = b.newVariable();
     b.write(result, b.const(0));
-    b.write(counter, b.const(0));
-    const head = b.newBlock();
-    const inside = b.newBlock();
-    const next = b.newBlock();
-    const done = b.newBlock();
-    b.jump(head);
-    b.setBlock(head);
-    const at = b.read(counter);
-    b.branch("ult", at, b.const(literalNumber(args, 2) ?? 0n), inside, done);
-    b.seal(inside);
-    b.setBlock(inside);
-    const byte = (side: Dest): Value => b.load(1, false, b.bin("add", side.base, at), side.offset);
-    const difference = b.bin("sub", byte(left), byte(right));
-    b.write(result, difference);
-    b.branch("eq", difference, b.const(0), next, done);
-    b.seal(next);
-    b.setBlock(next);
-    b.write(counter, b.bin("add", at, b.const(1)));
-    b.jump(head);
-    b.seal(head);
-    b.seal(done);
-    b.setBlock(done);
+    b.loop(Number(literalNumber(args, 2) ?? 0n), (at, { next, leave }) => {
+      const byte = (side: Dest): Value => b.load(1, false, b.bin("add", side.base, at), side.offset);
+      const difference = b.bin("sub", byte(left), byte(right));
+      b.write(result, difference);
+      b.require("eq", difference, b.const(0), leave);
+      next();
+    });
     return b.read(result);
   },
 };

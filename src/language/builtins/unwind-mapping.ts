@@ -3,7 +3,7 @@
 import type { FunctionBuilder } from "../../ir/builder.js";
 import type { BlockId, Value } from "../../ir/ir.js";
 import { fileKey, mappingLayout, mostMappings, processLayout, vdsoInode } from "../../wire/unwind.js";
-import { countedLoop, foundMapping, type KernelMembers, scratchWords, shared } from "./unwind-memory.js";
+import { foundMapping, type KernelMembers, scratchWords, shared } from "./unwind-memory.js";
 
 /**
  * Mappings among which the program looks by a loop of its own, each round of which the verifier walks, behind each of the ways that
@@ -47,7 +47,7 @@ export function findMapping(
     b.when("uge", address, b.load(8, false, scratch, foundMapping.start), undefined, () => b.jump(done));
   });
   b.store(8, scratch, foundMapping.end, b.const(0));
-  countedLoop(b, quickMappings, (index, next, leave) => {
+  b.loop(quickMappings, (index, { next, leave }) => {
     const [some, begun, found] = [b.newBlock(), b.newBlock(), b.newBlock()];
     const none = b.newBlock();
     const other = b.newBlock();

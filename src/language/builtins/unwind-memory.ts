@@ -1,7 +1,5 @@
 // What the functions that unwind a stack share, and where the kernel's structures have what they read.
 
-import type { FunctionBuilder } from "../../ir/builder.js";
-import type { Value } from "../../ir/ir.js";
 import { fileKey, mostPendingPages, returnsSize, roomFor, unwoundLayout, wantedLayout } from "../../wire/unwind.js";
 import type { KernelView, Missing } from "../kernel-view.js";
 import type { Lowering } from "../lowering.js";
@@ -164,33 +162,4 @@ export function register(l: Lowering, name: string): number {
   const offset = l.registerOffset(name);
   if (offset === undefined) throw new Error(`internal: no register ${name}`);
   return offset;
-}
-
-/** Loop over a variable from 0; `body` jumps to `next` or leaves. Behind it the builder stands where the loop has ended. */
-export function countedLoop(
-  b: FunctionBuilder,
-  rounds: number,
-  body: (index: Value, next: () => void, leave: () => void) => void,
-): void {
-  const index = b.newVariable();
-  const [head, inside, step, done] = [b.newBlock(), b.newBlock(), b.newBlock(), b.newBlock()];
-  b.write(index, b.const(0));
-  b.jump(head);
-  b.setBlock(head);
-  const now = b.read(index);
-  b.branch("ult", now, b.const(rounds), inside, done);
-  b.seal(inside);
-  b.setBlock(inside);
-  body(
-    now,
-    () => b.jump(step),
-    () => b.jump(done),
-  );
-  b.seal(step);
-  b.setBlock(step);
-  b.write(index, b.bin("add", now, b.const(1)));
-  b.jump(head);
-  b.seal(head);
-  b.seal(done);
-  b.setBlock(done);
 }

@@ -18,7 +18,6 @@ import {
 } from "../../wire/unwind.js";
 import type { Lowering } from "../lowering.js";
 import {
-  countedLoop,
   foundMapping,
   type KernelMembers,
   pagesAt,
@@ -180,7 +179,7 @@ function fill(b: FunctionBuilder, { record, scratch, known, depth, pages }: Fill
   b.call("probe_read_kernel", [at(pendingLayout.frames), b.const(8 * roomFor(depth)), frames]);
   const stackAt = at(pendingPagesAt(depth));
   const found = b.load(8, false, scratch, scratchWords.pageCount);
-  countedLoop(b, mostPendingPages, (i, next) => {
+  b.loop(mostPendingPages, (i, { next }) => {
     const page = b.newVariable();
     b.write(page, b.const(BigInt.asIntN(64, noPage)));
     const word = b.bin("shl", i, b.const(3));

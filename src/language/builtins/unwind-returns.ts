@@ -4,7 +4,7 @@ import { MAX_URETPROBE_DEPTH } from "../../abi/uprobes.js";
 import type { FunctionBuilder } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
 import { returnLayout } from "../../wire/unwind.js";
-import { countedLoop, type ReturnMembers, returnsAt, scratchWords } from "./unwind-memory.js";
+import { type ReturnMembers, returnsAt, scratchWords } from "./unwind-memory.js";
 
 /** Where functions with a uretprobe return to in this process; 0 if it has met no probe. */
 export function trampolineOf(b: FunctionBuilder, task: Value, taskMm: number, members: ReturnMembers): Value {
@@ -52,7 +52,7 @@ function forEachReturn(
   const entry = b.newVariable();
   const uprobes = b.load(8, false, b.call("get_current_task_btf", []), members.taskUprobes);
   b.write(entry, b.load(8, false, uprobes, members.uprobesReturns));
-  countedLoop(b, MAX_URETPROBE_DEPTH, (index, next, leave) => {
+  b.loop(MAX_URETPROBE_DEPTH, (index, { next, leave }) => {
     const [some, none] = [b.newBlock(), b.newBlock()];
     const now = b.read(entry);
     b.branch("ne", now, b.const(0), some, none);

@@ -3,7 +3,6 @@
 import type { FunctionBuilder } from "../../ir/builder.js";
 import type { Value } from "../../ir/ir.js";
 import { rowLayout, searchSteps } from "../../wire/unwind.js";
-import { countedLoop } from "./unwind-memory.js";
 
 /** The rule of the last row at or in front of `place`; that of `none`, which is 0, if there is no such row. */
 export function findRule(
@@ -24,7 +23,7 @@ export function findRule(
   b.when("ne", header, b.const(0), "then", () => {
     b.write(high, b.bin("add", b.load(4, false, header, rowLayout.offset), b.const(1)));
   });
-  countedLoop(b, searchSteps, (_step, next, leave) => {
+  b.loop(searchSteps, (_step, { next, leave }) => {
     const [more, enough, read] = [b.newBlock(), b.newBlock(), b.newBlock()];
     b.branch("ult", b.read(low), b.read(high), more, enough);
     b.seal(more);

@@ -77,15 +77,13 @@ class Step {
    */
   byTable(address: Value): void {
     const { b, scratch } = this;
-    this.unless("ne", b.load(8, false, scratch, foundMapping.end), b.const(0), () => this.end(stops.unmapped));
-    this.unless("ne", b.load(8, false, scratch, foundMapping.file), b.const(0), () =>
-      this.byFramePointer(stops.noRule),
-    );
+    b.require("ne", b.load(8, false, scratch, foundMapping.end), b.const(0), () => this.end(stops.unmapped));
+    b.require("ne", b.load(8, false, scratch, foundMapping.file), b.const(0), () => this.byFramePointer(stops.noRule));
     // Keys are on the stack: of memory that a function is given none were taken before 6.2 (d1673304097c).
     const fileAt = b.slotAddr(b.slot(fileKey.size, 8, "file"));
     b.copy(fileAt, 0, scratch, foundMapping.file, fileKey.size);
     const table = b.call("map_lookup_elem", [b.map(unwindMaps.tables), fileAt]);
-    this.unless("ne", table, b.const(0), () => {
+    b.require("ne", table, b.const(0), () => {
       const wanted = b.slotAddr(b.slot(wantedLayout.size, 8, "wanted"));
       b.copy(wanted, 0, scratch, foundMapping.wanted, wantedLayout.size);
       // BPF_NOEXIST: who noted it first is as good.
@@ -124,7 +122,7 @@ class Step {
     });
     on(cfaKinds.returnInRegister, () => {
       const address = b.load(8, false, scratch, scratchWords.argument);
-      this.unless("ne", address, b.const(0), () => this.end(stops.noRule));
+      b.require("ne", address, b.const(0), () => this.end(stops.noRule));
       this.returnTo(address, b.bin("add", this.sp, bytes), this.fp);
     });
     on(cfaKinds.signal, () => this.fromSignal());
@@ -142,7 +140,7 @@ class Step {
   /** From a CFA, and where the caller's frame pointer is: below the CFA, or at 1 + so many words from the frame pointer. */
   private toCaller(cfa: Value, saved: Value): void {
     const { b, scratch } = this;
-    this.unless("ugt", cfa, this.sp, () => this.end(stops.unreadable));
+    b.require("ugt", cfa, this.sp, () => this.end(stops.unreadable));
     this.readInto(scratchWords.read, b.bin("sub", cfa, b.const(word)));
     const fp = b.newVariable();
     b.write(fp, this.fp);
@@ -170,9 +168,9 @@ class Step {
   byFramePointer(reason: number): void {
     const { b, scratch, fp } = this;
     // Whoever keeps frame pointers has 0 in the first function of a thread (System V ABI for AMD64, 3.4.1).
-    this.unless("ne", fp, b.const(0), () => this.end(stops.none));
-    this.unless("uge", fp, this.sp, () => this.end(reason));
-    this.unless("eq", b.bin("and", fp, b.const(word - 1)), b.const(0), () => this.end(reason));
+    b.require("ne", fp, b.const(0), () => this.end(stops.none));
+    b.require("uge", fp, this.sp, () => this.end(reason));
+    b.require("eq", b.bin("and", fp, b.const(word - 1)), b.const(0), () => this.end(reason));
     this.readInto(scratchWords.read2, fp, reason);
     this.readInto(scratchWords.read, b.bin("add", fp, b.const(word)), reason);
     const sp = b.bin("add", fp, b.const(2 * word));
@@ -190,7 +188,7 @@ class Step {
       const ended = b.bin("or", b.cmp("ne", address, trampoline), b.cmp("eq", address, b.const(0)));
       b.when("eq", ended, b.const(0), undefined, () => {
         const replaced = replacedReturn(b, b.bin("sub", sp, b.const(word)), returns);
-        this.unless("ne", replaced, b.const(0), () => this.end(stops.unreadable));
+        b.require("ne", replaced, b.const(0), () => this.end(stops.unreadable));
         b.write(ip, replaced);
       });
     }
@@ -200,7 +198,7 @@ class Step {
   private goOn(ip: Value, sp: Value, fp: Value, isExact: boolean): void {
     const { b, scratch } = this;
     // No address to return to is how some begin their threads.
-    this.unless("ne", ip, b.const(0), () => this.end(stops.none));
+    b.require("ne", ip, b.const(0), () => this.end(stops.none));
     b.store(8, scratch, scratchWords.instructionPointer, ip);
     b.store(8, scratch, scratchWords.stackPointer, sp);
     b.store(8, scratch, scratchWords.framePointer, fp);
@@ -219,19 +217,7 @@ class Step {
   private readInto(at: number, address: Value, reason: number = stops.unreadable): void {
     const { b } = this;
     const result = b.call("probe_read_user", [b.bin("add", this.scratch, b.const(at)), b.const(word), address]);
-    this.unless("eq", result, b.const(0), () => this.end(reason));
-  }
-
-  /** Goes on if the comparison holds; `otherwise` must leave. */
-  private unless(cmp: "eq" | "ne" | "uge" | "ugt", left: Value, right: Value, otherwise: () => void): void {
-    const { b } = this;
-    const [yes, no] = [b.newBlock(), b.newBlock()];
-    b.branch(cmp, left, right, yes, no, "then");
-    b.seal(no);
-    b.setBlock(no);
-    otherwise();
-    b.seal(yes);
-    b.setBlock(yes);
+    b.require("eq", result, b.const(0), () => this.end(reason));
   }
 }
 

@@ -49,34 +49,18 @@ const hist: MapFunction = {
     const { b } = l;
     const value = needed(n);
     const bits = type.bits;
-    const index = b.newVariable();
-    const chosen = b.newBlock();
-    const negative = b.newBlock();
-    const natural = b.newBlock();
-    b.branch("slt", value, b.const(0), negative, natural, "else");
-    b.seal(negative);
-    b.seal(natural);
-    b.setBlock(negative);
-    b.write(index, b.const(0));
-    b.jump(chosen);
-    b.setBlock(natural);
-    const small = b.newBlock();
-    const large = b.newBlock();
-    b.branch("ult", value, b.const(1n << BigInt(bits)), small, large, "else");
-    b.seal(small);
-    b.seal(large);
-    b.setBlock(small);
-    b.write(index, b.bin("add", value, b.const(1)));
-    b.jump(chosen);
-    b.setBlock(large);
-    const shift = b.bin("sub", log2(l, value), b.const(bits));
-    const group = b.bin("shl", shift, b.const(bits));
-    const place = b.bin("lshr", value, b.bin("and", shift, b.const(63)));
-    b.write(index, b.bin("add", b.bin("add", group, place), b.const(1)));
-    b.jump(chosen);
-    b.seal(chosen);
-    b.setBlock(chosen);
-    return bucket(l, b.read(index));
+    const large = (): Value => {
+      const shift = b.bin("sub", log2(l, value), b.const(bits));
+      const group = b.bin("shl", shift, b.const(bits));
+      const place = b.bin("lshr", value, b.bin("and", shift, b.const(63)));
+      return b.bin("add", b.bin("add", group, place), b.const(1));
+    };
+    const small = (): Value => b.bin("add", value, b.const(1));
+    const natural = (): Value => b.select("ult", value, b.const(1n << BigInt(bits)), small, large, "else");
+    return bucket(
+      l,
+      b.select("slt", value, b.const(0), () => b.const(0), natural, "else"),
+    );
   }),
 };
 
@@ -118,31 +102,14 @@ const lhist: MapFunction = {
     const { b } = l;
     const value = needed(n);
     const buckets = lhistBuckets(type);
-    const index = b.newVariable();
-    const chosen = b.newBlock();
-    const below = b.newBlock();
-    const notBelow = b.newBlock();
-    const above = b.newBlock();
-    const inside = b.newBlock();
-    b.branch("slt", value, b.const(type.min), below, notBelow, "else");
-    b.seal(below);
-    b.seal(notBelow);
-    b.setBlock(below);
-    b.write(index, b.const(0));
-    b.jump(chosen);
-    b.setBlock(notBelow);
-    b.branch("sgt", value, b.const(type.max), above, inside, "else");
-    b.seal(above);
-    b.seal(inside);
-    b.setBlock(above);
-    b.write(index, b.const(buckets - 1));
-    b.jump(chosen);
-    b.setBlock(inside);
-    b.write(index, b.bin("add", b.bin("udiv", b.bin("sub", value, b.const(type.min)), b.const(type.step)), b.const(1)));
-    b.jump(chosen);
-    b.seal(chosen);
-    b.setBlock(chosen);
-    return bucket(l, b.read(index));
+    const above = (): Value => b.const(buckets - 1);
+    const inside = (): Value =>
+      b.bin("add", b.bin("udiv", b.bin("sub", value, b.const(type.min)), b.const(type.step)), b.const(1));
+    const notBelow = (): Value => b.select("sgt", value, b.const(type.max), above, inside, "else");
+    return bucket(
+      l,
+      b.select("slt", value, b.const(type.min), () => b.const(0), notBelow, "else"),
+    );
   }),
 };
 
