@@ -86,7 +86,9 @@ async function main(args: readonly string[]): Promise<number> {
     if (unit.attachPoints.length === 0) return nothingToAttach(wanted, options);
     if (options.mode === "build") {
       const file = (await import("./stored-unit.js")).writeUnit(unit, kernel, options);
-      return options.quiet ? 0 : print(`${file}: ${unit.attachPoints.length} attach points\n`);
+      return options.quiet
+        ? 0
+        : print(`${file}: ${unit.attachPoints.length} attach point${unit.attachPoints.length === 1 ? "" : "s"}\n`);
     }
     await checkFormat(options, unit);
     const source = "text" in input ? input : (unit.attachPoints[0]?.span.source ?? { name: input.name, text: "" });

@@ -19,7 +19,7 @@ const ofCompiling = (options: Options): readonly string[] => {
     ["-p", targets.pid !== undefined],
     ["--tree", targets.tree !== undefined],
     ...(["cgroup", "container", "uid", "comm"] as const).map(
-      (name) => [`--${name}`, targets[name]?.length !== 0] as const,
+      (name) => [`--${name}`, (targets[name]?.length ?? 0) > 0] as const,
     ),
     ["-c", command !== undefined],
     ["--dwarf-pid", unwound.length > 0],

@@ -27,7 +27,7 @@ for (const [name, text] of Object.entries(scripts)) {
     writeFileSync(script, text);
     const built = await run("build", script);
     assert.deepEqual([built.status, built.err], [0, ""]);
-    assert.match(built.out, /script\.btu: \d+ attach points\n$/);
+    assert.match(built.out, /script\.btu: \d+ attach points?\n$/);
     for (const format of ["text", "json"]) {
       const direct = await run("-q", "-f", format, script);
       for (const words of [["run"], []]) {
